@@ -1,0 +1,55 @@
+# tests/tests.mk - unit tests, fuzz targets and system tests.
+#
+# tests/unit/check_x.c is a Check program, linked with the objects of the
+# program that lists it in <prog>_TESTS (all but the one with main) and with
+# libcommon; common_TESTS need libcommon alone.  The same holds for <prog>_FUZZ
+# and tests/fuzz/fuzz_x.c, which `make check-fuzz` replays over
+# tests/fuzz/corpus/fuzz_x/ and `make fuzz` builds with libFuzzer.
+# SPDX-License-Identifier: ISC
+
+OWNERS := common $(PROGS)
+UNIT := $(foreach o,$(OWNERS),$($o_TESTS))
+FUZZ := $(foreach o,$(OWNERS),$($o_FUZZ))
+CHECK_LIBS = $(shell pkg-config --libs check)
+FUZZ_SECONDS ?= 60
+
+# objects of a program without its main, which is in the first source
+parts = $(if $(filter common,$1),,$(patsubst %.c,$(BUILD)/%.o,$(wordlist 2,99,$($1_SRCS))))
+libs = $(if $(filter common,$1),,$(foreach p,$($1_PKGS),$(shell pkg-config --libs $p)) $($1_LIBS))
+
+define unit_test
+$(BUILD)/tests/$2: $(BUILD)/tests/unit/$2.o $(call parts,$1) $(BUILD)/libcommon.a
+	@mkdir -p $$(@D)
+	$$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$^ $$(CHECK_LIBS) $(call libs,$1) $$(COMMON_LIBS)
+endef
+$(foreach o,$(OWNERS),$(foreach t,$($o_TESTS),$(eval $(call unit_test,$o,$t))))
+
+define fuzz_test
+$(BUILD)/tests/$2: $(BUILD)/tests/fuzz/$2.o $(FUZZ_MAIN) $(call parts,$1) $(BUILD)/libcommon.a
+	@mkdir -p $$(@D)
+	$$(CC) $$(CFLAGS) $$(LDFLAGS) $$(FUZZ_LD) -o $$@ $$^ $(call libs,$1) $$(COMMON_LIBS)
+endef
+FUZZ_MAIN ?= $(BUILD)/tests/fuzz/replay.o
+$(foreach o,$(OWNERS),$(foreach t,$($o_FUZZ),$(eval $(call fuzz_test,$o,$t))))
+
+unit-tests: $(UNIT:%=$(BUILD)/tests/%)
+fuzzers: $(FUZZ:%=$(BUILD)/tests/%)
+
+check: check-unit check-fuzz check-system
+check-unit: unit-tests
+	@tests/run-unit $(UNIT:%=$(BUILD)/tests/%)
+check-fuzz: fuzzers
+	@for f in $(FUZZ); do \
+	    $(BUILD)/tests/$$f tests/fuzz/corpus/$$f || exit 1; done
+check-system: all
+	@BUILD=$(BUILD) tests/run-system $(TESTS)
+
+fuzz:
+	$(MAKE) BUILD=build/fuzz CC=clang FUZZ_MAIN= FUZZ_LD=-fsanitize=fuzzer \
+	    CFLAGS='-O1 -g -fsanitize=address,undefined,fuzzer-no-link' \
+	    LDFLAGS='-fsanitize=address,undefined' fuzzers
+	for f in $(FUZZ); do mkdir -p build/fuzz/found/$$f; \
+	    build/fuzz/tests/$$f -max_total_time=$(FUZZ_SECONDS) \
+	    build/fuzz/found/$$f tests/fuzz/corpus/$$f || exit 1; done
+
+.PHONY: unit-tests fuzzers check check-unit check-fuzz check-system fuzz
