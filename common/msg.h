@@ -1,0 +1,128 @@
+/*
+ * common/msg.h - every message two processes of the suite may exchange.
+ *
+ * Wire:    one SOCK_SEQPACKET datagram a message (common/ipc.h): u16 type,
+ *          u16 zero, u32 id, payload. Integers are big-endian; "str" is a u16
+ *          length and as many bytes, none NUL; "hash" is 32 bytes; "..." runs
+ *          to the end. A reply carries the id of its request; unasked messages
+ *          carry id 0. "+ fd" says how many descriptors come along, exactly.
+ * Growth:  append, never renumber or reuse. MSG_VERSION changes when a
+ *          message's payload does; a peer of another version is refused.
+ * Who:     the arrow names the receiver's part, never a program.
+ * SPDX-License-Identifier: ISC
+ */
+#ifndef COMMON_MSG_H
+#define COMMON_MSG_H
+
+#include <stdint.h>
+
+#define MSG_VERSION	1
+#define MSG_MAX		65536 /* bytes of one message, header included */
+#define MSG_MAX_PAYLOAD (MSG_MAX - 8)
+#define MSG_MAX_FDS	2
+
+/* Who may be at the other end of a channel: roles, in wire order. */
+enum peer_role {
+	PEER_NONE,
+	PEER_MASTER,	/* root half */
+	PEER_CONTROL,	/* health, admin socket */
+	PEER_CONNECT,	/* resolver and connector */
+	PEER_STORE,	/* content and tables */
+	PEER_FETCH,	/* TUF client and downloader */
+	PEER_SERVE,	/* HTTP(S) content server */
+	PEER_MAX
+};
+const char *peer_role_name(enum peer_role role); /* "store"; "?" if none */
+int	    peer_role_from_name(const char *name, enum peer_role *out);
+
+enum msg_type {
+	/* -- worker and master: fixed sizes towards the master -- */
+	MSG_HELLO    = 1, /* -> master	u16 version, u8 role		      */
+	MSG_CONFIG   = 2, /* -> worker	empty + fd: sealed memfd, key=value  */
+	MSG_FILE     = 3, /* -> worker	str section.key + fd: opened for it  */
+	MSG_SOCKET   = 4, /* -> worker	str section.key, str address + fd    */
+	MSG_PEER     = 5, /* -> worker	u8 role + fd: new channel, replaces  */
+	MSG_START    = 6, /* -> worker	empty: all sent (again on reload)    */
+	MSG_READY    = 7, /* -> master	empty: serving (again after reload)  */
+	MSG_SHUTDOWN = 8, /* -> worker	empty: drain, then exit 0	      */
+	MSG_REFUSED  = 9, /* -> master	u8 1: configuration unusable	      */
+
+	/* -- control and master -- */
+	MSG_WORKER   = 16, /* -> control	u8 role, u8 state, u32 pid,
+			    *			u32 restarts, u32 wait status	      */
+	MSG_KILL     = 17, /* -> master	u8 role: hung, SIGKILL it	      */
+	MSG_RELOAD   = 18, /* -> master	empty; reply MSG_RELOADED	      */
+	MSG_RELOADED = 19, /* -> control	u8 ok, str error		      */
+
+	/* -- control and every worker -- */
+	MSG_PING      = 32, /* -> worker	u64				      */
+	MSG_PONG      = 33, /* -> control	u64, the same			      */
+	MSG_ADMIN     = 34, /* -> worker	str word, repeated: a command	      */
+	MSG_ADMIN_ROW = 35, /* -> control	... one JSON object, no newline      */
+	MSG_ADMIN_END = 36, /* -> control	u8 0 ok 1 error, str error text      */
+	MSG_EVENT     = 37, /* -> control	... one JSON object with "event"     */
+	MSG_ADMIN_STOP = 38, /* -> worker	empty: asker of this id is gone      */
+
+	/* -- resolver and connector -- */
+	MSG_CONNECT    = 48, /* -> connect	u16 port, u32 timeout ms, str host   */
+	MSG_CONNECTED  = 49, /* -> asker	str address + fd, non-blocking	      */
+	MSG_CONNECT_NO = 50, /* -> asker	u32 errno, str text		      */
+
+	/* -- store: partial files, objects, names, tables -- */
+	MSG_PARTIAL_OPEN = 64, /* -> store	hash, u64 size, u8 priority, str name */
+	MSG_PARTIAL	 = 65, /* -> asker	hash, u64 durable + 2 fds: write, read*/
+	MSG_PARTIAL_SYNC = 66, /* -> store	hash, u64 durable; no reply	      */
+	MSG_PARTIAL_DONE = 67, /* -> store	hash: writer closed, publish	      */
+	MSG_PARTIAL_DROP = 68, /* -> store	hash: bytes are wrong, delete	      */
+	MSG_STORE_OK	 = 69, /* -> asker	empty				      */
+	MSG_STORE_NO	 = 70, /* -> asker	u32 errno, str text		      */
+	MSG_PUT		 = 71, /* -> store	hash, ... bytes: small object at once */
+
+	MSG_LOOKUP_NAME = 72, /* -> store	str name			      */
+	MSG_LOOKUP_HASH = 73, /* -> store	hash				      */
+	MSG_OBJECT	= 74, /* -> asker	hash, u64 size, u64 mtime s + fd read */
+	MSG_ABSENT	= 75, /* -> asker	hash, u64 size: named, not here       */
+	MSG_UNKNOWN	= 76, /* -> asker	empty: no such name or hash	      */
+
+	MSG_NAMES_BEGIN	 = 80, /* -> store	str space; drops a draft of it	      */
+	MSG_NAMES_ADD	 = 81, /* -> store	{ hash, u64 size, u8 pinned, str name }
+				*			repeated; no reply	      */
+	MSG_NAMES_COMMIT = 82, /* -> store	str space: whole draft, at once      */
+	MSG_SNAPSHOT	 = 83, /* -> all	str space, u64 generation: visible   */
+	MSG_EVICTED	 = 84, /* -> all	hash				      */
+
+	MSG_TABLE_GET	 = 88, /* -> store	str key				      */
+	MSG_TABLE_VALUE	 = 89, /* -> asker	... bytes			      */
+	MSG_TABLE_PUT	 = 90, /* -> store	str key, ... bytes (empty: delete)    */
+	MSG_HAVE	 = 91, /* -> store	hash repeated; reply MSG_HAVE_BITS   */
+	MSG_HAVE_BITS	 = 92, /* -> asker	u8 0 or 1 for each		      */
+
+	/* -- fetch on demand -- */
+	MSG_WANT	  = 96,	 /* -> fetch	str name (as in /repo/..., or
+				  *		"sha256/<hex>")		      */
+	MSG_WANT_START	  = 97,	 /* -> asker	hash, u64 size + fd read of partial  */
+	MSG_WANT_PROGRESS = 98,	 /* -> asker	u64 bytes there		      */
+	MSG_WANT_DONE	  = 99,	 /* -> asker	empty: hash is right, and published  */
+	MSG_WANT_NO	  = 100, /* -> asker	u16 HTTP status, str text	      */
+	MSG_WANT_STOP	  = 101, /* -> fetch	empty: nobody waits for this id      */
+};
+
+/* MSG_WORKER states */
+enum worker_state {
+	WORKER_STOPPED,
+	WORKER_STARTING,
+	WORKER_READY,
+	WORKER_DRAINING,
+	WORKER_BACKOFF, /* waits for its restart */
+	WORKER_FAILED,	/* exit 100: an operator must act */
+};
+
+/* MSG_PARTIAL_OPEN priorities, most urgent first */
+enum priority {
+	PRIO_METADATA,
+	PRIO_POLICY,
+	PRIO_UPDATE,
+	PRIO_PACKAGE,
+};
+
+#endif
