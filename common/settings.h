@@ -1,0 +1,107 @@
+/*
+ * common/settings.h - what dpoint.conf may hold.
+ *
+ * One schema for the whole file: the master reads and checks all of it, and
+ * every worker is sent the sections it needs as text and reads them with the
+ * same tables. Sections are named after functions, not programs.
+ * SPDX-License-Identifier: ISC
+ */
+#ifndef COMMON_SETTINGS_H
+#define COMMON_SETTINGS_H
+
+#include "common/conf.h"
+#include "common/msg.h"
+
+#include <stdbool.h>
+
+struct master_conf {
+	char	 libexec[256];	 /* where the workers' binaries are */
+	char	 run_dir[256];	 /* sockets, the empty root */
+	char	 user_prefix[32]; /* user of a worker is this and its role */
+	char	 start[16];	 /* "fork" or "systemd" */
+	char	 admin_read_group[64], admin_change_group[64];
+	char	 log_level[16];
+	uint64_t health_interval, health_timeout; /* seconds */
+	uint64_t drain_timeout;
+};
+
+struct store_conf {
+	char	 dir[256];
+	uint64_t index_max;	/* bytes of the LMDB map */
+	uint64_t reserve;	/* below this free space: refuse, Warning */
+	uint64_t want_free;	/* below this: evict */
+	uint64_t max_content;	/* 0: as the disk allows */
+};
+
+struct fetch_conf {
+	char	 group[256];	  /* scope of this distribution point */
+	char	 preload[16];	  /* "scope" or "none" */
+	uint64_t interval;	  /* seconds between two refreshes */
+	uint64_t connect_timeout, stall_timeout; /* seconds */
+	uint64_t max_object;	  /* bytes */
+	uint64_t parallel;	  /* transfers at once */
+	char	 proxy[512];	  /* http://host:port */
+	char	 proxy_auth[256]; /* file: user:password */
+	char	 wan_rate[1024];  /* "20MB/s" or "mon-fri 08:00-18:00=2MB/s
+				   * otherwise=20MB/s"; empty: no limit */
+};
+
+struct repo_conf { /* sections [content] and [site] */
+	char upstream[2048]; /* URLs tried in order; empty: none */
+	char root[256];	     /* file: the first trusted root.json */
+	char ca[256];	     /* file: private CA; empty: the system's */
+	char client_cert[256], client_key[256]; /* files, for mTLS upstream */
+};
+
+struct serve_conf {
+	char	 http[1024], https[1024];
+	char	 cert[256], key[256];
+	char	 client_ca[256], client_crl[256];
+	char	 client_cert[16]; /* "none", "optional", "required" */
+	char	 allow[2048];	  /* address ranges; empty: everyone */
+	uint64_t max_connections, max_per_address;
+	uint64_t header_timeout, idle_timeout, send_timeout, want_timeout;
+	uint64_t open_objects;	  /* size of the table of open descriptors */
+};
+
+struct settings {
+	struct master_conf master;
+	struct store_conf  store;
+	struct fetch_conf  fetch;
+	struct repo_conf   content, site;
+	struct serve_conf  serve;
+};
+
+struct settings_section {
+	const char	       *name;
+	const struct conf_item *items;
+	size_t			offset;	 /* of the section in struct settings */
+	unsigned		readers; /* bits 1 << enum peer_role */
+};
+extern const struct settings_section settings_sections[]; /* name NULL ends */
+
+void settings_preset(struct settings *s);
+
+/* Where a value was given, for messages and --dump-config. */
+struct settings_source {
+	char file[200];
+	int  line; /* 0: the default */
+};
+
+/*
+ * Reads FILE and then FILE.d/ *.conf in order of name. -EINVAL and err
+ * "FILE:LINE: section.key: reason" for the first mistake; s is unspecified
+ * then. sources, if not NULL, is what settings_source_of reads.
+ */
+struct settings_sources;
+int  settings_load(const char *file, struct settings *s,
+     struct settings_sources **sources, char err[CONF_ERR_MAX]);
+void settings_sources_free(struct settings_sources **sources);
+void settings_dump(const struct settings *s, const struct settings_sources *src);
+
+/* The part of a role, as text for MSG_CONFIG, and back. malloc'ed by us. */
+int settings_to_text(const struct settings *s, enum peer_role role, char **out);
+int settings_from_text(struct settings *s, const char *text, size_t len,
+    char err[CONF_ERR_MAX]);
+
+#endif
