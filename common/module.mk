@@ -1,13 +1,17 @@
 # common/ - what two or more programs need; knows no program.
 common_SRCS := \
+	common/conf.c \
 	common/hash.c \
 	common/ipc.c \
 	common/log.c \
 	common/loop.c \
 	common/msg.c \
 	common/rd.c \
+	common/sandbox.c \
+	common/settings.c \
+	common/worker.c \
 	common/wr.c
-common_PKGS := libcrypto libevent_core libssl
+common_PKGS := inih jansson libcrypto libevent_core libseccomp libssl
 common_LIBS :=
 common_TESTS :=
 common_FUZZ :=

@@ -46,12 +46,11 @@ struct sandbox {
 	size_t			   ncalls;
 	const struct sandbox_path *paths; /* path NULL ends; NULL: none */
 	uint64_t		   max_fds;
-	uint64_t		   max_file; /* bytes a write may extend to; 0: none */
+	uint64_t		   max_file; /* largest file it may write; 0: any size,
+				      * for those who get no file to write */
 	/* what every worker needs (memory, epoll, its channels, exit) comes from
-	 * sandbox_base[] in common/sandbox.c without being listed again */
+	 * base[] in common/sandbox.c without being listed again */
 };
-
-extern const char *const priv_empty_root; /* NULL: an empty, read-only tmpfs */
 
 /*
  * root: NULL for an empty root, "/" to keep the file system (dp-connect), or a

@@ -82,18 +82,18 @@ extern const struct settings_section settings_sections[]; /* name NULL ends */
 
 void settings_preset(struct settings *s);
 
-/* Where a value was given, for messages and --dump-config. */
+/* Where each value was given, for --dump-config. */
+struct settings_sources;
 struct settings_source {
 	char file[200];
 	int  line; /* 0: the default */
 };
 
 /*
- * Reads FILE and then FILE.d/ *.conf in order of name. -EINVAL and err
+ * Reads FILE and then every .conf file of FILE.d in order of name. -EINVAL and err
  * "FILE:LINE: section.key: reason" for the first mistake; s is unspecified
- * then. sources, if not NULL, is what settings_source_of reads.
+ * then. sources, if not NULL, is what settings_dump reads.
  */
-struct settings_sources;
 int  settings_load(const char *file, struct settings *s,
      struct settings_sources **sources, char err[CONF_ERR_MAX]);
 void settings_sources_free(struct settings_sources **sources);

@@ -51,6 +51,8 @@ struct worker_ops {
 	/* Finish what is under way, then call worker_drained(). NULL: at once. */
 	void (*drain)(void *ctx);
 	const struct admin_command *commands; /* name NULL ends; may be NULL */
+	/* Further messages of the master that this worker alone is sent. */
+	struct ipc_table from_master;
 	/* Adds Prometheus samples with worker_metric(). NULL: none. */
 	void (*metrics)(void *ctx, struct worker *w, struct admin_reply *reply);
 };
@@ -60,6 +62,9 @@ struct worker *worker_start(enum peer_role role, int argc, char *argv[]);
 struct loop   *worker_loop(struct worker *w); /* made at the first call */
 int	       worker_run(struct worker *w, const struct worker_ops *ops, void *ctx);
 void	       worker_drained(struct worker *w);
+
+/* For what this worker alone tells the master; valid while worker_run runs. */
+struct ipc *worker_master(struct worker *w);
 
 /* As sent by the master; after a reload, the new one. */
 const struct settings *worker_settings(const struct worker *w);

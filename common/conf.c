@@ -1,0 +1,286 @@
+/*
+ * common/conf.c - values of the configuration; see conf.h.
+ *
+ * Runs in the master (root half), in the workers and in the agent. Believes
+ * nothing: every value is checked against its table. Does no I/O.
+ * SPDX-License-Identifier: ISC
+ */
+#include "common/conf.h"
+
+#include "common/size.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct unit {
+	const char *name;
+	uint64_t    factor;
+};
+
+static const struct unit seconds[] = { { "", 1 }, { "s", 1 }, { "m", 60 },
+	{ "h", 3600 }, { "d", 86400 } };
+static const struct unit bytes[] = { { "", 1 }, { "B", 1 }, { "kB", 1000 },
+	{ "KiB", 1 << 10 }, { "MB", 1000000 }, { "MiB", 1 << 20 },
+	{ "GB", 1000000000 }, { "GiB", 1 << 30 }, { "TB", 1000000000000 },
+	{ "TiB", 1ULL << 40 } };
+
+const struct conf_item *
+conf_find(const struct conf_item *items, const char *key)
+{
+	for (; items->key != NULL; items++)
+		if (strcmp(items->key, key) == 0)
+			return items;
+	return NULL;
+}
+
+static int
+number(const char *value, const struct unit *units, size_t nunits,
+    uint64_t *out)
+{
+	char	*end;
+	uint64_t n;
+
+	if (value[0] < '0' || value[0] > '9')
+		return -EINVAL;
+	errno = 0;
+	n = strtoull(value, &end, 10);
+	if (errno != 0)
+		return -EINVAL;
+	while (*end == ' ')
+		end++;
+	for (size_t i = 0; i < nunits; i++)
+		if (strcmp(end, units[i].name) == 0)
+			return __builtin_mul_overflow(n, units[i].factor, out)
+			    ? -EINVAL
+			    : 0;
+	return -EINVAL;
+}
+
+int
+conf_word(const char *list, size_t *pos, char *out, size_t size)
+{
+	const char *p = list + *pos + strspn(list + *pos, " \t");
+	size_t	    n = strcspn(p, " \t");
+
+	if (n == 0)
+		return 0;
+	if (n >= size)
+		n = size - 1;
+	memcpy(out, p, n);
+	out[n] = '\0';
+	*pos = (size_t)(p - list) + n;
+	return 1;
+}
+
+static bool
+is_listen(const char *word)
+{
+	const char	*colon = strrchr(word, ':');
+	char		 host[256];
+	struct in_addr	 a4;
+	struct in6_addr	 a6;
+	uint64_t	 port;
+	size_t		 n;
+
+	if (colon == NULL ||
+	    number(colon + 1, seconds, 1, &port) < 0 || port > 65535)
+		return false;
+	n = (size_t)(colon - word);
+	if (n >= sizeof(host))
+		return false;
+	memcpy(host, word, n);
+	host[n] = '\0';
+	if (host[0] == '[' && n > 2 && host[n - 1] == ']') {
+		host[n - 1] = '\0';
+		return inet_pton(AF_INET6, host + 1, &a6) == 1;
+	}
+	return inet_pton(AF_INET, host, &a4) == 1;
+}
+
+static bool
+is_url(const char *word)
+{
+	const char *host;
+
+	if (strncmp(word, "http://", 7) == 0)
+		host = word + 7;
+	else if (strncmp(word, "https://", 8) == 0)
+		host = word + 8;
+	else
+		return false;
+	return *host != '\0' && *host != '/' && *host != ':' &&
+	    strpbrk(host, "?#@\"'\\") == NULL;
+}
+
+/* Copies a list with single blanks; checks each word. */
+static int
+set_list(const struct conf_item *item, char *field, const char *value,
+    bool (*good)(const char *), const char *expected, char err[CONF_ERR_MAX])
+{
+	char   word[2048];
+	size_t pos = 0, n = 0, k;
+
+	field[0] = '\0';
+	while (conf_word(value, &pos, word, sizeof(word))) {
+		if (good != NULL && !good(word)) {
+			snprintf(err, CONF_ERR_MAX, "\"%.200s\" is not %s", word,
+			    expected);
+			return -EINVAL;
+		}
+		k = strlen(word);
+		if (n + k + 1 > item->max) {
+			snprintf(err, CONF_ERR_MAX,
+			    "list is longer than %llu bytes",
+			    (unsigned long long)item->max);
+			return -EINVAL;
+		}
+		if (n > 0)
+			field[n++] = ' ';
+		memcpy(field + n, word, k + 1);
+		n += k;
+	}
+	return 0;
+}
+
+static int
+set_number(const struct conf_item *item, uint64_t *field, const char *value,
+    const struct unit *units, size_t nunits, const char *example,
+    char err[CONF_ERR_MAX])
+{
+	uint64_t n;
+
+	if (number(value, units, nunits, &n) < 0) {
+		snprintf(err, CONF_ERR_MAX,
+		    "\"%.100s\" is not a number such as %s", value, example);
+		return -EINVAL;
+	}
+	if (n < item->min || n > item->max) {
+		snprintf(err, CONF_ERR_MAX,
+		    "%.100s is out of range: expected %llu to %llu", value,
+		    (unsigned long long)item->min,
+		    (unsigned long long)item->max);
+		return -EINVAL;
+	}
+	*field = n;
+	return 0;
+}
+
+static int
+set_bool(bool *field, const char *value, char err[CONF_ERR_MAX])
+{
+	static const char *const words[] = { "no", "yes", "false", "true",
+		"off", "on" };
+
+	for (size_t i = 0; i < COUNT(words); i++)
+		if (strcmp(value, words[i]) == 0) {
+			*field = i % 2 == 1;
+			return 0;
+		}
+	snprintf(err, CONF_ERR_MAX, "\"%.100s\" is neither yes nor no", value);
+	return -EINVAL;
+}
+
+static int
+set_rate(const struct conf_item *item, uint64_t *field, const char *value,
+    char err[CONF_ERR_MAX])
+{
+	char   buf[64];
+	size_t n = strlen(value);
+
+	if (n > 2 && n < sizeof(buf) && strcmp(value + n - 2, "/s") == 0) {
+		memcpy(buf, value, n - 2);
+		buf[n - 2] = '\0';
+		value = buf;
+	}
+	return set_number(item, field, value, bytes, COUNT(bytes), "20MB/s",
+	    err);
+}
+
+int
+conf_set(const struct conf_item *item, void *st, const char *value,
+    char err[CONF_ERR_MAX])
+{
+	void *field = (char *)st + item->offset;
+
+	for (const char *p = value; *p != '\0'; p++)
+		if ((unsigned char)*p < ' ' && *p != '\t') {
+			snprintf(err, CONF_ERR_MAX, "has a control character");
+			return -EINVAL;
+		}
+	switch (item->type) {
+	case CONF_BOOL:
+		return set_bool(field, value, err);
+	case CONF_INT:
+		return set_number(item, field, value, seconds, 1, "16", err);
+	case CONF_SECONDS:
+		return set_number(item, field, value, seconds, COUNT(seconds),
+		    "30, 5m or 2h", err);
+	case CONF_BYTES:
+		return set_number(item, field, value, bytes, COUNT(bytes),
+		    "4096, 64KiB or 20MB", err);
+	case CONF_RATE:
+		return set_rate(item, field, value, err);
+	case CONF_LIST:
+		return set_list(item, field, value, NULL, "", err);
+	case CONF_LISTEN:
+		return set_list(item, field, value, is_listen,
+		    "ADDRESS:PORT or [IPV6]:PORT", err);
+	case CONF_URLS:
+		return set_list(item, field, value, is_url,
+		    "an http:// or https:// address", err);
+	case CONF_FILE:
+		if (value[0] != '\0' && value[0] != '/') {
+			snprintf(err, CONF_ERR_MAX,
+			    "\"%.200s\" is not an absolute path", value);
+			return -EINVAL;
+		}
+		break;
+	case CONF_TEXT:
+		break;
+	case CONF_END:
+		return -EINVAL;
+	}
+	if (strlen(value) > item->max) {
+		snprintf(err, CONF_ERR_MAX, "is longer than %llu bytes",
+		    (unsigned long long)item->max);
+		return -EINVAL;
+	}
+	memcpy(field, value, strlen(value) + 1);
+	return 0;
+}
+
+void
+conf_preset(const struct conf_item *items, void *st)
+{
+	char err[CONF_ERR_MAX];
+
+	for (; items->key != NULL; items++)
+		(void)conf_set(items, st, items->preset, err);
+}
+
+void
+conf_format(const struct conf_item *item, const void *st, char *out,
+    size_t size)
+{
+	const void *field = (const char *)st + item->offset;
+
+	switch (item->type) {
+	case CONF_BOOL:
+		snprintf(out, size, "%s", *(const bool *)field ? "yes" : "no");
+		break;
+	case CONF_INT:
+	case CONF_SECONDS:
+	case CONF_BYTES:
+	case CONF_RATE:
+		snprintf(out, size, "%llu",
+		    (unsigned long long)*(const uint64_t *)field);
+		break;
+	default:
+		snprintf(out, size, "%s", (const char *)field);
+	}
+}

@@ -1,0 +1,523 @@
+/*
+ * common/settings.c - the schema of dpoint.conf and its files; see settings.h.
+ *
+ * Runs in the master, which reads the files, and in the workers, which read
+ * their part as text. Believes nothing but the file system's permissions.
+ * SPDX-License-Identifier: ISC
+ */
+#include "common/settings.h"
+
+#include "common/size.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <ini.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define KIB (1ULL << 10)
+#define MIB (1ULL << 20)
+#define GIB (1ULL << 30)
+#define TIB (1ULL << 40)
+#define DAY 86400
+
+#define M(k, t, f, d, lo, hi, h) CONF_ITEM(master_conf, k, t, f, d, lo, hi, h)
+#define MS(k, t, f, d, h)	 CONF_STR(master_conf, k, t, f, d, h)
+static const struct conf_item master_items[] = {
+	MS("libexec", CONF_TEXT, libexec, "/usr/libexec/dpoint",
+	    "Directory of the workers' programs."),
+	MS("run-dir", CONF_TEXT, run_dir, "/run/dpoint",
+	    "Directory of the sockets and of the lock file."),
+	MS("user-prefix", CONF_TEXT, user_prefix, "dp-",
+	    "A worker runs as the user named by this and its function."),
+	MS("start", CONF_TEXT, start, "fork",
+	    "fork: the master starts the workers; systemd: they connect."),
+	MS("admin-read-group", CONF_TEXT, admin_read_group, "dpoint-view",
+	    "Group that may ask over the admin socket."),
+	MS("admin-change-group", CONF_TEXT, admin_change_group, "dpoint-admin",
+	    "Group that may also change things over the admin socket."),
+	MS("log-level", CONF_TEXT, log_level, "info",
+	    "err, warn, info or debug."),
+	M("health-interval", CONF_SECONDS, health_interval, "1", 1, 60,
+	    "Pause between two health pings of a worker."),
+	M("health-timeout", CONF_SECONDS, health_timeout, "3", 1, 600,
+	    "A worker that is silent for so long is killed and replaced."),
+	M("drain-timeout", CONF_SECONDS, drain_timeout, "30", 1, 3600,
+	    "At the end, what is under way may take so long."),
+	{ 0 }
+};
+
+#define S(k, t, f, d, lo, hi, h) CONF_ITEM(store_conf, k, t, f, d, lo, hi, h)
+static const struct conf_item store_items[] = {
+	CONF_STR(store_conf, "dir", CONF_TEXT, dir, "/var/lib/dpoint/store",
+	    "Content and index."),
+	S("index-max", CONF_BYTES, index_max, "1GiB", MIB, TIB,
+	    "Largest size of the index."),
+	S("reserve", CONF_BYTES, reserve, "2GiB", 0, 1024 * TIB,
+	    "Below so much free space nothing is stored: a security issue."),
+	S("want-free", CONF_BYTES, want_free, "4GiB", 0, 1024 * TIB,
+	    "Below so much free space content is evicted."),
+	S("max-content", CONF_BYTES, max_content, "0", 0, 1024 * TIB,
+	    "Most bytes of content; 0: as the disk allows."),
+	{ 0 }
+};
+
+#define F(k, t, f, d, lo, hi, h) CONF_ITEM(fetch_conf, k, t, f, d, lo, hi, h)
+#define FS(k, t, f, d, h)	 CONF_STR(fetch_conf, k, t, f, d, h)
+static const struct conf_item fetch_items[] = {
+	FS("group", CONF_TEXT, group, "/",
+	    "Administration group whose devices are in this scope."),
+	FS("preload", CONF_TEXT, preload, "scope",
+	    "scope: fetch what the scope needs beforehand; none: on demand."),
+	F("interval", CONF_SECONDS, interval, "15m", 5, 30 * DAY,
+	    "Pause between two refreshes of a repository."),
+	F("connect-timeout", CONF_SECONDS, connect_timeout, "15", 1, 600,
+	    "An upstream that does not answer for so long is given up."),
+	F("stall-timeout", CONF_SECONDS, stall_timeout, "30", 1, 3600,
+	    "A transfer that brings nothing for so long is given up."),
+	F("max-object", CONF_BYTES, max_object, "64GiB", KIB, 16 * TIB,
+	    "Largest target accepted."),
+	F("parallel", CONF_INT, parallel, "4", 1, 64,
+	    "Transfers at once."),
+	FS("proxy", CONF_URLS, proxy, "", "HTTP proxy to the upstreams."),
+	FS("proxy-auth", CONF_FILE, proxy_auth, "",
+	    "File with user:password for the proxy."),
+	FS("wan-rate", CONF_TEXT, wan_rate, "",
+	    "Most bytes per second over the line, by time window."),
+	{ 0 }
+};
+
+#define R(k, t, f, h) CONF_STR(repo_conf, k, t, f, "", h)
+static const struct conf_item repo_items[] = {
+	R("upstream", CONF_URLS, upstream,
+	    "Addresses of the repository, tried in order."),
+	R("root", CONF_FILE, root, "The first trusted root.json."),
+	R("ca", CONF_FILE, ca, "Private CA of the upstreams; empty: system."),
+	R("client-cert", CONF_FILE, client_cert,
+	    "Certificate for upstreams that ask for one."),
+	R("client-key", CONF_FILE, client_key, "Its key."),
+	{ 0 }
+};
+
+#define V(k, t, f, d, lo, hi, h) CONF_ITEM(serve_conf, k, t, f, d, lo, hi, h)
+#define VS(k, t, f, d, h)	 CONF_STR(serve_conf, k, t, f, d, h)
+static const struct conf_item serve_items[] = {
+	VS("http", CONF_LISTEN, http, "0.0.0.0:8060 [::]:8060",
+	    "Where to serve HTTP."),
+	VS("https", CONF_LISTEN, https, "",
+	    "Where to serve HTTPS, usually 0.0.0.0:8061 [::]:8061."),
+	VS("cert", CONF_FILE, cert, "", "Certificate chain for HTTPS."),
+	VS("key", CONF_FILE, key, "", "Its key."),
+	VS("client-ca", CONF_FILE, client_ca, "",
+	    "CA of the client certificates."),
+	VS("client-crl", CONF_FILE, client_crl, "",
+	    "Revocation list of that CA."),
+	VS("client-cert", CONF_TEXT, client_cert, "optional",
+	    "none, optional or required."),
+	VS("allow", CONF_LIST, allow, "",
+	    "Address ranges of the scope; empty: everyone."),
+	V("max-connections", CONF_INT, max_connections, "16000", 1, 1000000,
+	    "Connections at once."),
+	V("max-per-address", CONF_INT, max_per_address, "0", 0, 1000000,
+	    "Connections at once from one address; 0: no such limit."),
+	V("header-timeout", CONF_SECONDS, header_timeout, "10", 1, 600,
+	    "A request's header must arrive within this."),
+	V("idle-timeout", CONF_SECONDS, idle_timeout, "65", 1, 3600,
+	    "An idle connection is closed after this."),
+	V("send-timeout", CONF_SECONDS, send_timeout, "60", 1, 3600,
+	    "A client that takes nothing for so long is dropped."),
+	V("want-timeout", CONF_SECONDS, want_timeout, "60", 1, 3600,
+	    "What is fetched on demand must bring something within this."),
+	V("open-objects", CONF_INT, open_objects, "1024", 16, 100000,
+	    "Size of the table of open objects."),
+	{ 0 }
+};
+
+#define BIT(role) (1U << (role))
+#define ALL	  (BIT(PEER_CONTROL) | BIT(PEER_CONNECT) | BIT(PEER_STORE) | \
+		   BIT(PEER_FETCH) | BIT(PEER_SERVE))
+const struct settings_section settings_sections[] = {
+	{ "master", master_items, offsetof(struct settings, master), ALL },
+	{ "store", store_items, offsetof(struct settings, store),
+	    BIT(PEER_STORE) },
+	{ "fetch", fetch_items, offsetof(struct settings, fetch),
+	    BIT(PEER_FETCH) | BIT(PEER_CONNECT) },
+	{ "content", repo_items, offsetof(struct settings, content),
+	    BIT(PEER_FETCH) | BIT(PEER_CONNECT) },
+	{ "site", repo_items, offsetof(struct settings, site),
+	    BIT(PEER_FETCH) | BIT(PEER_CONNECT) },
+	{ "serve", serve_items, offsetof(struct settings, serve),
+	    BIT(PEER_SERVE) },
+	{ 0 }
+};
+
+struct settings_sources {
+	size_t		       n;
+	struct settings_source of[]; /* in order of the tables */
+};
+
+static void *
+section_of(struct settings *s, const struct settings_section *sec)
+{
+	return (char *)s + sec->offset;
+}
+
+void
+settings_preset(struct settings *s)
+{
+	const struct settings_section *sec;
+
+	memset(s, 0, sizeof(*s));
+	for (sec = settings_sections; sec->name != NULL; sec++)
+		conf_preset(sec->items, section_of(s, sec));
+}
+
+/* Finds a key; index counts items over all sections. */
+static const struct conf_item *
+lookup(const char *section, const char *key,
+    const struct settings_section **sec_out, size_t *index)
+{
+	const struct settings_section *sec;
+	const struct conf_item	      *it;
+
+	*sec_out = NULL;
+	*index = 0;
+	for (sec = settings_sections; sec->name != NULL; sec++) {
+		bool here = strcmp(sec->name, section) == 0;
+
+		if (here)
+			*sec_out = sec;
+		for (it = sec->items; it->key != NULL; it++, ++*index)
+			if (here && strcmp(it->key, key) == 0)
+				return it;
+	}
+	return NULL;
+}
+
+struct reading {
+	struct settings		*s;
+	struct settings_sources *src;
+	const char		*file;
+	FILE			*f;
+	int			 line;
+	bool			 continued; /* the line begins with a blank */
+	bool			 failed;
+	char			*err;
+};
+
+static int
+on_value(void *user, const char *section, const char *key, const char *value)
+{
+	struct reading		      *rd = user;
+	const struct settings_section *sec;
+	size_t			       index;
+	const struct conf_item	      *it = lookup(section, key, &sec, &index);
+	char			       why[CONF_ERR_MAX], whole[4400];
+	int			       line = rd->line;
+
+	if (rd->failed)
+		return 0;
+	if (it == NULL) {
+		rd->failed = true;
+		if (sec == NULL)
+			snprintf(rd->err, CONF_ERR_MAX,
+			    "%s:%d: [%.60s]: no such section", rd->file, line,
+			    section);
+		else
+			snprintf(rd->err, CONF_ERR_MAX,
+			    "%s:%d: %.60s.%.60s: no such key", rd->file, line,
+			    section, key);
+		return 0;
+	}
+	if (rd->continued) { /* inih repeats the key: a list goes on */
+		conf_format(it, section_of(rd->s, sec), whole, 2200);
+		snprintf(whole + strlen(whole), 2200, " %.2190s", value);
+		value = whole;
+	}
+	if (conf_set(it, section_of(rd->s, sec), value, why) < 0) {
+		rd->failed = true;
+		snprintf(rd->err, CONF_ERR_MAX, "%s:%d: %s.%s: %.300s",
+		    rd->file, line, section, key, why);
+		return 0;
+	}
+	snprintf(rd->src->of[index].file, sizeof(rd->src->of[index].file), "%s",
+	    rd->file);
+	rd->src->of[index].line = line;
+	return 1;
+}
+
+/*
+ * Hands inih one line. It tells its handler no line numbers and cuts long
+ * lines silently, so both are watched here.
+ */
+static char *
+next_line(char *buf, int size, void *stream)
+{
+	struct reading *rd = stream;
+	size_t		n;
+
+	if (rd->failed || fgets(buf, size, rd->f) == NULL)
+		return NULL;
+	rd->line++;
+	rd->continued = buf[0] == ' ' || buf[0] == '\t';
+	n = strlen(buf);
+	if (n + 1 == (size_t)size && buf[n - 1] != '\n') {
+		rd->failed = true;
+		snprintf(rd->err, CONF_ERR_MAX,
+		    "%.200s:%d: line is longer than %zu bytes; a list may go "
+		    "on in the next line, after a blank",
+		    rd->file, rd->line, n);
+		return NULL;
+	}
+	return buf;
+}
+
+static int
+read_file(struct reading *rd, const char *file)
+{
+	int r;
+
+	rd->file = file;
+	rd->line = 0;
+	if ((rd->f = fopen(file, "re")) == NULL) {
+		snprintf(rd->err, CONF_ERR_MAX, "%.200s: cannot read: %s", file,
+		    strerror(errno));
+		return -EINVAL;
+	}
+	r = ini_parse_stream(next_line, rd, on_value, rd);
+	fclose(rd->f);
+	if (rd->failed)
+		return -EINVAL;
+	if (r != 0) {
+		snprintf(rd->err, CONF_ERR_MAX,
+		    "%.200s:%d: expected [section] or key = value", file, r);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int
+is_conf(const struct dirent *e)
+{
+	size_t n = strlen(e->d_name);
+
+	return e->d_name[0] != '.' && n > 5 &&
+	    strcmp(e->d_name + n - 5, ".conf") == 0;
+}
+
+static int
+read_dir(struct reading *rd, const char *dir)
+{
+	struct dirent **list = NULL;
+	char		path[4400];
+	int		n = scandir(dir, &list, is_conf, alphasort), r = 0;
+
+	if (n < 0 && errno == ENOENT)
+		return 0;
+	if (n < 0) {
+		snprintf(rd->err, CONF_ERR_MAX, "%.200s: cannot read: %s", dir,
+		    strerror(errno));
+		return -EINVAL;
+	}
+	for (int i = 0; i < n; i++) {
+		snprintf(path, sizeof(path), "%.4096s/%s", dir, list[i]->d_name);
+		if (r == 0)
+			r = read_file(rd, path);
+		free(list[i]);
+	}
+	free(list);
+	return r;
+}
+
+static bool
+is_one_of(const char *value, const char *words)
+{
+	char   word[32];
+	size_t pos = 0;
+
+	while (conf_word(words, &pos, word, sizeof(word)))
+		if (strcmp(word, value) == 0)
+			return true;
+	return false;
+}
+
+/* What no single value can tell. The file named is that of the key blamed. */
+static int
+check_whole(const struct settings *s, const struct settings_sources *src,
+    char err[CONF_ERR_MAX])
+{
+	const struct rule {
+		bool	    wrong;
+		const char *section, *key, *expected;
+	} rules[] = {
+		{ !is_one_of(s->master.start, "fork systemd"), "master", "start",
+		    "expected fork or systemd" },
+		{ !is_one_of(s->master.log_level, "err warn info debug"),
+		    "master", "log-level", "expected err, warn, info or debug" },
+		{ s->master.libexec[0] != '/', "master", "libexec",
+		    "expected an absolute path" },
+		{ s->master.run_dir[0] != '/', "master", "run-dir",
+		    "expected an absolute path" },
+		{ s->store.dir[0] != '/', "store", "dir",
+		    "expected an absolute path" },
+		{ s->store.want_free < s->store.reserve, "store", "want-free",
+		    "expected at least store.reserve" },
+		{ s->fetch.group[0] != '/', "fetch", "group",
+		    "expected a group such as / or /hq/berlin" },
+		{ !is_one_of(s->fetch.preload, "scope none"), "fetch", "preload",
+		    "expected scope or none" },
+		{ s->content.upstream[0] != '\0' && s->content.root[0] == '\0',
+		    "content", "root", "is needed where upstream is given" },
+		{ s->site.upstream[0] != '\0' && s->site.root[0] == '\0',
+		    "site", "root", "is needed where upstream is given" },
+		{ s->serve.https[0] != '\0' && s->serve.cert[0] == '\0',
+		    "serve", "cert", "is needed where https is given" },
+		{ s->serve.https[0] != '\0' && s->serve.key[0] == '\0', "serve",
+		    "key", "is needed where https is given" },
+		{ !is_one_of(s->serve.client_cert, "none optional required"),
+		    "serve", "client-cert", "expected none, optional or required" },
+		{ strcmp(s->serve.client_cert, "required") == 0 &&
+			s->serve.https[0] != '\0' &&
+			s->serve.client_ca[0] == '\0',
+		    "serve", "client-ca",
+		    "is needed where client-cert = required" },
+	};
+	const struct settings_section *sec;
+	size_t			       index;
+
+	for (size_t i = 0; i < COUNT(rules); i++) {
+		if (!rules[i].wrong)
+			continue;
+		lookup(rules[i].section, rules[i].key, &sec, &index);
+		if (src->of[index].line > 0)
+			snprintf(err, CONF_ERR_MAX, "%s:%d: %s.%s: %s",
+			    src->of[index].file, src->of[index].line,
+			    rules[i].section, rules[i].key, rules[i].expected);
+		else
+			snprintf(err, CONF_ERR_MAX, "%s.%s: %s",
+			    rules[i].section, rules[i].key, rules[i].expected);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+int
+settings_load(const char *file, struct settings *s,
+    struct settings_sources **sources, char err[CONF_ERR_MAX])
+{
+	struct reading rd = { .s = s, .err = err };
+	char	       dir[4096];
+	size_t	       n;
+	int	       r;
+
+	(void)lookup("", "", &(const struct settings_section *){ NULL }, &n);
+	rd.src = calloc(1, sizeof(*rd.src) + n * sizeof(rd.src->of[0]));
+	if (rd.src == NULL)
+		return -ENOMEM;
+	rd.src->n = n;
+	settings_preset(s);
+	snprintf(dir, sizeof(dir), "%s.d", file);
+	if ((r = read_file(&rd, file)) == 0 && (r = read_dir(&rd, dir)) == 0)
+		r = check_whole(s, rd.src, err);
+	if (r == 0 && sources != NULL)
+		*sources = rd.src;
+	else
+		free(rd.src);
+	return r;
+}
+
+void
+settings_sources_free(struct settings_sources **sources)
+{
+	free(*sources);
+	*sources = NULL;
+}
+
+void
+settings_dump(const struct settings *s, const struct settings_sources *src)
+{
+	const struct settings_section *sec;
+	char			       value[2100];
+	size_t			       i = 0;
+
+	for (sec = settings_sections; sec->name != NULL; sec++) {
+		printf("%s[%s]\n", i > 0 ? "\n" : "", sec->name);
+		for (const struct conf_item *it = sec->items; it->key != NULL;
+		    it++, i++) {
+			conf_format(it, (const char *)s + sec->offset, value,
+			    sizeof(value));
+			printf("# %s\n", it->help);
+			if (src->of[i].line > 0)
+				printf("%s = %s\t; %s:%d\n", it->key, value,
+				    src->of[i].file, src->of[i].line);
+			else
+				printf("%s = %s\t; default\n", it->key, value);
+		}
+	}
+}
+
+int
+settings_to_text(const struct settings *s, enum peer_role role, char **out)
+{
+	const struct settings_section *sec;
+	char			       value[2100];
+	size_t			       size;
+	FILE			      *f = open_memstream(out, &size);
+
+	if (f == NULL)
+		return -ENOMEM;
+	for (sec = settings_sections; sec->name != NULL; sec++) {
+		if (!(sec->readers & BIT(role)))
+			continue;
+		for (const struct conf_item *it = sec->items; it->key != NULL;
+		    it++) {
+			conf_format(it, (const char *)s + sec->offset, value,
+			    sizeof(value));
+			fprintf(f, "%s.%s=%s\n", sec->name, it->key, value);
+		}
+	}
+	if (fclose(f) != 0) {
+		free(*out);
+		*out = NULL;
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+int
+settings_from_text(struct settings *s, const char *text, size_t len,
+    char err[CONF_ERR_MAX])
+{
+	const struct settings_section *sec;
+	const struct conf_item	      *it;
+	const char		      *end = text + len, *nl;
+	char			       line[2300], *dot, *eq;
+	size_t			       index;
+
+	settings_preset(s);
+	for (; text < end; text = nl + 1) {
+		nl = memchr(text, '\n', (size_t)(end - text));
+		if (nl == NULL || (size_t)(nl - text) >= sizeof(line)) {
+			snprintf(err, CONF_ERR_MAX, "a line is cut or too long");
+			return -EINVAL;
+		}
+		memcpy(line, text, (size_t)(nl - text));
+		line[nl - text] = '\0';
+		dot = strchr(line, '.');
+		eq = strchr(line, '=');
+		if (dot == NULL || eq == NULL || dot > eq) {
+			snprintf(err, CONF_ERR_MAX, "\"%.100s\": no key", line);
+			return -EINVAL;
+		}
+		*dot = *eq = '\0';
+		if ((it = lookup(line, dot + 1, &sec, &index)) == NULL) {
+			snprintf(err, CONF_ERR_MAX, "%.60s.%.60s: no such key",
+			    line, dot + 1);
+			return -EINVAL;
+		}
+		if (conf_set(it, section_of(s, sec), eq + 1, err) < 0)
+			return -EINVAL;
+	}
+	return 0;
+}
