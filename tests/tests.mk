@@ -39,8 +39,10 @@ check: check-unit check-fuzz check-system
 check-unit: unit-tests
 	@tests/run-unit $(UNIT:%=$(BUILD)/tests/%)
 check-fuzz: fuzzers
-	@for f in $(FUZZ); do \
-	    $(BUILD)/tests/$$f tests/fuzz/corpus/$$f || exit 1; done
+	@ok=0 bad=0; for f in $(FUZZ); do \
+	    if $(BUILD)/tests/$$f tests/fuzz/corpus/$$f; then ok=$$((ok + 1)); \
+	    else echo "FAILED $$f"; bad=$$((bad + 1)); fi; done; \
+	    echo "fuzz: $$ok passed, $$bad failed"; [ $$bad -eq 0 ]
 check-system: all
 	@BUILD=$(BUILD) tests/run-system $(TESTS)
 
