@@ -13,5 +13,5 @@ common_SRCS := \
 	common/wr.c
 common_PKGS := inih jansson libcrypto libevent_core libseccomp libssl
 common_LIBS :=
-common_TESTS :=
-common_FUZZ :=
+common_TESTS := check_bytes check_ipc check_settings
+common_FUZZ := fuzz_settings

@@ -1,0 +1,197 @@
+/*
+ * tests/unit/check_settings.c - the configuration's values, files and texts.
+ * SPDX-License-Identifier: ISC
+ */
+#include "common/settings.h"
+#include "common/size.h"
+
+#include <check.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char dir[] = "/tmp/check_settings.XXXXXX", file[64];
+
+static void
+put(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "w");
+
+	ck_assert_ptr_nonnull(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+START_TEST(every_default_is_a_valid_value)
+{
+	static struct settings s;
+	char		       err[CONF_ERR_MAX];
+
+	for (const struct settings_section *sec = settings_sections;
+	    sec->name != NULL; sec++)
+		for (const struct conf_item *it = sec->items; it->key != NULL;
+		    it++)
+			ck_assert_msg(conf_set(it, (char *)&s + sec->offset,
+					  it->preset, err) == 0,
+			    "%s.%s: %s", sec->name, it->key, err);
+}
+END_TEST
+
+static const struct {
+	const char *line;
+	const char *expected; /* part of the error */
+} wrong[] = {
+	{ "[nowhere]\na = 1\n", ":2: [nowhere]: no such section" },
+	{ "[store]\nsize = 1\n", ":2: store.size: no such key" },
+	{ "[store]\nreserve = much\n", ":2: store.reserve: \"much\" is not" },
+	{ "[store]\n\nreserve = -1\n", ":3: store.reserve:" },
+	{ "[store]\nreserve = 5 GBytes\n", ":2: store.reserve:" },
+	{ "[store]\nreserve = 99999999999999999999\n", "store.reserve" },
+	{ "[fetch]\nparallel = 65\n", "out of range: expected 1 to 64" },
+	{ "[fetch]\ninterval = 1\n", "out of range" },
+	{ "[fetch]\npreload = maybe\n", ":2: fetch.preload: expected" },
+	{ "[content]\nroot = r.json\n", "not an absolute path" },
+	{ "[content]\nupstream = ftp://a/\n", "\"ftp://a/\" is not" },
+	{ "[content]\nupstream = https://u@a/\n", "is not an http" },
+	{ "[content]\nupstream = https://a/\n", "content.root: is needed" },
+	{ "[serve]\nhttp = 8060\n", "\"8060\" is not ADDRESS:PORT" },
+	{ "[serve]\nhttp = 1.2.3.4:70000\n", "is not ADDRESS:PORT" },
+	{ "[serve]\nhttp = ::1:80\n", "is not ADDRESS:PORT" },
+	{ "[serve]\nhttps = [::1]:8061\n", "serve.cert: is needed" },
+	{ "[store]\nwant-free = 1\n", ":2: store.want-free: expected at" },
+	{ "just words\n", ":1: expected [section] or key = value" },
+	{ "[store\n", ":1: expected [section]" },
+};
+
+START_TEST(a_mistake_names_file_line_and_key)
+{
+	static struct settings s;
+	char		       err[CONF_ERR_MAX] = "";
+
+	put(file, wrong[_i].line);
+	ck_assert_int_eq(settings_load(file, &s, NULL, err), -EINVAL);
+	ck_assert_msg(strstr(err, wrong[_i].expected) != NULL,
+	    "said \"%s\", expected \"%s\"", err, wrong[_i].expected);
+	if (strstr(err, "is needed") == NULL)
+		ck_assert_ptr_nonnull(strstr(err, file));
+}
+END_TEST
+
+START_TEST(a_missing_file_is_named)
+{
+	static struct settings s;
+	char		       err[CONF_ERR_MAX] = "";
+
+	ck_assert_int_eq(settings_load("/nonexistent/x.conf", &s, NULL, err),
+	    -EINVAL);
+	ck_assert_str_eq(err,
+	    "/nonexistent/x.conf: cannot read: No such file or directory");
+}
+END_TEST
+
+START_TEST(a_line_that_is_too_long_is_said_and_a_list_goes_on)
+{
+	static struct settings s;
+	char		       err[CONF_ERR_MAX] = "", text[600];
+
+	memset(text, 'a', sizeof(text));
+	memcpy(text, "[serve]\nallow = ", 16);
+	text[sizeof(text) - 1] = '\0';
+	put(file, text);
+	ck_assert_int_eq(settings_load(file, &s, NULL, err), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(err, ":2: line is longer"));
+	put(file, "[serve]\nallow = 10.0.0.0/8\n  fd00::/8\n\t192.168.0.0/16\n");
+	ck_assert_int_eq(settings_load(file, &s, NULL, err), 0);
+	ck_assert_str_eq(s.serve.allow, "10.0.0.0/8 fd00::/8 192.168.0.0/16");
+}
+END_TEST
+
+START_TEST(units_are_understood)
+{
+	static struct settings s;
+	char		       err[CONF_ERR_MAX] = "";
+
+	put(file,
+	    "; comment\n[store]\nreserve = 1GB\nwant-free=2 GiB ; more\n"
+	    "[fetch]\ninterval = 2h\n[master]\nhealth-interval = 2s\n");
+	ck_assert_msg(settings_load(file, &s, NULL, err) == 0, "%s", err);
+	ck_assert_uint_eq(s.store.reserve, 1000000000);
+	ck_assert_uint_eq(s.store.want_free, 2ULL << 30);
+	ck_assert_uint_eq(s.fetch.interval, 7200);
+	ck_assert_uint_eq(s.master.health_interval, 2);
+	ck_assert_uint_eq(s.fetch.parallel, 4); /* the default */
+}
+END_TEST
+
+START_TEST(later_files_of_the_directory_win)
+{
+	static struct settings s;
+	char		       err[CONF_ERR_MAX] = "", d[80], f[120];
+
+	snprintf(d, sizeof(d), "%s.d", file);
+	mkdir(d, 0755);
+	put(file, "[fetch]\nparallel = 1\ninterval = 60\n");
+	snprintf(f, sizeof(f), "%s/20.conf", d);
+	put(f, "[fetch]\nparallel = 3\n");
+	snprintf(f, sizeof(f), "%s/10.conf", d);
+	put(f, "[fetch]\nparallel = 2\n");
+	snprintf(f, sizeof(f), "%s/30.conf.bak", d);
+	put(f, "nonsense\n");
+	ck_assert_msg(settings_load(file, &s, NULL, err) == 0, "%s", err);
+	ck_assert_uint_eq(s.fetch.parallel, 3);
+	ck_assert_uint_eq(s.fetch.interval, 60);
+	snprintf(f, sizeof(f), "rm -r %s", d);
+	ck_assert_int_eq(system(f), 0);
+}
+END_TEST
+
+START_TEST(a_role_gets_its_sections_and_reads_them_back)
+{
+	static struct settings a, b;
+	char		       err[CONF_ERR_MAX] = "", *text = NULL;
+
+	settings_preset(&a);
+	strcpy(a.content.upstream, "https://a/ http://b:80/x");
+	a.fetch.parallel = 9;
+	ck_assert_int_eq(settings_to_text(&a, PEER_FETCH, &text), 0);
+	ck_assert_ptr_nonnull(strstr(text, "content.upstream=https://a/"));
+	ck_assert_ptr_null(strstr(text, "serve.")); /* none of its business */
+	ck_assert_int_eq(settings_from_text(&b, text, strlen(text), err), 0);
+	ck_assert_str_eq(b.content.upstream, a.content.upstream);
+	ck_assert_uint_eq(b.fetch.parallel, 9);
+	ck_assert_int_eq(settings_from_text(&b, text, strlen(text) - 1, err),
+	    -EINVAL);
+	free(text);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite	*su = suite_create("settings");
+	TCase	*t = tcase_create("settings");
+	SRunner *r = srunner_create(su);
+	int	 failed;
+
+	if (mkdtemp(dir) == NULL)
+		return EXIT_FAILURE;
+	snprintf(file, sizeof(file), "%s/dpoint.conf", dir);
+	tcase_add_test(t, every_default_is_a_valid_value);
+	tcase_add_loop_test(t, a_mistake_names_file_line_and_key, 0,
+	    COUNT(wrong));
+	tcase_add_test(t, a_missing_file_is_named);
+	tcase_add_test(t, a_line_that_is_too_long_is_said_and_a_list_goes_on);
+	tcase_add_test(t, units_are_understood);
+	tcase_add_test(t, later_files_of_the_directory_win);
+	tcase_add_test(t, a_role_gets_its_sections_and_reads_them_back);
+	suite_add_tcase(su, t);
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	unlink(file);
+	rmdir(dir);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
