@@ -37,18 +37,18 @@ endif
 
 programs: $(PROGS:%=$(BUILD)/%)
 
-$(BUILD)/%.o: %.c
+$(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) -std=c11 -D_GNU_SOURCE -DDPOINT_VERSION='"$(VERSION)"' -I. \
 	    $(WARN) $(WERROR) $(CFLAGS) $(CPPFLAGS) -MMD -MP -c -o $@ $<
 
-$(BUILD)/libcommon.a: $(common_SRCS:%.c=$(BUILD)/%.o)
+$(BUILD)/libcommon.a: $(common_SRCS:%.c=$(BUILD)/obj/%.o)
 	@rm -f $@
 	ar rcs $@ $^
 
 # A program: its objects, common/, and the libraries it names.
 define program
-$(BUILD)/$1: $($1_SRCS:%.c=$(BUILD)/%.o) $(BUILD)/libcommon.a
+$(BUILD)/$1: $($1_SRCS:%.c=$(BUILD)/obj/%.o) $(BUILD)/libcommon.a
 	$$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$^ \
 	    $(foreach p,$($1_PKGS),$$(shell pkg-config --libs $p)) \
 	    $($1_LIBS) $$(COMMON_LIBS)

@@ -14,22 +14,22 @@ CHECK_LIBS = $(shell pkg-config --libs check)
 FUZZ_SECONDS ?= 60
 
 # objects of a program without its main, which is in the first source
-parts = $(if $(filter common,$1),,$(patsubst %.c,$(BUILD)/%.o,$(wordlist 2,99,$($1_SRCS))))
+parts = $(if $(filter common,$1),,$(patsubst %.c,$(BUILD)/obj/%.o,$(wordlist 2,99,$($1_SRCS))))
 libs = $(if $(filter common,$1),,$(foreach p,$($1_PKGS),$(shell pkg-config --libs $p)) $($1_LIBS))
 
 define unit_test
-$(BUILD)/tests/$2: $(BUILD)/tests/unit/$2.o $(call parts,$1) $(BUILD)/libcommon.a
+$(BUILD)/tests/$2: $(BUILD)/obj/tests/unit/$2.o $(call parts,$1) $(BUILD)/libcommon.a
 	@mkdir -p $$(@D)
 	$$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$^ $$(CHECK_LIBS) $(call libs,$1) $$(COMMON_LIBS)
 endef
 $(foreach o,$(OWNERS),$(foreach t,$($o_TESTS),$(eval $(call unit_test,$o,$t))))
 
 define fuzz_test
-$(BUILD)/tests/$2: $(BUILD)/tests/fuzz/$2.o $(FUZZ_MAIN) $(call parts,$1) $(BUILD)/libcommon.a
+$(BUILD)/tests/$2: $(BUILD)/obj/tests/fuzz/$2.o $(FUZZ_MAIN) $(call parts,$1) $(BUILD)/libcommon.a
 	@mkdir -p $$(@D)
 	$$(CC) $$(CFLAGS) $$(LDFLAGS) $$(FUZZ_LD) -o $$@ $$^ $(call libs,$1) $$(COMMON_LIBS)
 endef
-FUZZ_MAIN ?= $(BUILD)/tests/fuzz/replay.o
+FUZZ_MAIN ?= $(BUILD)/obj/tests/fuzz/replay.o
 $(foreach o,$(OWNERS),$(foreach t,$($o_FUZZ),$(eval $(call fuzz_test,$o,$t))))
 
 unit-tests: $(UNIT:%=$(BUILD)/tests/%)
