@@ -3,12 +3,16 @@ common_SRCS := \
 	common/conf.c \
 	common/hash.c \
 	common/ipc.c \
+	common/json.c \
 	common/log.c \
 	common/loop.c \
 	common/msg.c \
 	common/rd.c \
 	common/sandbox.c \
 	common/settings.c \
+	common/tuf.c \
+	common/tuf_key.c \
+	common/tuf_meta.c \
 	common/worker.c \
 	common/wr.c
 common_PKGS := inih jansson libcrypto libevent_core libseccomp libssl

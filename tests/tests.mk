@@ -32,6 +32,12 @@ endef
 FUZZ_MAIN ?= $(BUILD)/obj/tests/fuzz/replay.o
 $(foreach o,$(OWNERS),$(foreach t,$($o_FUZZ),$(eval $(call fuzz_test,$o,$t))))
 
+# the TUF client behind the command line of the public tuf-conformance suite
+$(BUILD)/tests/tuf-client: $(BUILD)/tests/conformance/tuf-client.o $(BUILD)/libcommon.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(shell pkg-config --libs libcurl) $(COMMON_LIBS)
+tuf-client: $(BUILD)/tests/tuf-client
+
 unit-tests: $(UNIT:%=$(BUILD)/tests/%)
 fuzzers: $(FUZZ:%=$(BUILD)/tests/%)
 
@@ -54,4 +60,4 @@ fuzz:
 	    build/fuzz/tests/$$f -max_total_time=$(FUZZ_SECONDS) \
 	    build/fuzz/found/$$f tests/fuzz/corpus/$$f || exit 1; done
 
-.PHONY: unit-tests fuzzers check check-unit check-fuzz check-system fuzz
+.PHONY: tuf-client unit-tests fuzzers check check-unit check-fuzz check-system fuzz
