@@ -198,7 +198,7 @@ lookup(const char *section, const char *key,
 struct reading {
 	struct settings		*s;
 	struct settings_sources *src;
-	const char		*file;
+	char			 file[4400];
 	FILE			*f;
 	int			 line;
 	bool			 continued; /* the line begins with a blank */
@@ -222,11 +222,11 @@ on_value(void *user, const char *section, const char *key, const char *value)
 		rd->failed = true;
 		if (sec == NULL)
 			snprintf(rd->err, CONF_ERR_MAX,
-			    "%s:%d: [%.60s]: no such section", rd->file, line,
+			    "%.200s:%d: [%.60s]: no such section", rd->file, line,
 			    section);
 		else
 			snprintf(rd->err, CONF_ERR_MAX,
-			    "%s:%d: %.60s.%.60s: no such key", rd->file, line,
+			    "%.200s:%d: %.60s.%.60s: no such key", rd->file, line,
 			    section, key);
 		return 0;
 	}
@@ -237,12 +237,12 @@ on_value(void *user, const char *section, const char *key, const char *value)
 	}
 	if (conf_set(it, section_of(rd->s, sec), value, why) < 0) {
 		rd->failed = true;
-		snprintf(rd->err, CONF_ERR_MAX, "%s:%d: %s.%s: %.300s",
+		snprintf(rd->err, CONF_ERR_MAX, "%.150s:%d: %.50s.%.50s: %.200s",
 		    rd->file, line, section, key, why);
 		return 0;
 	}
-	snprintf(rd->src->of[index].file, sizeof(rd->src->of[index].file), "%s",
-	    rd->file);
+	snprintf(rd->src->of[index].file, sizeof(rd->src->of[index].file),
+	    "%.199s", rd->file);
 	rd->src->of[index].line = line;
 	return 1;
 }
@@ -278,7 +278,7 @@ read_file(struct reading *rd, const char *file)
 {
 	int r;
 
-	rd->file = file;
+	snprintf(rd->file, sizeof(rd->file), "%s", file);
 	rd->line = 0;
 	if ((rd->f = fopen(file, "re")) == NULL) {
 		snprintf(rd->err, CONF_ERR_MAX, "%.200s: cannot read: %s", file,

@@ -361,7 +361,7 @@ on_admin(void *ctx, struct ipc_msg *m)
 		argc++;
 	}
 	argv[argc] = NULL;
-	if (rd_done(&m->rd) < 0)
+	if (rd_done(&m->rd) < 0 || argc == 0)
 		return -EBADMSG;
 	if ((r = reply_new(w, m->id)) == NULL) {
 		(void)send_end(w, m->id, "busy: too many commands under way");
@@ -744,13 +744,14 @@ worker_socket(struct worker *w, const char *key, unsigned i, char *address,
     size_t size)
 {
 	for (size_t k = 0; k < w->now.nsockets; k++) {
-		struct sock *s = &w->now.sockets[k];
+		const struct sock *s = &w->now.sockets[k];
+		int		   fd;
 
 		if (strcmp(s->key, key) != 0 || i-- > 0)
 			continue;
 		snprintf(address, size, "%s", s->address);
-		k = (size_t)fcntl(s->fd, F_DUPFD_CLOEXEC, 0);
-		return (int)k < 0 ? -errno : (int)k;
+		fd = fcntl(s->fd, F_DUPFD_CLOEXEC, 0);
+		return fd < 0 ? -errno : fd;
 	}
 	return -ENOENT;
 }
