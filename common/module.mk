@@ -13,6 +13,7 @@ common_SRCS := \
 	common/tuf.c \
 	common/tuf_key.c \
 	common/tuf_meta.c \
+	common/url.c \
 	common/worker.c \
 	common/wr.c
 common_PKGS := inih jansson libcrypto libevent_core libseccomp libssl

@@ -17,6 +17,7 @@
 #include <linux/capability.h>
 #include <linux/landlock.h>
 #include <linux/sched.h>
+#include <netinet/in.h>
 #include <pwd.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -26,6 +27,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -234,6 +236,7 @@ static int
 add_rule(scmp_filter_ctx ctx, const struct sandbox_call *c)
 {
 	const uint32_t ok = SCMP_ACT_ALLOW;
+	int	       r = 0;
 	const uint64_t thread = CLONE_VM | CLONE_THREAD | CLONE_SIGHAND;
 
 	switch (c->rule) {
@@ -256,6 +259,14 @@ add_rule(scmp_filter_ctx ctx, const struct sandbox_call *c)
 	case SANDBOX_ARG0:
 		return seccomp_rule_add(ctx, ok, c->nr, 1,
 		    SCMP_A0(SCMP_CMP_EQ, c->value));
+	case SANDBOX_TCP:
+		for (int i = 0; r == 0 && i < 2; i++)
+			r = seccomp_rule_add(ctx, ok, c->nr, 3,
+			    SCMP_A0(SCMP_CMP_EQ, i == 0 ? AF_INET : AF_INET6),
+			    SCMP_A1(SCMP_CMP_EQ,
+				SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC),
+			    SCMP_A2(SCMP_CMP_EQ, IPPROTO_TCP));
+		return r;
 	case SANDBOX_ARG1:
 		return seccomp_rule_add(ctx, ok, c->nr, 1,
 		    SCMP_A1(SCMP_CMP_EQ, c->value));

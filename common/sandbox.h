@@ -26,6 +26,7 @@ enum sandbox_rule {
 	SANDBOX_ARG1,	    /* second argument (ioctl request, fcntl command,
 			     * madvise...) must be .value */
 	SANDBOX_ARG0,	    /* first argument must be .value */
+	SANDBOX_TCP,	    /* socket: TCP over IPv4 or IPv6, non-blocking */
 };
 
 struct sandbox_call {

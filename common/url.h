@@ -1,0 +1,35 @@
+/*
+ * common/url.h - the part of a URL that we accept, taken apart.
+ *
+ * http:// or https://, a host name or an address ("[::1]" in brackets), an
+ * optional port, then a path. No user information, no control bytes, no
+ * blanks. The host comes out in lower case and without brackets.
+ * Errors: 0, or -EINVAL and *out unspecified.
+ * SPDX-License-Identifier: ISC
+ */
+#ifndef COMMON_URL_H
+#define COMMON_URL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define URL_HOST_LEN 256
+#define URL_LEN	     4096 /* longest URL we make or follow, with its NUL */
+
+struct url {
+	bool	    tls;
+	char	    host[URL_HOST_LEN];
+	uint16_t    port;
+	const char *path; /* borrowed: the rest of the text, "" or "/..." */
+};
+
+int  url_parse(const char *text, struct url *out);
+bool url_same_host(const struct url *a, const struct url *b); /* and port */
+
+/* base, a single slash, then path, whose odd bytes are percent-encoded ("%" only
+ * if the path is not encoded already). -EINVAL when it does not fit. */
+int url_join(const char *base, const char *path, bool is_encoded, char *out,
+    size_t size);
+
+#endif

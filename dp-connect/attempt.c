@@ -1,0 +1,322 @@
+/*
+ * dp-connect/attempt.c - from a host and a port to one connected socket.
+ *
+ * Runs in dp-connect after sandbox_enter(). Believes nothing that the resolver
+ * says beyond the shape libevent gives it: an answer is an address to try, and
+ * who answers there is proven by TLS or by hashes elsewhere. Addresses of both
+ * families alternate; when one does not answer within STAGGER_MS the next is
+ * tried beside it, and the first that connects wins (RFC 8305).
+ * SPDX-License-Identifier: ISC
+ */
+#include "dp-connect/connect.h"
+
+#include "common/log.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <event2/dns.h>
+#include <event2/util.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define STAGGER_MS 250
+#define ADDR_MAX   8
+
+struct try {
+	struct attempt	       *a;
+	struct sockaddr_storage sa;
+	socklen_t		len;
+	int			fd;
+	struct loop_io	       *io;
+};
+
+struct attempt {
+	struct attempt		  *next;
+	struct attempts		  *all;
+	uint32_t		   id;
+	uint16_t		   port;
+	char			   host[256], error[160];
+	int			   r;
+	struct evdns_getaddrinfo_request *dns;
+	bool			   in_dns; /* inside evdns_getaddrinfo */
+	struct loop_timer	  *stagger, *limit;
+	struct try		   tries[ADDR_MAX];
+	size_t			   ntries, started;
+};
+
+struct attempts {
+	struct loop	  *loop;
+	struct evdns_base *dns;
+	attempt_fn	   done;
+	void		  *ctx;
+	struct attempt	  *list;
+	size_t		   n;
+};
+
+static void start_next(void *ctx);
+
+static void
+try_end(struct try *t)
+{
+	loop_io_free(&t->io);
+	if (t->fd >= 0)
+		close(t->fd);
+	t->fd = -1;
+}
+
+static void
+attempt_free(struct attempt *a)
+{
+	struct attempt **p = &a->all->list;
+
+	while (*p != a)
+		p = &(*p)->next;
+	*p = a->next;
+	a->all->n--;
+	if (a->dns != NULL)
+		evdns_getaddrinfo_cancel(a->dns);
+	for (size_t i = 0; i < a->ntries; i++)
+		try_end(&a->tries[i]);
+	loop_timer_free(&a->stagger);
+	loop_timer_free(&a->limit);
+	free(a);
+}
+
+static void
+finish(struct attempt *a, int take_fd, const char *text)
+{
+	a->all->done(a->all->ctx, a->id, take_fd, a->r, text);
+	attempt_free(a);
+}
+
+static void
+address_text(const struct try *t, char out[80])
+{
+	char ip[INET6_ADDRSTRLEN] = "?";
+
+	if (t->sa.ss_family == AF_INET6)
+		inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)&t->sa)->sin6_addr,
+		    ip, sizeof(ip));
+	else
+		inet_ntop(AF_INET, &((const struct sockaddr_in *)&t->sa)->sin_addr,
+		    ip, sizeof(ip));
+	snprintf(out, 80, strchr(ip, ':') ? "[%s]:%u" : "%s:%u", ip, t->a->port);
+}
+
+/* One address failed: the next, or the end when none is left or under way. */
+static void
+try_failed(struct try *t, int e)
+{
+	struct attempt *a = t->a;
+	char		addr[80];
+
+	address_text(t, addr);
+	a->r = -e;
+	snprintf(a->error, sizeof(a->error), "%s: %s", addr, strerror(e));
+	try_end(t);
+	if (a->started < a->ntries) {
+		loop_timer_set(a->stagger, 0);
+		return;
+	}
+	for (size_t i = 0; i < a->ntries; i++)
+		if (a->tries[i].fd >= 0)
+			return;
+	finish(a, -1, a->error);
+}
+
+static void
+on_writable(void *ctx, int events)
+{
+	struct try *t = ctx;
+	socklen_t   len = sizeof(int);
+	char	    addr[80];
+	int	    e = 0, fd;
+
+	(void)events;
+	if (getsockopt(t->fd, SOL_SOCKET, SO_ERROR, &e, &len) < 0)
+		e = errno;
+	if (e != 0) {
+		try_failed(t, e);
+		return;
+	}
+	address_text(t, addr);
+	loop_io_free(&t->io);
+	fd = t->fd;
+	t->fd = -1;
+	finish(t->a, fd, addr);
+}
+
+static void
+start_next(void *ctx)
+{
+	struct attempt *a = ctx;
+	struct try     *t = &a->tries[a->started++];
+	int		e = 0;
+
+	t->fd = socket(t->sa.ss_family,
+	    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+	if (t->fd < 0 ||
+	    (connect(t->fd, (struct sockaddr *)&t->sa, t->len) < 0 &&
+		errno != EINPROGRESS))
+		e = errno;
+	else if (loop_io_new(a->all->loop, t->fd, LOOP_WRITE, on_writable, t,
+		     &t->io) < 0)
+		e = ENOMEM;
+	if (e != 0)
+		try_failed(t, e);
+	else if (a->started < a->ntries)
+		loop_timer_set(a->stagger, STAGGER_MS);
+}
+
+static void
+on_limit(void *ctx)
+{
+	struct attempt *a = ctx;
+
+	if (a->r == 0)
+		a->r = -ETIMEDOUT;
+	finish(a, -1,
+	    a->error[0] != '\0' ? a->error
+		: a->ntries > 0 ? "no answer in time"
+				: "no answer from the resolver in time");
+}
+
+static void
+add_family(struct attempt *a, const struct evutil_addrinfo *ai, int family,
+    size_t slot)
+{
+	for (; ai != NULL; ai = ai->ai_next) {
+		struct try *t;
+
+		if (ai->ai_family != family)
+			continue;
+		while (slot < ADDR_MAX && a->tries[slot].len > 0)
+			slot += 1;
+		if (slot >= ADDR_MAX)
+			return;
+		t = &a->tries[slot];
+		memcpy(&t->sa, ai->ai_addr, ai->ai_addrlen);
+		t->len = (socklen_t)ai->ai_addrlen;
+		if (family == AF_INET)
+			((struct sockaddr_in *)&t->sa)->sin_port = htons(a->port);
+		else
+			((struct sockaddr_in6 *)&t->sa)->sin6_port =
+			    htons(a->port);
+		slot += 2; /* the other family's turn */
+	}
+}
+
+/* IPv6 first, alternating; gaps that one family leaves are closed. */
+static void
+take_addresses(struct attempt *a, const struct evutil_addrinfo *ai)
+{
+	add_family(a, ai, AF_INET6, 0);
+	add_family(a, ai, AF_INET, 1);
+	for (size_t i = 0; i < ADDR_MAX; i++) {
+		if (a->tries[i].len == 0)
+			continue;
+		if (i != a->ntries) {
+			a->tries[a->ntries] = a->tries[i];
+			a->tries[i].len = 0;
+		}
+		a->tries[a->ntries].a = a;
+		a->ntries++;
+	}
+}
+
+static void
+on_resolved(int r, struct evutil_addrinfo *ai, void *ctx)
+{
+	struct attempt *a = ctx;
+
+	if (r == EVUTIL_EAI_CANCEL)
+		return;
+	a->dns = NULL;
+	if (r == 0)
+		take_addresses(a, ai);
+	if (ai != NULL)
+		evutil_freeaddrinfo(ai);
+	if (a->ntries == 0) {
+		a->r = -EHOSTUNREACH;
+		snprintf(a->error, sizeof(a->error), "resolver: %s",
+		    r != 0 ? evutil_gai_strerror(r) : "no address");
+		loop_timer_set(a->limit, 0); /* a->in_dns may hold us */
+		return;
+	}
+	loop_timer_set(a->stagger, 0);
+}
+
+int
+attempt_start(struct attempts *all, uint32_t id, const char *host,
+    uint16_t port, uint32_t timeout_ms)
+{
+	struct evutil_addrinfo hints = { .ai_family = AF_UNSPEC,
+		.ai_socktype = SOCK_STREAM, .ai_protocol = IPPROTO_TCP };
+	struct attempt	      *a;
+	struct evdns_getaddrinfo_request *req;
+
+	if (all->n >= ATTEMPTS_MAX)
+		return -EBUSY;
+	if ((a = calloc(1, sizeof(*a))) == NULL)
+		return -ENOMEM;
+	a->all = all;
+	a->id = id;
+	a->port = port;
+	snprintf(a->host, sizeof(a->host), "%s", host);
+	for (size_t i = 0; i < ADDR_MAX; i++)
+		a->tries[i].fd = -1;
+	a->next = all->list;
+	all->list = a;
+	all->n++;
+	if (loop_timer_new(all->loop, start_next, a, &a->stagger) < 0 ||
+	    loop_timer_new(all->loop, on_limit, a, &a->limit) < 0) {
+		attempt_free(a);
+		return -ENOMEM;
+	}
+	loop_timer_set(a->limit, timeout_ms);
+	a->in_dns = true;
+	req = evdns_getaddrinfo(all->dns, a->host, NULL, &hints, on_resolved, a);
+	if (a->in_dns && a->ntries == 0 && a->error[0] == '\0')
+		a->dns = req;
+	a->in_dns = false;
+	return 0;
+}
+
+void
+attempts_cancel(struct attempts *all)
+{
+	while (all->list != NULL)
+		attempt_free(all->list);
+}
+
+int
+attempts_new(struct loop *l, attempt_fn done, void *ctx, struct attempts **out)
+{
+	struct attempts *a = calloc(1, sizeof(*a));
+	int		 r;
+
+	*out = NULL;
+	if (a == NULL)
+		return -ENOMEM;
+	*a = (struct attempts){ .loop = l, .done = done, .ctx = ctx };
+	if ((a->dns = evdns_base_new(loop_base(l), 0)) == NULL) {
+		free(a);
+		return -ENOMEM;
+	}
+	evdns_base_set_option(a->dns, "timeout:", "2");
+	evdns_base_set_option(a->dns, "attempts:", "2");
+	evdns_base_set_option(a->dns, "randomize-case:", "0");
+	r = evdns_base_resolv_conf_parse(a->dns, DNS_OPTIONS_ALL,
+	    "/etc/resolv.conf");
+	if (r != 0)
+		log_warn("/etc/resolv.conf: %s; names of /etc/hosts and "
+			 "addresses still work",
+		    r == 1 ? "cannot be read" : "gives no name server");
+	(void)evdns_base_load_hosts(a->dns, "/etc/hosts");
+	*out = a;
+	return 0;
+}

@@ -1,0 +1,7 @@
+# dp-connect - resolves and connects, only to the hosts that are configured.
+PROGS += dp-connect
+dp-connect_SRCS := \
+	dp-connect/main.c \
+	dp-connect/attempt.c \
+	dp-connect/sandbox.c
+dp-connect_PKGS := libevent_extra
