@@ -10,6 +10,7 @@ common_SRCS := \
 	common/rd.c \
 	common/sandbox.c \
 	common/settings.c \
+	common/store_client.c \
 	common/tuf.c \
 	common/tuf_key.c \
 	common/tuf_meta.c \

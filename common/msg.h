@@ -71,7 +71,8 @@ enum msg_type {
 	/* -- store: partial files, objects, names, tables -- */
 	MSG_PARTIAL_OPEN = 64, /* -> store	hash, u64 size, u8 priority, str name */
 	MSG_PARTIAL	 = 65, /* -> asker	hash, u64 durable + 2 fds: write, read*/
-	MSG_PARTIAL_SYNC = 66, /* -> store	hash, u64 durable; no reply	      */
+	MSG_PARTIAL_SYNC = 66, /* -> store	hash, u64 written; no reply: the
+				*		store syncs, then remembers	      */
 	MSG_PARTIAL_DONE = 67, /* -> store	hash: writer closed, publish	      */
 	MSG_PARTIAL_DROP = 68, /* -> store	hash: bytes are wrong, delete	      */
 	MSG_STORE_OK	 = 69, /* -> asker	empty				      */
@@ -83,6 +84,8 @@ enum msg_type {
 	MSG_OBJECT	= 74, /* -> asker	hash, u64 size, u64 mtime s + fd read */
 	MSG_ABSENT	= 75, /* -> asker	hash, u64 size: named, not here       */
 	MSG_UNKNOWN	= 76, /* -> asker	empty: no such name or hash	      */
+	MSG_PARTIAL_CLOSE = 77, /* -> store	hash, u64 written: writer closed,
+				 *		keep; no reply		      */
 
 	MSG_NAMES_BEGIN	 = 80, /* -> store	str space; drops a draft of it	      */
 	MSG_NAMES_ADD	 = 81, /* -> store	{ hash, u64 size, u8 pinned, str name }

@@ -1,0 +1,472 @@
+/*
+ * common/store_client.c - requests to the store and their answers; see
+ * store_client.h.
+ *
+ * Runs in every worker with a channel to the store. Believes the store about
+ * what is stored; lengths and descriptors are checked by ipc all the same. An
+ * answer to nothing asked is a broken store.
+ * SPDX-License-Identifier: ISC
+ */
+#include "common/store_client.h"
+
+#include "common/ipc.h"
+#include "common/size.h"
+#include "common/wr.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MAX_QUEUE 4096 /* requests that wait for the socket: then -ENOBUFS */
+
+struct pending {
+	struct pending *next;
+	uint32_t	id;
+	store_fn	fn; /* NULL: cancelled */
+	void	       *ctx;
+};
+
+struct store_client {
+	struct loop			*loop;
+	struct ipc			*ipc; /* NULL: not connected */
+	const struct store_client_ops	*ops;
+	void				*ctx;
+	struct pending			*head, **tail;
+	uint32_t			 last_id;
+	bool				 failing, freed; /* freed while failing */
+};
+
+static int on_answer(void *ctx, struct ipc_msg *m);
+static int on_snapshot(void *ctx, struct ipc_msg *m);
+static int on_evicted(void *ctx, struct ipc_msg *m);
+
+static const struct ipc_handler handlers[] = {
+	/* type		   nfds	 min  max   fn */
+	{ MSG_PARTIAL,	     2, 40, 40,	     on_answer },
+	{ MSG_STORE_OK,	     0, 0,  0,	     on_answer },
+	{ MSG_STORE_NO,	     0, 6,  1024,    on_answer },
+	{ MSG_OBJECT,	     1, 48, 48,	     on_answer },
+	{ MSG_ABSENT,	     0, 40, 40,	     on_answer },
+	{ MSG_UNKNOWN,	     0, 0,  0,	     on_answer },
+	{ MSG_TABLE_VALUE,   0, 0,  MSG_MAX, on_answer },
+	{ MSG_HAVE_BITS,     0, 0,  MSG_MAX, on_answer },
+	{ MSG_SNAPSHOT,	     0, 10, 40,	     on_snapshot },
+	{ MSG_EVICTED,	     0, 32, 32,	     on_evicted },
+};
+
+static void
+get_hash(struct rd *r, struct hash *h)
+{
+	const uint8_t *p = rd_bytes(r, HASH_LEN);
+
+	if (p != NULL)
+		memcpy(h->b, p, HASH_LEN);
+}
+
+static struct pending *
+take_pending(struct store_client *c, uint32_t id)
+{
+	struct pending **pp = &c->head, *p;
+
+	while ((p = *pp) != NULL && p->id != id)
+		pp = &p->next;
+	if (p == NULL)
+		return NULL;
+	if ((*pp = p->next) == NULL)
+		c->tail = pp;
+	return p;
+}
+
+/* The payload by type; what it does not say stays 0. */
+static int
+parse(struct ipc_msg *m, struct store_answer *a, char *text, size_t size)
+{
+	switch (m->type) {
+	case MSG_PARTIAL:
+		get_hash(&m->rd, &a->hash);
+		a->durable = rd_u64(&m->rd);
+		break;
+	case MSG_OBJECT:
+		get_hash(&m->rd, &a->hash);
+		a->size = rd_u64(&m->rd);
+		a->mtime = rd_u64(&m->rd);
+		break;
+	case MSG_ABSENT:
+		get_hash(&m->rd, &a->hash);
+		a->size = rd_u64(&m->rd);
+		a->r = -ENODATA;
+		a->text = "named, but not here";
+		break;
+	case MSG_UNKNOWN:
+		a->r = -ENOENT;
+		a->text = "no such object";
+		break;
+	case MSG_STORE_NO:
+		a->r = (int)(rd_u32(&m->rd) & 0xfff);
+		a->r = a->r == 0 ? -EIO : -a->r;
+		rd_str(&m->rd, text, size);
+		a->text = text;
+		break;
+	case MSG_TABLE_VALUE:
+	case MSG_HAVE_BITS:
+		a->len = m->rd.left;
+		a->bytes = rd_bytes(&m->rd, a->len);
+		break;
+	default:
+		break;
+	}
+	return rd_done(&m->rd);
+}
+
+static int
+on_answer(void *ctx, struct ipc_msg *m)
+{
+	struct store_client *c = ctx;
+	struct store_answer  a = { .text = "", .fd = -1, .write_fd = -1 };
+	struct pending	    *p;
+	char		     text[512];
+
+	if (parse(m, &a, text, sizeof(text)) < 0 ||
+	    (p = take_pending(c, m->id)) == NULL)
+		return -EBADMSG;
+	if (p->fn != NULL) {
+		if (m->type == MSG_PARTIAL) {
+			a.write_fd = ipc_take_fd(m, 0);
+			a.fd = ipc_take_fd(m, 1);
+		} else if (m->type == MSG_OBJECT)
+			a.fd = ipc_take_fd(m, 0);
+		p->fn(p->ctx, &a); /* may free c */
+	}
+	free(p);
+	return 0;
+}
+
+static int
+on_snapshot(void *ctx, struct ipc_msg *m)
+{
+	struct store_client *c = ctx;
+	char		     space[STORE_SPACE_MAX];
+	uint64_t	     generation;
+
+	rd_str(&m->rd, space, sizeof(space));
+	generation = rd_u64(&m->rd);
+	if (rd_done(&m->rd) < 0)
+		return -EBADMSG;
+	if (c->ops->snapshot != NULL)
+		c->ops->snapshot(c->ctx, space, generation);
+	return 0;
+}
+
+static int
+on_evicted(void *ctx, struct ipc_msg *m)
+{
+	struct store_client *c = ctx;
+	struct hash	     h = { 0 };
+
+	get_hash(&m->rd, &h);
+	if (c->ops->evicted != NULL)
+		c->ops->evicted(c->ctx, &h);
+	return 0;
+}
+
+static void
+drop_pending(struct store_client *c, bool answer)
+{
+	const struct store_answer a = { .r = -ENOTCONN, .fd = -1,
+		.write_fd = -1, .text = "the store is away" };
+	struct pending *p;
+
+	while ((p = c->head) != NULL) {
+		if ((c->head = p->next) == NULL)
+			c->tail = &c->head;
+		if (answer && p->fn != NULL && !c->freed)
+			p->fn(p->ctx, &a);
+		free(p);
+	}
+}
+
+static void
+on_broken(void *ctx, struct ipc *ipc, int r)
+{
+	struct store_client *c = ctx;
+
+	ipc_free(&ipc);
+	c->ipc = NULL; /* so that nothing is asked from inside an answer */
+	c->failing = true;
+	drop_pending(c, true);
+	if (c->ops->broken != NULL && !c->freed)
+		c->ops->broken(c->ctx, r);
+	c->failing = false;
+	if (c->freed)
+		free(c);
+}
+
+int
+store_client_attach(struct store_client *c, int take_fd)
+{
+	const struct ipc_table t = { handlers, COUNT(handlers) };
+
+	if (c->ipc != NULL)
+		on_broken(c, c->ipc, -ENOTCONN);
+	return ipc_new(c->loop, take_fd, t, c, on_broken, MAX_QUEUE, &c->ipc);
+}
+
+int
+store_client_new(struct loop *l, int take_fd, const struct store_client_ops *ops,
+    void *ctx, struct store_client **out)
+{
+	struct store_client *c = calloc(1, sizeof(*c));
+	int		     r = 0;
+
+	*out = NULL;
+	if (c == NULL) {
+		if (take_fd >= 0)
+			close(take_fd);
+		return -ENOMEM;
+	}
+	*c = (struct store_client){ .loop = l, .ops = ops, .ctx = ctx };
+	c->tail = &c->head;
+	if (take_fd >= 0 && (r = store_client_attach(c, take_fd)) < 0) {
+		store_client_free(&c);
+		return r;
+	}
+	*out = c;
+	return 0;
+}
+
+void
+store_client_free(struct store_client **cp)
+{
+	struct store_client *c = *cp;
+
+	if (c == NULL)
+		return;
+	*cp = NULL;
+	ipc_free(&c->ipc);
+	c->freed = true;
+	if (c->failing)
+		return; /* on_broken ends it */
+	drop_pending(c, false);
+	free(c);
+}
+
+bool
+store_client_connected(const struct store_client *c)
+{
+	return c->ipc != NULL;
+}
+
+void
+store_cancel(struct store_client *c, const void *ctx)
+{
+	for (struct pending *p = c->head; p != NULL; p = p->next)
+		if (p->ctx == ctx)
+			p->fn = NULL;
+}
+
+/* -- requests -- */
+
+static int
+tell(struct store_client *c, uint16_t type, const struct wr *w)
+{
+	if (w->err < 0)
+		return w->err;
+	return c->ipc == NULL ? -ENOTCONN
+			      : ipc_send(c->ipc, type, 0, w->buf, w->len);
+}
+
+static int
+ask(struct store_client *c, uint16_t type, const struct wr *w, store_fn fn,
+    void *ctx)
+{
+	struct pending *p;
+	int		r;
+
+	if (w->err < 0)
+		return w->err;
+	if (c->ipc == NULL)
+		return -ENOTCONN;
+	if ((p = malloc(sizeof(*p))) == NULL)
+		return -ENOMEM;
+	if (++c->last_id == 0) /* 0 is for what nobody asked */
+		c->last_id = 1;
+	*p = (struct pending){ NULL, c->last_id, fn, ctx };
+	if ((r = ipc_send(c->ipc, type, p->id, w->buf, w->len)) < 0) {
+		free(p);
+		return r;
+	}
+	*c->tail = p;
+	c->tail = &p->next;
+	return 0;
+}
+
+static int
+ask_hash(struct store_client *c, uint16_t type, const struct hash *h,
+    store_fn fn, void *ctx)
+{
+	uint8_t	  buf[HASH_LEN];
+	struct wr w = wr_to(buf, sizeof(buf));
+
+	wr_bytes(&w, h->b, HASH_LEN);
+	return ask(c, type, &w, fn, ctx);
+}
+
+static int
+ask_str(struct store_client *c, uint16_t type, const char *s, store_fn fn,
+    void *ctx)
+{
+	uint8_t	  buf[STORE_NAME_MAX + 2];
+	struct wr w = wr_to(buf, sizeof(buf));
+
+	wr_str(&w, s);
+	return ask(c, type, &w, fn, ctx);
+}
+
+static int
+tell_written(struct store_client *c, uint16_t type, const struct hash *h,
+    uint64_t written)
+{
+	uint8_t	  buf[HASH_LEN + 8];
+	struct wr w = wr_to(buf, sizeof(buf));
+
+	wr_bytes(&w, h->b, HASH_LEN);
+	wr_u64(&w, written);
+	return tell(c, type, &w);
+}
+
+int
+store_partial_open(struct store_client *c, const struct hash *h, uint64_t size,
+    enum priority prio, const char *name, store_fn fn, void *ctx)
+{
+	uint8_t	  buf[HASH_LEN + 9 + 2 + STORE_NAME_MAX];
+	struct wr w = wr_to(buf, sizeof(buf));
+
+	wr_bytes(&w, h->b, HASH_LEN);
+	wr_u64(&w, size);
+	wr_u8(&w, (uint8_t)prio);
+	wr_str(&w, name);
+	return ask(c, MSG_PARTIAL_OPEN, &w, fn, ctx);
+}
+
+int
+store_partial_sync(struct store_client *c, const struct hash *h,
+    uint64_t written)
+{
+	return tell_written(c, MSG_PARTIAL_SYNC, h, written);
+}
+
+int
+store_partial_close(struct store_client *c, const struct hash *h,
+    uint64_t written)
+{
+	return tell_written(c, MSG_PARTIAL_CLOSE, h, written);
+}
+
+int
+store_partial_done(struct store_client *c, const struct hash *h, store_fn fn,
+    void *ctx)
+{
+	return ask_hash(c, MSG_PARTIAL_DONE, h, fn, ctx);
+}
+
+int
+store_partial_drop(struct store_client *c, const struct hash *h, store_fn fn,
+    void *ctx)
+{
+	return ask_hash(c, MSG_PARTIAL_DROP, h, fn, ctx);
+}
+
+/* One message is built here at a time; it is sent or copied before return. */
+static uint8_t big[MSG_MAX_PAYLOAD];
+
+int
+store_put(struct store_client *c, const struct hash *h, const void *bytes,
+    size_t len, store_fn fn, void *ctx)
+{
+	struct wr w = wr_to(big, sizeof(big));
+
+	wr_bytes(&w, h->b, HASH_LEN);
+	wr_bytes(&w, bytes, len);
+	return ask(c, MSG_PUT, &w, fn, ctx);
+}
+
+int
+store_lookup_name(struct store_client *c, const char *name, store_fn fn,
+    void *ctx)
+{
+	return ask_str(c, MSG_LOOKUP_NAME, name, fn, ctx);
+}
+
+int
+store_lookup_hash(struct store_client *c, const struct hash *h, store_fn fn,
+    void *ctx)
+{
+	return ask_hash(c, MSG_LOOKUP_HASH, h, fn, ctx);
+}
+
+int
+store_have(struct store_client *c, const struct hash *hashes, size_t n,
+    store_fn fn, void *ctx)
+{
+	struct wr w = wr_to(big, sizeof(big));
+
+	if (n == 0 || n > STORE_HAVE_MAX)
+		return -EINVAL;
+	wr_bytes(&w, hashes, n * sizeof(*hashes));
+	return ask(c, MSG_HAVE, &w, fn, ctx);
+}
+
+int
+store_names_begin(struct store_client *c, const char *space, store_fn fn,
+    void *ctx)
+{
+	return ask_str(c, MSG_NAMES_BEGIN, space, fn, ctx);
+}
+
+int
+store_names_add(struct store_client *c, const struct store_name *names, size_t n)
+{
+	struct wr w = wr_to(big, sizeof(big));
+	size_t	  need;
+	int	  r = 0;
+
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		if ((need = strlen(names[i].name)) > STORE_NAME_MAX)
+			return -ENAMETOOLONG;
+		need += HASH_LEN + 8 + 1 + 2;
+		if (w.size - w.len < need) {
+			r = tell(c, MSG_NAMES_ADD, &w);
+			w.len = 0;
+		}
+		wr_bytes(&w, names[i].hash.b, HASH_LEN);
+		wr_u64(&w, names[i].size);
+		wr_u8(&w, names[i].pinned);
+		wr_str(&w, names[i].name);
+	}
+	return r == 0 && w.len > 0 ? tell(c, MSG_NAMES_ADD, &w) : r;
+}
+
+int
+store_names_commit(struct store_client *c, const char *space, store_fn fn,
+    void *ctx)
+{
+	return ask_str(c, MSG_NAMES_COMMIT, space, fn, ctx);
+}
+
+int
+store_table_get(struct store_client *c, const char *key, store_fn fn, void *ctx)
+{
+	return ask_str(c, MSG_TABLE_GET, key, fn, ctx);
+}
+
+int
+store_table_put(struct store_client *c, const char *key, const void *bytes,
+    size_t len, store_fn fn, void *ctx)
+{
+	struct wr w = wr_to(big, sizeof(big));
+
+	wr_str(&w, key);
+	wr_bytes(&w, bytes, len);
+	return ask(c, MSG_TABLE_PUT, &w, fn, ctx);
+}

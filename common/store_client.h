@@ -1,0 +1,134 @@
+/*
+ * common/store_client.h - what a worker asks of the store, typed.
+ *
+ * Shape:   every request takes a function that is called once with the answer,
+ *          later, from the loop; requests are answered in any order. A request
+ *          that gives a negative result was not sent and is never answered.
+ *          ctx of a request must live until its answer or store_cancel().
+ * Names:   a name is the path below the server's root, such as
+ *          "repo/metadata/timestamp.json", at most STORE_NAME_MAX bytes. A
+ *          space ("content", "site") is a set of names replaced as a whole.
+ * Ownership: descriptors of a good answer (r == 0) are the callee's to close;
+ *          everything else in it is borrowed during the call.
+ * Restart: when the channel breaks, what is unanswered is answered -ENOTCONN,
+ *          then ops->broken runs; requests give -ENOTCONN until
+ *          store_client_attach() brings the new channel. A partial file that
+ *          was open is to be opened again (close the old descriptor first).
+ * Errors:  in answer.r. -ENOENT neither stored nor named; -ENODATA named but
+ *          not here (hash and size are set); -EEXIST already an object; -EBUSY
+ *          open for somebody else; -ENOSPC; -EBADMSG the bytes are not what
+ *          their hash says (the partial file is gone); -EPERM not for this
+ *          role; -EIO and other errors of the store's disk.
+ * SPDX-License-Identifier: ISC
+ */
+#ifndef COMMON_STORE_CLIENT_H
+#define COMMON_STORE_CLIENT_H
+
+#include "common/hash.h"
+#include "common/loop.h"
+#include "common/msg.h"
+
+#include <stdbool.h>
+
+#define STORE_NAME_MAX	1024
+#define STORE_SPACE_MAX 16
+#define STORE_KEY_MAX	400
+#define STORE_PUT_MAX	(MSG_MAX_PAYLOAD - HASH_LEN)
+#define STORE_VALUE_MAX (MSG_MAX_PAYLOAD - 2 - STORE_KEY_MAX)
+#define STORE_HAVE_MAX	2047 /* hashes of one store_have */
+
+struct store_client;
+
+struct store_answer {
+	int	       r;
+	const char    *text;	 /* why, for the log; "" when r == 0 */
+	struct hash    hash;	 /* of the object or partial file */
+	uint64_t       size;	 /* of the object */
+	uint64_t       mtime;	 /* seconds since 1970: when it was published */
+	uint64_t       durable;	 /* bytes of the partial file to go on after */
+	int	       fd;	 /* read-only; -1: none */
+	int	       write_fd; /* of a partial file; -1: none */
+	const uint8_t *bytes;	 /* table value; or 0 and 1 of store_have */
+	size_t	       len;
+};
+typedef void (*store_fn)(void *ctx, const struct store_answer *a);
+
+struct store_name {
+	const char *name;
+	struct hash hash;
+	uint64_t    size;
+	bool	    pinned;
+};
+
+struct store_client_ops { /* each may be NULL */
+	/* All names of the space are those of its last commit now. */
+	void (*snapshot)(void *ctx, const char *space, uint64_t generation);
+	/* The object left the store: descriptors of it hold its space. */
+	void (*evicted)(void *ctx, const struct hash *h);
+	void (*broken)(void *ctx, int r);
+};
+
+/* take_fd: the channel as worker_peer() gave it, or -1: attached later. */
+int  store_client_new(struct loop *l, int take_fd,
+     const struct store_client_ops *ops, void *ctx, struct store_client **out);
+int  store_client_attach(struct store_client *c, int take_fd);
+void store_client_free(struct store_client **c); /* answers nothing */
+bool store_client_connected(const struct store_client *c);
+
+/* Forgets every request with this ctx: no answer, descriptors closed. */
+void store_cancel(struct store_client *c, const void *ctx);
+
+/*
+ * A partial file of exactly size bytes: space is reserved, write_fd stands at
+ * 0 and takes pwrite(), fd follows it. What the file holds before `durable` is
+ * from an earlier attempt and kept. One writer at a time: -EBUSY.
+ */
+int store_partial_open(struct store_client *c, const struct hash *h,
+    uint64_t size, enum priority prio, const char *name, store_fn fn,
+    void *ctx);
+/* So many bytes are written: the store syncs them and remembers. Every few
+ * MiB is right; it costs the caller nothing. */
+int store_partial_sync(struct store_client *c, const struct hash *h,
+    uint64_t written);
+/* Gives up for now, keeps the bytes; write_fd is closed. Not answered. */
+int store_partial_close(struct store_client *c, const struct hash *h,
+    uint64_t written);
+/* write_fd is closed, all is written: hash again, publish. */
+int store_partial_done(struct store_client *c, const struct hash *h,
+    store_fn fn, void *ctx);
+/* The bytes are wrong, or no longer wanted: delete them. */
+int store_partial_drop(struct store_client *c, const struct hash *h,
+    store_fn fn, void *ctx);
+/* A whole object of at most STORE_PUT_MAX bytes; -EEXIST is no failure. */
+int store_put(struct store_client *c, const struct hash *h, const void *bytes,
+    size_t len, store_fn fn, void *ctx);
+
+/* 0: hash, size, mtime, fd. */
+int store_lookup_name(struct store_client *c, const char *name, store_fn fn,
+    void *ctx);
+int store_lookup_hash(struct store_client *c, const struct hash *h, store_fn fn,
+    void *ctx);
+/* n at most STORE_HAVE_MAX; bytes[i] is 1 where hashes[i] is an object. */
+int store_have(struct store_client *c, const struct hash *hashes, size_t n,
+    store_fn fn, void *ctx);
+
+/*
+ * Replaces the names of a space: begin (drops a draft of this channel), add as
+ * often as needed, commit. Objects need not be there. One draft a channel.
+ * -ECANCELED from commit: an add was refused, nothing changed.
+ */
+int store_names_begin(struct store_client *c, const char *space, store_fn fn,
+    void *ctx);
+int store_names_add(struct store_client *c, const struct store_name *names,
+    size_t n);
+int store_names_commit(struct store_client *c, const char *space, store_fn fn,
+    void *ctx);
+
+/* This role's own table. put with len 0 deletes; get of an absent key is
+ * -ENOENT. The value is in force, and on disk, when put is answered. */
+int store_table_get(struct store_client *c, const char *key, store_fn fn,
+    void *ctx);
+int store_table_put(struct store_client *c, const char *key, const void *bytes,
+    size_t len, store_fn fn, void *ctx);
+
+#endif
