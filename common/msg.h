@@ -55,8 +55,8 @@ enum msg_type {
 	MSG_RELOADED = 19, /* -> control	u8 ok, str error		      */
 
 	/* -- control and every worker -- */
-	MSG_PING      = 32, /* -> worker	u64				      */
-	MSG_PONG      = 33, /* -> control	u64, the same			      */
+	MSG_PING      = 32, /* -> worker	u64 (control's own: by the master)   */
+	MSG_PONG      = 33, /* -> asker	u64, the same			      */
 	MSG_ADMIN     = 34, /* -> worker	str word, repeated: a command	      */
 	MSG_ADMIN_ROW = 35, /* -> control	... one JSON object, no newline      */
 	MSG_ADMIN_END = 36, /* -> control	u8 0 ok 1 error, str error text      */

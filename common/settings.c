@@ -434,6 +434,19 @@ settings_sources_free(struct settings_sources **sources)
 	*sources = NULL;
 }
 
+struct settings_source
+settings_source_of(const struct settings_sources *src, const char *section,
+    const char *key)
+{
+	const struct settings_section *sec;
+	struct settings_source	       none = { 0 };
+	size_t			       index;
+
+	if (src == NULL || lookup(section, key, &sec, &index) == NULL)
+		return none;
+	return src->of[index];
+}
+
 void
 settings_dump(const struct settings *s, const struct settings_sources *src)
 {

@@ -97,6 +97,9 @@ struct settings_source {
 int  settings_load(const char *file, struct settings *s,
      struct settings_sources **sources, char err[CONF_ERR_MAX]);
 void settings_sources_free(struct settings_sources **sources);
+/* key must exist; src NULL or line 0: the default holds. */
+struct settings_source settings_source_of(const struct settings_sources *src,
+    const char *section, const char *key);
 void settings_dump(const struct settings *s, const struct settings_sources *src);
 
 /* The part of a role, as text for MSG_CONFIG, and back. malloc'ed by us. */

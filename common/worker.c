@@ -98,6 +98,7 @@ static const struct ipc_handler from_master[] = {
 	{ MSG_SHUTDOWN, 0, 0, 0,   on_shutdown },
 	{ MSG_WORKER,	0, 14, 14, on_extra },
 	{ MSG_RELOADED, 0, 3, 600, on_extra },
+	{ MSG_PING,	0, 8, 8,   on_extra },
 };
 
 static const struct ipc_handler from_control[] = {

@@ -1,0 +1,391 @@
+/*
+ * dp-master/control_commands.c - every word of the admin socket: who answers
+ * it, who may ask, and its line of help. A word that is not in the table
+ * reaches no worker.
+ *
+ * Runs in the control half. Believes no worker: rows are rebuilt from parsed
+ * JSON, metric names and labels are checked.
+ * SPDX-License-Identifier: ISC
+ */
+#include "dp-master/control.h"
+#include "common/size.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SAMPLES_MAX	    4000
+#define METRICS_DEADLINE_MS 2000
+
+struct command {
+	const char    *name;
+	enum peer_role role; /* who answers; PEER_CONTROL: fn */
+	int	       min_args, max_args;
+	bool	       changes;
+	void (*fn)(struct request *q, int argc, char *argv[]);
+	const char *args, *help;
+};
+
+static void cmd_help(struct request *q, int argc, char *argv[]);
+static void cmd_status(struct request *q, int argc, char *argv[]);
+static void cmd_workers(struct request *q, int argc, char *argv[]);
+static void cmd_events(struct request *q, int argc, char *argv[]);
+static void cmd_metrics(struct request *q, int argc, char *argv[]);
+static void cmd_reload(struct request *q, int argc, char *argv[]);
+
+static const struct command commands[] = {
+	/* name, who, args min max, changes, fn, arguments, help */
+	{ "help", PEER_CONTROL, 0, 0, false, cmd_help, "",
+	    "This list." },
+	{ "status", PEER_CONTROL, 0, 0, false, cmd_status, "",
+	    "Whether all is well, in one row." },
+	{ "workers", PEER_CONTROL, 0, 0, false, cmd_workers, "",
+	    "One row per worker: state, process, restarts." },
+	{ "events", PEER_CONTROL, 0, 1, false, cmd_events, "[--follow]",
+	    "The last 1,000 events, and those that come." },
+	{ "metrics", PEER_CONTROL, 0, 0, false, cmd_metrics, "",
+	    "All workers' metrics as Prometheus text." },
+	{ "reload", PEER_CONTROL, 0, 0, true, cmd_reload, "",
+	    "Reads the configuration again, as SIGHUP does." },
+	{ "content-list", PEER_STORE, 0, 8, false, NULL, "[PREFIX]",
+	    "What the store holds." },
+	{ "store-status", PEER_STORE, 0, 8, false, NULL, "",
+	    "Space, objects, partial downloads." },
+	{ "store-verify", PEER_STORE, 0, 8, false, NULL, "",
+	    "Hashes every object and checks the index." },
+	{ "store-repair", PEER_STORE, 0, 8, true, NULL, "",
+	    "Drops what store-verify finds damaged." },
+	{ "fetch-status", PEER_FETCH, 0, 8, false, NULL, "",
+	    "Repositories, transfers, budget." },
+	{ "refresh", PEER_FETCH, 0, 8, true, NULL, "[content|site]",
+	    "Refreshes the repositories now." },
+	{ "content-fetch", PEER_FETCH, 1, 8, true, NULL, "NAME",
+	    "Fetches a target now." },
+	{ "serve-status", PEER_SERVE, 0, 8, false, NULL, "",
+	    "Connections, requests, bytes." },
+};
+
+static const char *const state_names[] = { "stopped", "starting", "ready",
+	"draining", "backoff", "failed" };
+
+struct sample {
+	char  *name, *type, *help, *labels;
+	double value;
+};
+
+struct metrics {
+	struct sample *samples;
+	size_t	       n;
+};
+
+static void
+cmd_help(struct request *q, int argc, char *argv[])
+{
+	(void)argc;
+	(void)argv;
+	for (size_t i = 0; i < COUNT(commands); i++)
+		request_row(q,
+		    json_pack("{s:s,s:s,s:s,s:s,s:s}", "command",
+			commands[i].name, "args", commands[i].args, "worker",
+			peer_role_name(commands[i].role), "needs",
+			commands[i].changes ? "change" : "read", "help",
+			commands[i].help));
+	request_end(q, NULL);
+}
+
+static void
+cmd_status(struct request *q, int argc, char *argv[])
+{
+	struct control *c = q->c;
+	const char     *status = "ok";
+	unsigned	ready = 0, restarts = 0;
+
+	(void)argc;
+	(void)argv;
+	for (int i = PEER_CONTROL; i < PEER_MAX; i++) {
+		struct peer *p = &c->peers[i];
+
+		restarts += p->restarts;
+		if (p->state == WORKER_READY)
+			ready++;
+		else if (p->state == WORKER_FAILED)
+			status = "failed";
+		else if (status[0] == 'o')
+			status = "degraded";
+	}
+	request_row(q,
+	    json_pack("{s:s,s:s,s:I,s:i,s:i,s:i,s:I}", "status", status,
+		"version", DPOINT_VERSION, "uptime_s",
+		(json_int_t)((loop_now_ms(c->loop) - c->started) / 1000),
+		"workers_ready", (int)ready, "workers",
+		PEER_MAX - PEER_CONTROL, "restarts", (int)restarts, "events",
+		(json_int_t)c->nevents));
+	request_end(q, NULL);
+}
+
+static void
+cmd_workers(struct request *q, int argc, char *argv[])
+{
+	(void)argc;
+	(void)argv;
+	for (int i = PEER_CONTROL; i < PEER_MAX; i++) {
+		struct peer *p = &q->c->peers[i];
+
+		request_row(q,
+		    json_pack("{s:s,s:s,s:I,s:I,s:I}", "worker",
+			peer_role_name(p->role), "state", state_names[p->state],
+			"pid", (json_int_t)p->pid, "restarts",
+			(json_int_t)p->restarts, "since_s",
+			(json_int_t)((loop_now_ms(q->c->loop) - p->since) /
+			    1000)));
+	}
+	request_end(q, NULL);
+}
+
+static void
+cmd_events(struct request *q, int argc, char *argv[])
+{
+	struct control *c = q->c;
+	uint64_t	i = c->nevents > EVENTS_MAX ? c->nevents - EVENTS_MAX : 0;
+
+	if (argc == 2 && strcmp(argv[1], "--follow") != 0) {
+		request_end(q, "usage: events [--follow]");
+		return;
+	}
+	for (; i < c->nevents; i++)
+		request_row(q, json_loads(c->events[i % EVENTS_MAX], 0, NULL));
+	if (argc == 2)
+		q->follows = true;
+	else
+		request_end(q, NULL);
+}
+
+static void
+cmd_reload(struct request *q, int argc, char *argv[])
+{
+	(void)argc;
+	(void)argv;
+	q->reloads = true;
+	if (ipc_send(worker_master(q->c->w), MSG_RELOAD, q->id, NULL, 0) < 0)
+		request_end(q, "the master takes no message");
+}
+
+/* -- metrics -- */
+
+void
+metrics_free(struct metrics **mp)
+{
+	struct metrics *m = *mp;
+
+	if (m == NULL)
+		return;
+	for (size_t i = 0; i < m->n; i++) {
+		free(m->samples[i].name);
+		free(m->samples[i].type);
+		free(m->samples[i].help);
+		free(m->samples[i].labels);
+	}
+	free(m->samples);
+	free(m);
+	*mp = NULL;
+}
+
+static bool
+is_name(const char *s)
+{
+	if (s == NULL || !(isalpha((unsigned char)*s) || *s == '_'))
+		return false;
+	for (; *s != '\0'; s++)
+		if (!isalnum((unsigned char)*s) && *s != '_')
+			return false;
+	return true;
+}
+
+static bool
+is_line(const char *s)
+{
+	for (; s != NULL && *s != '\0'; s++)
+		if ((unsigned char)*s < ' ' || *s == 127)
+			return false;
+	return true;
+}
+
+static void
+metrics_add(struct metrics *m, const char *name, const char *type,
+    const char *help, const char *labels, double value)
+{
+	struct sample *bigger;
+
+	if (!is_name(name) || !is_line(help) || !is_line(labels) ||
+	    (type != NULL && strcmp(type, "gauge") != 0 &&
+		strcmp(type, "counter") != 0) ||
+	    m->n == SAMPLES_MAX ||
+	    (bigger = reallocarray(m->samples, m->n + 1, sizeof(*bigger))) ==
+		NULL)
+		return;
+	m->samples = bigger;
+	m->samples[m->n++] = (struct sample){ .name = strdup(name),
+		.type = type != NULL ? strdup(type) : NULL,
+		.help = help != NULL ? strdup(help) : NULL,
+		.labels = labels != NULL ? strdup(labels) : NULL,
+		.value = value };
+}
+
+static void
+put_sample(struct request *q, const struct sample *s, bool first)
+{
+	char text[2048];
+
+	if (first && s->type != NULL && s->help != NULL) {
+		snprintf(text, sizeof(text), "# HELP %.200s %.500s\n# TYPE %.200s %s\n",
+		    s->name, s->help, s->name, s->type);
+		request_text(q, text);
+	}
+	snprintf(text, sizeof(text), "%.200s%s%.1000s%s %.*f\n", s->name,
+	    s->labels != NULL ? "{" : "", s->labels != NULL ? s->labels : "",
+	    s->labels != NULL ? "}" : "",
+	    s->value == floor(s->value) ? 0 : 6, s->value);
+	request_text(q, text);
+}
+
+/* All samples of a name stand together, as the format wants it. */
+static void
+metrics_print(struct request *q)
+{
+	struct metrics *m = q->metrics;
+
+	for (size_t i = 0; i < m->n; i++) {
+		bool first = true;
+
+		if (q->json) {
+			struct sample *s = &m->samples[i];
+
+			request_row(q,
+			    json_pack("{s:s,s:s?,s:f}", "name", s->name,
+				"labels", s->labels, "value", s->value));
+			continue;
+		}
+		for (size_t k = 0; k < i && first; k++)
+			first = strcmp(m->samples[k].name,
+				    m->samples[i].name) != 0;
+		for (size_t k = i; first && k < m->n; k++)
+			if (strcmp(m->samples[k].name, m->samples[i].name) == 0)
+				put_sample(q, &m->samples[k], k == i);
+	}
+	request_end(q, NULL);
+}
+
+static void
+own_metrics(struct control *c, struct metrics *m)
+{
+	char labels[64];
+
+	for (int i = PEER_CONTROL; i < PEER_MAX; i++) {
+		snprintf(labels, sizeof(labels), "worker=\"%s\"",
+		    peer_role_name((enum peer_role)i));
+		metrics_add(m, "dpoint_worker_ready", "gauge",
+		    "Whether the worker serves.", labels,
+		    c->peers[i].state == WORKER_READY);
+		metrics_add(m, "dpoint_worker_restarts_total", "counter",
+		    "Times the worker was started again.", labels,
+		    c->peers[i].restarts);
+	}
+	metrics_add(m, "dpoint_events_total", "counter",
+	    "Events since the control half started.", NULL,
+	    (double)c->nevents);
+	metrics_add(m, "dpoint_admin_connections", "gauge",
+	    "Connections to the admin socket.", NULL, (double)c->nconns);
+}
+
+static void
+on_metrics_deadline(void *ctx)
+{
+	struct request *q = ctx;
+
+	control_stop_answers(q);
+	q->waits = 0;
+	metrics_print(q); /* without those that did not answer */
+}
+
+static void
+cmd_metrics(struct request *q, int argc, char *argv[])
+{
+	if ((q->metrics = calloc(1, sizeof(*q->metrics))) == NULL ||
+	    loop_timer_new(q->c->loop, on_metrics_deadline, q, &q->deadline) <
+		0) {
+		request_end(q, "no memory");
+		return;
+	}
+	own_metrics(q->c, q->metrics);
+	for (int i = PEER_CONNECT; i < PEER_MAX; i++)
+		(void)control_forward(q, (enum peer_role)i, argc, argv);
+	if (q->waits == 0)
+		metrics_print(q);
+	else
+		loop_timer_set(q->deadline, METRICS_DEADLINE_MS);
+}
+
+/* -- answers of workers -- */
+
+void
+command_answer(struct request *q, enum peer_role from, json_t *take_row)
+{
+	(void)from;
+	if (q->metrics == NULL) {
+		request_row(q, take_row);
+		return;
+	}
+	metrics_add(q->metrics,
+	    json_string_value(json_object_get(take_row, "name")),
+	    json_string_value(json_object_get(take_row, "type")),
+	    json_string_value(json_object_get(take_row, "help")),
+	    json_string_value(json_object_get(take_row, "labels")),
+	    json_number_value(json_object_get(take_row, "value")));
+	json_decref(take_row);
+}
+
+void
+command_answered(struct request *q, enum peer_role from, const char *error)
+{
+	q->waits &= ~(1U << from);
+	if (q->waits != 0)
+		return;
+	if (q->metrics != NULL)
+		metrics_print(q);
+	else
+		request_end(q, error);
+}
+
+void
+command_run(struct request *q, int argc, char *argv[], bool may_change)
+{
+	const struct command *cmd = NULL;
+	char		      text[300];
+	int		      r;
+
+	for (size_t i = 0; i < COUNT(commands); i++)
+		if (strcmp(commands[i].name, argv[0]) == 0)
+			cmd = &commands[i];
+	if (cmd == NULL) {
+		snprintf(text, sizeof(text), "no such command \"%.100s\"; "
+					     "try help", argv[0]);
+		request_end(q, text);
+	} else if (cmd->changes && !may_change)
+		request_end(q, "permission denied: neither root nor in "
+			       "master.admin-change-group");
+	else if (argc - 1 < cmd->min_args || argc - 1 > cmd->max_args) {
+		snprintf(text, sizeof(text), "usage: %s%s%s", cmd->name,
+		    cmd->args[0] != '\0' ? " " : "", cmd->args);
+		request_end(q, text);
+	} else if (cmd->fn != NULL)
+		cmd->fn(q, argc, argv);
+	else if ((r = control_forward(q, cmd->role, argc, argv)) < 0) {
+		snprintf(text, sizeof(text), "worker %s does not serve now%s%s",
+		    peer_role_name(cmd->role), r == -ENOTCONN ? "" : ": ",
+		    r == -ENOTCONN ? "" : strerror(-r));
+		request_end(q, text);
+	}
+}

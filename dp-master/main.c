@@ -1,0 +1,560 @@
+/*
+ * dp-master/main.c - the root half: start, reload and end of the suite.
+ *
+ * Runs as root. Parses its command line and the administrator's files; of the
+ * workers it takes fixed-size messages only (slot.c), of any network nothing.
+ * SPDX-License-Identifier: ISC
+ */
+#include "dp-master/master.h"
+#include "common/log.h"
+#include "common/size.h"
+#include "common/wr.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77
+#endif
+
+/* Who asks others ends first. */
+static const enum peer_role stop_order[] = { PEER_SERVE, PEER_FETCH,
+	PEER_CONNECT, PEER_STORE, PEER_CONTROL };
+
+static struct master master;
+
+static void
+usage(FILE *f)
+{
+	fputs("usage: dp-master [--config FILE] [--check-config] "
+	      "[--dump-config]\n"
+	      "  -c, --config FILE  default /etc/dpoint/dpoint.conf, then "
+	      "FILE.d/*.conf\n"
+	      "  -t, --check-config say whether the configuration is good, and "
+	      "exit\n"
+	      "  -d, --dump-config  print the values in force and where each is "
+	      "given, and exit\n"
+	      "  -f, --foreground   stay in the foreground (always so)\n"
+	      "  -h, --help         this\n"
+	      "  -V, --version      the version\n"
+	      "Signals: SIGHUP reloads, SIGTERM and SIGINT drain and end.\n"
+	      "Exit: 0 ended as told, 100 an operator must act, 111 try "
+	      "again.\n",
+	    f);
+}
+
+static void
+set_level(const struct settings *s)
+{
+	static const char *const words[] = { "err", "warn", "info", "debug" };
+
+	for (size_t i = 0; i < COUNT(words); i++)
+		if (strcmp(s->master.log_level, words[i]) == 0)
+			log_set_level((enum log_level)i);
+}
+
+/* May end the process: --help, --check-config and the like. */
+static void
+parse_args(struct master *m, int argc, char *argv[])
+{
+	static const struct option options[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "check-config", no_argument, NULL, 't' },
+		{ "dump-config", no_argument, NULL, 'd' },
+		{ "foreground", no_argument, NULL, 'f' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ 0 },
+	};
+	char err[CONF_ERR_MAX];
+	int  c, action = 0;
+
+	m->file = "/etc/dpoint/dpoint.conf";
+	while ((c = getopt_long(argc, argv, "c:tdfhV", options, NULL)) != -1)
+		switch (c) {
+		case 'c':
+			m->file = optarg;
+			break;
+		case 't':
+		case 'd':
+			action = c;
+			break;
+		case 'f':
+			break;
+		case 'h':
+			usage(stdout);
+			exit(0);
+		case 'V':
+			puts("dp-master " DPOINT_VERSION);
+			exit(0);
+		default:
+			usage(stderr);
+			exit(EXIT_OPERATOR);
+		}
+	if (optind < argc) {
+		log_err("unexpected argument \"%s\"", argv[optind]);
+		usage(stderr);
+		exit(EXIT_OPERATOR);
+	}
+	if (conf_set_load(m->file, &m->conf, err) < 0)
+		log_fatal(EXIT_OPERATOR, "%s", err);
+	if (action == 't')
+		printf("%s: good\n", m->file);
+	else if (action == 'd')
+		settings_dump(&m->conf->s, m->conf->src);
+	if (action != 0)
+		exit(fflush(stdout) == 0 ? 0 : EXIT_TEMPORARY);
+}
+
+/* -- what must be there before the first worker -- */
+
+static void
+find_users(struct master *m)
+{
+	const struct passwd *pw;
+	char		     name[64];
+
+	if (!m->is_root) {
+		log_warn("NOT ROOT: every worker runs as this user, without "
+			 "namespaces of its own; for a developer's machine "
+			 "only");
+		return;
+	}
+	for (int i = PEER_CONTROL; i < PEER_MAX; i++) {
+		snprintf(name, sizeof(name), "%s%s",
+		    m->conf->s.master.user_prefix,
+		    peer_role_name((enum peer_role)i));
+		if ((pw = getpwnam(name)) == NULL)
+			log_fatal(EXIT_OPERATOR,
+			    "user %s does not exist; systemd-sysusers "
+			    "packaging/sysusers/dpoint.conf creates it",
+			    name);
+		if (pw->pw_uid == 0)
+			log_fatal(EXIT_OPERATOR,
+			    "user %s is root: a worker must not be", name);
+		m->slots[i].uid = pw->pw_uid;
+	}
+}
+
+/* Makes the directory, its parents too; those of others are left alone. */
+static void
+make_dir(const char *key, const char *path, mode_t mode, uid_t owner)
+{
+	char	    part[256];
+	struct stat st;
+	int	    fd;
+
+	for (size_t i = 1; path[i] != '\0' && i < sizeof(part); i++)
+		if (path[i] == '/') {
+			memcpy(part, path, i);
+			part[i] = '\0';
+			if (mkdir(part, 0755) < 0 && errno != EEXIST)
+				log_fatal(EXIT_OPERATOR, "%s: %s: %s", key, part,
+				    strerror(errno));
+		}
+	if ((mkdir(path, mode) < 0 && errno != EEXIST) ||
+	    (fd = open(path,
+		 O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) < 0)
+		log_fatal(EXIT_OPERATOR, "%s: %s: %s", key, path,
+		    strerror(errno));
+	if (fstat(fd, &st) < 0 ||
+	    ((st.st_mode & 07777) != mode && fchmod(fd, mode) < 0) ||
+	    (geteuid() == 0 && st.st_uid != owner &&
+		fchown(fd, owner, (gid_t)-1) < 0))
+		log_fatal(EXIT_OPERATOR, "%s: %s: owner or mode: %s", key, path,
+		    strerror(errno));
+	close(fd);
+}
+
+static void
+take_lock(struct master *m)
+{
+	char path[300], pid[24];
+
+	snprintf(path, sizeof(path), "%s/master.lock",
+	    m->conf->s.master.run_dir);
+	m->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (m->lock_fd < 0)
+		log_fatal(EXIT_OPERATOR, "master.run-dir: %s: %s", path,
+		    strerror(errno));
+	if (flock(m->lock_fd, LOCK_EX | LOCK_NB) < 0)
+		log_fatal(EXIT_OPERATOR,
+		    "master.run-dir: another dp-master holds %s", path);
+	snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
+	if (ftruncate(m->lock_fd, 0) < 0 ||
+	    write(m->lock_fd, pid, strlen(pid)) < 0)
+		log_warn_err(-errno, "%s", path);
+}
+
+static int
+open_unix(struct master *m, const char *name, int type)
+{
+	char path[300];
+	int  fd, r;
+
+	snprintf(path, sizeof(path), "%s/%s", m->conf->s.master.run_dir, name);
+	/* everyone may connect; who may do what is asked of the kernel */
+	if ((r = listen_unix(path, type, 0666, &fd)) < 0)
+		log_fatal(EXIT_OPERATOR, "master.run-dir: %s: %s", path,
+		    strerror(-r));
+	return fd;
+}
+
+static void
+prepare(struct master *m)
+{
+	char err[CONF_ERR_MAX];
+
+	m->is_root = geteuid() == 0;
+	m->systemd = strcmp(m->conf->s.master.start, "systemd") == 0;
+	if (m->systemd && !m->is_root)
+		log_fatal(EXIT_OPERATOR, "master.start: systemd needs root: "
+					 "workers are known by their user");
+	find_users(m);
+	umask(022);
+	make_dir("master.run-dir", m->conf->s.master.run_dir, 0755, 0);
+	take_lock(m);
+	make_dir("store.dir", m->conf->s.store.dir, 0700,
+	    m->slots[PEER_STORE].uid);
+	if (conf_set_open(m->conf, NULL, err) < 0)
+		log_fatal(EXIT_OPERATOR, "%s", err);
+	m->admin_fd = open_unix(m, "admin.sock", SOCK_STREAM);
+	if (m->systemd)
+		m->register_fd = open_unix(m, "master.sock", SOCK_SEQPACKET);
+}
+
+/* -- workers that systemd starts -- */
+
+/* The process at the other end, for good: not whoever gets its number next. */
+static int
+peer_pidfd(int fd, const struct ucred *cred)
+{
+	socklen_t len = sizeof(int);
+	int	  pidfd = -1, err = 0;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &len) == 0)
+		return pidfd;
+	if ((pidfd = pidfd_open(cred->pid, 0)) < 0)
+		return -errno;
+	/* older kernels: still connected after the open, so still the same */
+	len = sizeof(err);
+	if (recv(fd, &err, 1, MSG_PEEK | MSG_DONTWAIT) == 0) {
+		close(pidfd);
+		return -ENOTCONN;
+	}
+	return pidfd;
+}
+
+static void
+on_register(void *ctx, int events)
+{
+	struct master *m = ctx;
+	struct slot   *s = NULL;
+	struct ucred   cred = { 0 };
+	socklen_t      len = sizeof(cred);
+	int	       fd, pidfd;
+
+	(void)events;
+	if ((fd = accept4(m->register_fd, NULL, NULL, SOCK_CLOEXEC)) < 0)
+		return;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
+		cred.uid = (uid_t)-1;
+	for (int i = PEER_CONTROL; i < PEER_MAX; i++)
+		if (m->slots[i].uid == cred.uid)
+			s = &m->slots[i];
+	if (s == NULL || m->stopping || slot_is_alive(s)) {
+		log_warn("registration of process %ld, user %ld: refused, %s",
+		    (long)cred.pid, (long)cred.uid,
+		    s == NULL	  ? "no worker has this user"
+		    : m->stopping ? "dp-master ends"
+				  : "this worker is already here");
+		close(fd);
+		return;
+	}
+	if ((pidfd = peer_pidfd(fd, &cred)) < 0) {
+		close(fd);
+		return;
+	}
+	if (s->state != WORKER_STOPPED || s->ready_at != 0)
+		s->restarts++;
+	if (slot_adopt(s, cred.pid, pidfd, fd) < 0)
+		slot_kill(s);
+}
+
+/* -- reload -- */
+
+static void
+reload_end(struct master *m, const char *error)
+{
+	uint8_t	  buf[CONF_ERR_MAX + 8];
+	struct wr w = wr_to(buf, sizeof(buf));
+
+	if (error == NULL)
+		log_info("configuration: reloaded");
+	else
+		log_err("configuration: not reloaded, the old one stays in "
+			"force: %s", error);
+	notify_send("READY=1");
+	if (m->reload_id != 0 && m->slots[PEER_CONTROL].hello) {
+		wr_u8(&w, error == NULL);
+		wr_str(&w, error == NULL ? "" : error);
+		(void)ipc_send(m->slots[PEER_CONTROL].ch, MSG_RELOADED,
+		    m->reload_id, buf, w.len);
+	}
+	m->reload_id = 0;
+	if (m->reload_again) {
+		m->reload_again = false;
+		master_reload(m, m->reload_next_id);
+	}
+}
+
+static void
+supply_all(struct master *m)
+{
+	for (int i = PEER_CONTROL; i < PEER_MAX; i++) {
+		struct slot *s = &m->slots[i];
+
+		if (s->hello)
+			slot_supply(s);
+		if (s->hello && s->state == WORKER_READY)
+			m->reload_waits |= 1U << i;
+	}
+}
+
+/* What a running master cannot change; NULL: nothing. */
+static const char *
+fixed_key(const struct settings *a, const struct settings *b)
+{
+	const struct {
+		const char *key, *a, *b;
+	} fixed[] = {
+		{ "master.run-dir", a->master.run_dir, b->master.run_dir },
+		{ "master.user-prefix", a->master.user_prefix,
+		    b->master.user_prefix },
+		{ "master.start", a->master.start, b->master.start },
+		{ "master.admin-read-group", a->master.admin_read_group,
+		    b->master.admin_read_group },
+		{ "master.admin-change-group", a->master.admin_change_group,
+		    b->master.admin_change_group },
+		{ "store.dir", a->store.dir, b->store.dir },
+	};
+
+	for (size_t i = 0; i < COUNT(fixed); i++)
+		if (strcmp(fixed[i].a, fixed[i].b) != 0)
+			return fixed[i].key;
+	return NULL;
+}
+
+void
+master_reload(struct master *m, uint32_t id)
+{
+	struct conf_set *next;
+	char		 err[CONF_ERR_MAX];
+	const char	*key;
+
+	if (m->stopping)
+		return;
+	if (m->previous != NULL) { /* control's asker is told at the end */
+		m->reload_again = true;
+		m->reload_next_id = id;
+		return;
+	}
+	m->reload_id = id;
+	notify_reloading();
+	if (conf_set_load(m->file, &next, err) < 0) {
+		reload_end(m, err);
+		return;
+	}
+	if ((key = fixed_key(&m->conf->s, &next->s)) != NULL) {
+		snprintf(err, sizeof(err), "%s: needs a restart to change", key);
+		conf_set_free(&next);
+		reload_end(m, err);
+		return;
+	}
+	if (conf_set_open(next, m->conf, err) < 0) {
+		conf_set_free(&next);
+		reload_end(m, err);
+		return;
+	}
+	m->previous = m->conf;
+	m->conf = next;
+	m->reload_refused[0] = '\0';
+	set_level(&next->s);
+	supply_all(m);
+	for (int i = PEER_CONTROL; i < PEER_MAX; i++)
+		if (m->slots[i].state == WORKER_FAILED)
+			slot_start(&m->slots[i]);
+	master_reload_answer(&m->slots[PEER_MASTER], true);
+}
+
+/* A worker took the new configuration, refused it, or died over it. */
+void
+master_reload_answer(struct slot *s, bool ok)
+{
+	struct master *m = s->m;
+
+	m->reload_waits &= ~(1U << s->role);
+	if (m->previous == NULL)
+		return;
+	if (!ok)
+		snprintf(m->reload_refused, sizeof(m->reload_refused),
+		    "worker %s refused it, see its log line",
+		    peer_role_name(s->role));
+	if (m->reload_waits != 0)
+		return;
+	if (m->reload_refused[0] == '\0') {
+		conf_set_free(&m->previous);
+		reload_end(m, NULL);
+		return;
+	}
+	/* all or none: those who took it get the old one back */
+	conf_set_free(&m->conf);
+	m->conf = m->previous;
+	m->previous = NULL;
+	set_level(&m->conf->s);
+	supply_all(m);
+	reload_end(m, m->reload_refused);
+}
+
+/* -- life and end -- */
+
+static void
+stop_next(struct master *m)
+{
+	for (size_t i = 0; i < COUNT(stop_order); i++) {
+		struct slot *s = &m->slots[stop_order[i]];
+
+		if (s->state == WORKER_DRAINING)
+			return; /* one after the other */
+		if (s->state != WORKER_STOPPED) {
+			slot_shutdown(s); /* may call us again */
+			if (slot_is_alive(s))
+				return;
+		}
+	}
+	loop_stop(m->loop, 0);
+}
+
+void
+master_state_changed(struct slot *s)
+{
+	struct master *m = s->m;
+
+	if (m->stopping) {
+		if (s->state == WORKER_STOPPED)
+			stop_next(m);
+		return;
+	}
+	if (s->role == PEER_CONTROL)
+		m->ping_sent = m->pong_seen = 0;
+	for (int i = PEER_CONTROL; !m->ready && i < PEER_MAX; i++)
+		if (m->slots[i].state != WORKER_READY)
+			return;
+	if (!m->ready) {
+		m->ready = true;
+		log_info("every worker is ready");
+		notify_send("READY=1\nSTATUS=every worker is ready");
+	}
+}
+
+static void
+on_drain_timeout(void *ctx)
+{
+	struct master *m = ctx;
+
+	log_warn("what is under way took too long: killing the rest");
+	m->stopping = 2;
+	for (int i = PEER_CONTROL; i < PEER_MAX; i++)
+		slot_kill(&m->slots[i]);
+}
+
+/* Control watches the others; this watches control. */
+static void
+on_pulse(void *ctx)
+{
+	struct master	  *m = ctx;
+	struct slot	  *s = &m->slots[PEER_CONTROL];
+	struct master_conf c = m->conf->s.master;
+	uint8_t		   buf[8];
+	struct wr	   w = wr_to(buf, sizeof(buf));
+	uint64_t	   now = loop_now_ms(m->loop);
+
+	loop_timer_set(m->pulse, c.health_interval * 1000);
+	if (s->state != WORKER_READY || !s->hello || m->stopping)
+		return;
+	if (m->ping_sent == m->pong_seen) { /* answered, or the first */
+		m->ping_sent = now;
+		wr_u64(&w, now);
+		(void)ipc_send(s->ch, MSG_PING, 0, buf, w.len);
+	} else if (now - m->ping_sent >= c.health_timeout * 1000) {
+		log_warn("worker control: hangs, killed");
+		slot_kill(s);
+	}
+}
+
+static void
+on_signal(void *ctx, int signo)
+{
+	struct master *m = ctx;
+
+	if (signo == SIGHUP) {
+		master_reload(m, 0);
+		return;
+	}
+	if (m->stopping) {
+		on_drain_timeout(m);
+		return;
+	}
+	log_info("ending: draining the workers");
+	notify_send("STOPPING=1");
+	m->stopping = 1;
+	loop_timer_set(m->drain, m->conf->s.master.drain_timeout * 1000);
+	stop_next(m);
+}
+
+int
+main(int argc, char *argv[])
+{
+	static const int    signals[] = { SIGHUP, SIGTERM, SIGINT };
+	struct master	   *m = &master;
+	struct loop_signal *sig;
+	struct loop_io	   *reg;
+	int		    r, fd;
+
+	while ((fd = open("/dev/null", O_RDWR)) >= 0 && fd <= 2)
+		; /* 0 to 2 are taken, whoever started us */
+	close(fd);
+	log_init("dp-master");
+	parse_args(m, argc, argv);
+	set_level(&m->conf->s);
+	notify_init();
+	prepare(m);
+	signal(SIGPIPE, SIG_IGN);
+	r = loop_new(&m->loop);
+	for (size_t i = 0; r == 0 && i < COUNT(signals); i++)
+		r = loop_signal_new(m->loop, signals[i], on_signal, m, &sig);
+	if (r < 0 || (r = slots_init(m)) < 0 ||
+	    (r = loop_timer_new(m->loop, on_drain_timeout, m, &m->drain)) < 0 ||
+	    (r = loop_timer_new(m->loop, on_pulse, m, &m->pulse)) < 0 ||
+	    (m->systemd &&
+		(r = loop_io_new(m->loop, m->register_fd, LOOP_READ,
+		     on_register, m, &reg)) < 0))
+		log_fatal(EXIT_TEMPORARY, "start: %s", strerror(-r));
+	for (int i = PEER_CONTROL; i < PEER_MAX; i++)
+		slot_start(&m->slots[i]);
+	on_pulse(m);
+	r = loop_run(m->loop);
+	log_info("ended");
+	return r == 0 ? 0 : EXIT_TEMPORARY;
+}

@@ -1,0 +1,14 @@
+# dp-master/ - the root half (dp-master) and the control half (dp-control).
+PROGS += dp-master dp-control
+dp-master_SRCS := \
+	dp-master/main.c \
+	dp-master/listen.c \
+	dp-master/notify.c \
+	dp-master/slot.c \
+	dp-master/spawn.c
+dp-control_SRCS := \
+	dp-master/control.c \
+	dp-master/control_admin.c \
+	dp-master/control_commands.c \
+	dp-master/control_sandbox.c \
+	dp-master/control_words.c

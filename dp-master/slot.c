@@ -1,0 +1,549 @@
+/*
+ * dp-master/slot.c - one worker: start, registration, death and restart.
+ *
+ * Runs in the root half. Believes nothing a worker says beyond the fixed-size
+ * messages in the tables below; anything else and the worker is killed.
+ *
+ * Channels between workers: the first of a pair to say hello makes both ends;
+ * the other end waits in the peer's slot until the peer says hello, so that
+ * every worker has all its channels before MSG_START. A restarted worker makes
+ * new ones.
+ * SPDX-License-Identifier: ISC
+ */
+#include "dp-master/master.h"
+#include "common/log.h"
+#include "common/size.h"
+#include "common/wr.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define QUEUE_MAX      512
+#define BACKOFF_MIN    100
+#define BACKOFF_MAX    30000
+#define HEALTHY_MS     60000
+#define EXIT_GRACE     1000  /* from a closed channel to the process's end */
+#define START_GRACE    30000 /* from fork to MSG_READY */
+
+/* Who may talk to whom. */
+static const struct { enum peer_role a, b; } pairs[] = {
+	{ PEER_CONTROL, PEER_CONNECT },
+	{ PEER_CONTROL, PEER_STORE },
+	{ PEER_CONTROL, PEER_FETCH },
+	{ PEER_CONTROL, PEER_SERVE },
+	{ PEER_FETCH, PEER_CONNECT },
+	{ PEER_FETCH, PEER_STORE },
+	{ PEER_SERVE, PEER_STORE },
+	{ PEER_SERVE, PEER_FETCH },
+};
+
+static int on_hello(void *ctx, struct ipc_msg *m);
+static int on_ready(void *ctx, struct ipc_msg *m);
+static int on_refused(void *ctx, struct ipc_msg *m);
+static int on_pong(void *ctx, struct ipc_msg *m);
+static int on_kill(void *ctx, struct ipc_msg *m);
+static int on_reload(void *ctx, struct ipc_msg *m);
+
+static const struct ipc_handler from_stranger[] = {
+	/* type	      nfds min max fn */
+	{ MSG_HELLO,   0, 3, 3, on_hello },
+};
+static const struct ipc_handler from_worker[] = {
+	{ MSG_READY,   0, 0, 0, on_ready },
+	{ MSG_REFUSED, 0, 1, 1, on_refused },
+};
+static const struct ipc_handler from_control[] = {
+	{ MSG_READY,   0, 0, 0, on_ready },
+	{ MSG_REFUSED, 0, 1, 1, on_refused },
+	{ MSG_PONG,    0, 8, 8, on_pong },
+	{ MSG_KILL,    0, 1, 1, on_kill },
+	{ MSG_RELOAD,  0, 0, 0, on_reload },
+};
+#define TABLE(t) ((struct ipc_table){ t, COUNT(t) })
+
+static const char *
+name_of(const struct slot *s)
+{
+	return peer_role_name(s->role);
+}
+
+bool
+slot_is_alive(const struct slot *s)
+{
+	return s->pidfd >= 0;
+}
+
+void
+slot_kill(struct slot *s)
+{
+	if (s->pidfd >= 0)
+		(void)pidfd_send_signal(s->pidfd, SIGKILL, NULL, 0);
+}
+
+static void
+tell_control(struct slot *s)
+{
+	struct slot *control = &s->m->slots[PEER_CONTROL];
+	uint8_t	     buf[14];
+	struct wr    w = wr_to(buf, sizeof(buf));
+
+	if (!control->hello)
+		return;
+	wr_u8(&w, (uint8_t)s->role);
+	wr_u8(&w, (uint8_t)s->state);
+	wr_u32(&w, (uint32_t)s->pid);
+	wr_u32(&w, s->restarts);
+	wr_u32(&w, s->status);
+	/* a full queue means a hung control half, which its ping finds */
+	(void)ipc_send(control->ch, MSG_WORKER, 0, buf, w.len);
+}
+
+static void
+set_state(struct slot *s, enum worker_state state)
+{
+	s->state = state;
+	tell_control(s);
+	master_state_changed(s);
+}
+
+/* -- what a worker is given -- */
+
+static int
+send_config(struct slot *s)
+{
+	char  *text;
+	size_t len, done = 0;
+	int    fd, r;
+
+	if ((r = settings_to_text(&s->m->conf->s, s->role, &text)) < 0)
+		return r;
+	len = strlen(text);
+	if ((fd = memfd_create("config", MFD_CLOEXEC | MFD_ALLOW_SEALING)) < 0)
+		r = -errno;
+	while (r == 0 && done < len) {
+		ssize_t n = pwrite(fd, text + done, len - done, (off_t)done);
+
+		if (n < 0)
+			r = -errno;
+		else
+			done += (size_t)n;
+	}
+	if (r == 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK |
+		F_SEAL_GROW | F_SEAL_WRITE) < 0)
+		r = -errno;
+	free(text);
+	if (r < 0) {
+		if (fd >= 0)
+			close(fd);
+		return r;
+	}
+	return ipc_send_fds(s->ch, MSG_CONFIG, 0, NULL, 0, fd, -1);
+}
+
+static int
+send_files(struct slot *s)
+{
+	const struct settings_section *sec;
+	const struct conf_item	      *i;
+	char			       key[128];
+	uint8_t			       buf[160];
+	struct wr		       w;
+	int			       fd, r;
+
+	for (sec = settings_sections; sec->name != NULL; sec++) {
+		if ((sec->readers & 1U << s->role) == 0)
+			continue;
+		for (i = sec->items; i->key != NULL; i++) {
+			const char *path = (char *)&s->m->conf->s +
+			    sec->offset + i->offset;
+
+			if (i->type != CONF_FILE || path[0] == '\0')
+				continue;
+			snprintf(key, sizeof(key), "%s.%s", sec->name, i->key);
+			if ((fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY |
+				 O_NONBLOCK)) < 0) {
+				/* was there when it was checked */
+				log_err("worker %s: %s: %s: %s", name_of(s),
+				    key, path, strerror(errno));
+				continue;
+			}
+			w = wr_to(buf, sizeof(buf));
+			wr_str(&w, key);
+			if ((r = ipc_send_fds(s->ch, MSG_FILE, 0, buf, w.len,
+				 fd, -1)) < 0)
+				return r;
+		}
+	}
+	return 0;
+}
+
+static int
+send_socket(struct slot *s, const char *key, const char *address, int fd)
+{
+	uint8_t	  buf[512];
+	struct wr w = wr_to(buf, sizeof(buf));
+
+	wr_str(&w, key);
+	wr_str(&w, address);
+	if (w.err != 0 || (fd = fcntl(fd, F_DUPFD_CLOEXEC, 3)) < 0)
+		return w.err != 0 ? w.err : -errno;
+	return ipc_send_fds(s->ch, MSG_SOCKET, 0, buf, w.len, fd, -1);
+}
+
+/* The section of a key is the text before its dot. */
+static bool
+reads(const struct slot *s, const char *key)
+{
+	const struct settings_section *sec;
+
+	for (sec = settings_sections; sec->name != NULL; sec++)
+		if (strncmp(sec->name, key, strlen(sec->name)) == 0 &&
+		    key[strlen(sec->name)] == '.')
+			return (sec->readers & 1U << s->role) != 0;
+	return false;
+}
+
+static int
+send_sockets(struct slot *s)
+{
+	const struct conf_set *c = s->m->conf;
+	char		       path[300];
+	int		       r = 0;
+
+	for (size_t i = 0; r == 0 && i < c->nlisteners; i++)
+		if (reads(s, c->listeners[i].key))
+			r = send_socket(s, c->listeners[i].key,
+			    c->listeners[i].address, c->listeners[i].fd);
+	if (r == 0 && s->role == PEER_CONTROL) {
+		snprintf(path, sizeof(path), "%s/admin.sock",
+		    c->s.master.run_dir);
+		r = send_socket(s, "master.admin", path, s->m->admin_fd);
+	}
+	return r;
+}
+
+void
+slot_supply(struct slot *s)
+{
+	int r;
+
+	if ((r = send_config(s)) < 0 || (r = send_files(s)) < 0 ||
+	    (r = send_sockets(s)) < 0 ||
+	    (r = ipc_send(s->ch, MSG_START, 0, NULL, 0)) < 0) {
+		log_err_err(r, "worker %s: configuration not sent", name_of(s));
+		slot_kill(s);
+	}
+}
+
+static void
+send_peer(struct slot *s, enum peer_role role, int take_fd)
+{
+	uint8_t b = (uint8_t)role;
+
+	if (ipc_send_fds(s->ch, MSG_PEER, 0, &b, 1, take_fd, -1) < 0)
+		slot_kill(s);
+}
+
+static int
+supply_peers(struct slot *s)
+{
+	int fds[2], r;
+
+	for (size_t i = 0; i < COUNT(pairs); i++) {
+		enum peer_role o = pairs[i].a == s->role ? pairs[i].b
+		    : pairs[i].b == s->role		 ? pairs[i].a
+							 : PEER_NONE;
+		struct slot *other = &s->m->slots[o];
+
+		if (o == PEER_NONE)
+			continue;
+		if (s->pending[o] >= 0) {
+			fds[0] = s->pending[o];
+			s->pending[o] = -1;
+		} else {
+			if ((r = ipc_pair(fds)) < 0)
+				return r;
+			if (other->hello)
+				send_peer(other, s->role, fds[1]);
+			else
+				other->pending[s->role] = fds[1];
+		}
+		send_peer(s, o, fds[0]);
+	}
+	return 0;
+}
+
+/* -- what a worker says -- */
+
+static int
+on_hello(void *ctx, struct ipc_msg *m)
+{
+	struct slot *s = ctx;
+	uint16_t     version = rd_u16(&m->rd);
+	uint8_t	     role = rd_u8(&m->rd);
+	int	     r;
+
+	if (version != MSG_VERSION || role != s->role) {
+		log_err("worker %s: says it is \"%s\" of version %u, "
+			"expected version %u: another build in master.libexec?",
+		    name_of(s), peer_role_name(role), version, MSG_VERSION);
+		return -EBADMSG;
+	}
+	ipc_set_table(s->ch, s->role == PEER_CONTROL ? TABLE(from_control)
+						     : TABLE(from_worker), s);
+	s->hello = true;
+	if ((r = supply_peers(s)) < 0)
+		return r;
+	slot_supply(s);
+	for (int i = PEER_CONTROL; s->role == PEER_CONTROL && i < PEER_MAX; i++)
+		tell_control(&s->m->slots[i]);
+	return 0;
+}
+
+static int
+on_ready(void *ctx, struct ipc_msg *m)
+{
+	struct slot *s = ctx;
+
+	(void)m;
+	if (s->state == WORKER_STARTING) {
+		loop_timer_stop(s->timer);
+		s->ready_at = loop_now_ms(s->m->loop);
+		set_state(s, WORKER_READY);
+	}
+	master_reload_answer(s, true);
+	return 0;
+}
+
+static int
+on_refused(void *ctx, struct ipc_msg *m)
+{
+	(void)m;
+	master_reload_answer(ctx, false);
+	return 0;
+}
+
+static int
+on_pong(void *ctx, struct ipc_msg *m)
+{
+	struct slot *s = ctx;
+
+	s->m->pong_seen = rd_u64(&m->rd);
+	return 0;
+}
+
+static int
+on_kill(void *ctx, struct ipc_msg *m)
+{
+	struct slot *s = ctx;
+	uint8_t	     role = rd_u8(&m->rd);
+
+	if (role < PEER_CONTROL || role >= PEER_MAX)
+		return -EBADMSG;
+	s = &s->m->slots[role];
+	if (s->state == WORKER_READY && slot_is_alive(s)) {
+		log_warn("worker %s: hangs, killed", name_of(s));
+		slot_kill(s);
+	}
+	return 0;
+}
+
+static int
+on_reload(void *ctx, struct ipc_msg *m)
+{
+	struct slot *s = ctx;
+
+	master_reload(s->m, m->id);
+	return 0;
+}
+
+/* -- the end of a worker, and its next start -- */
+
+static void
+drop_channel(struct slot *s)
+{
+	s->hello = false;
+	ipc_free(&s->ch);
+	for (int i = 0; i < PEER_MAX; i++) {
+		int *fd = &s->m->slots[i].pending[s->role];
+
+		if (*fd >= 0)
+			close(*fd); /* its far end is gone */
+		*fd = -1;
+	}
+}
+
+static void
+on_broken(void *ctx, struct ipc *c, int r)
+{
+	struct slot *s = ctx;
+
+	(void)c;
+	drop_channel(s);
+	if (r == -ENOTCONN) { /* exiting: its status is worth waiting for */
+		loop_timer_set(s->timer, EXIT_GRACE);
+		return;
+	}
+	log_err_err(r, "worker %s: broken message, killed", name_of(s));
+	slot_kill(s);
+}
+
+/* Says how it ended; returns 100 for "an operator must act". */
+static int
+reap(struct slot *s)
+{
+	siginfo_t si = { 0 };
+
+	s->status = 0;
+	if (waitid(P_PIDFD, (id_t)s->pidfd, &si, WEXITED) < 0) {
+		log_info("worker %s: gone", name_of(s)); /* not our child */
+		return 0;
+	}
+	if (si.si_code == CLD_EXITED) {
+		s->status = (uint32_t)si.si_status << 8;
+		if (!s->m->stopping || si.si_status != 0)
+			log_warn("worker %s: exit %d", name_of(s),
+			    si.si_status);
+		return si.si_status;
+	}
+	s->status = (uint32_t)si.si_status;
+	log_warn("worker %s: killed by signal %d", name_of(s), si.si_status);
+	return 0;
+}
+
+static void
+on_exit_ready(void *ctx, int events)
+{
+	struct slot *s = ctx;
+	uint64_t     now = loop_now_ms(s->m->loop);
+	bool	     was_ready = s->state == WORKER_READY;
+	int	     status;
+
+	(void)events;
+	status = reap(s);
+	loop_io_free(&s->exit_watch);
+	close(s->pidfd);
+	s->pidfd = -1;
+	s->pid = 0;
+	loop_timer_stop(s->timer);
+	drop_channel(s);
+	if (s->m->stopping || s->m->systemd)
+		set_state(s, WORKER_STOPPED);
+	else if (status == EXIT_OPERATOR) {
+		log_err("worker %s: FAILED, stays down until the cause is "
+			"removed and dp-master reloads", name_of(s));
+		set_state(s, WORKER_FAILED);
+	} else {
+		if (was_ready && now - s->ready_at >= HEALTHY_MS)
+			s->backoff_ms = 0;
+		s->backoff_ms = s->backoff_ms == 0 ? BACKOFF_MIN
+						   : s->backoff_ms * 2;
+		if (s->backoff_ms > BACKOFF_MAX)
+			s->backoff_ms = BACKOFF_MAX;
+		loop_timer_set(s->timer, s->backoff_ms);
+		set_state(s, WORKER_BACKOFF);
+	}
+	master_reload_answer(s, true); /* starts with the new one anyway */
+}
+
+static void
+on_timer(void *ctx)
+{
+	struct slot *s = ctx;
+
+	if (s->state == WORKER_BACKOFF) {
+		s->restarts++;
+		slot_start(s);
+	} else if (slot_is_alive(s)) {
+		log_warn("worker %s: %s, killed", name_of(s),
+		    s->hello ? "not ready in time" : "closed its channel");
+		slot_kill(s);
+	}
+}
+
+int
+slot_adopt(struct slot *s, pid_t pid, int take_pidfd, int take_channel)
+{
+	int r;
+
+	s->pid = pid;
+	s->pidfd = take_pidfd;
+	if ((r = ipc_new(s->m->loop, take_channel, TABLE(from_stranger), s,
+		 on_broken, QUEUE_MAX, &s->ch)) < 0)
+		return r;
+	if ((r = loop_io_new(s->m->loop, s->pidfd, LOOP_READ, on_exit_ready, s,
+		 &s->exit_watch)) < 0)
+		return r;
+	loop_timer_set(s->timer, START_GRACE);
+	set_state(s, WORKER_STARTING);
+	return 0;
+}
+
+void
+slot_start(struct slot *s)
+{
+	int   fds[2], pidfd, r;
+	pid_t pid;
+
+	if (s->m->systemd || slot_is_alive(s))
+		return;
+	if ((r = ipc_pair(fds)) == 0) {
+		r = spawn_worker(s->m, s->role, fds[1], &pid, &pidfd);
+		close(fds[1]);
+		if (r < 0)
+			close(fds[0]);
+		else
+			r = slot_adopt(s, pid, pidfd, fds[0]);
+	}
+	if (r == 0)
+		return;
+	log_err_err(r, "worker %s: cannot start", name_of(s));
+	if (slot_is_alive(s))
+		slot_kill(s);
+	else {
+		s->state = WORKER_BACKOFF;
+		loop_timer_set(s->timer, 10 * BACKOFF_MIN);
+	}
+}
+
+void
+slot_shutdown(struct slot *s)
+{
+	if (!slot_is_alive(s)) {
+		loop_timer_stop(s->timer);
+		set_state(s, WORKER_STOPPED);
+		return;
+	}
+	loop_timer_stop(s->timer);
+	set_state(s, WORKER_DRAINING);
+	if (!s->hello ||
+	    ipc_send(s->ch, MSG_SHUTDOWN, 0, NULL, 0) < 0)
+		slot_kill(s);
+}
+
+int
+slots_init(struct master *m)
+{
+	int r;
+
+	for (int i = 0; i < PEER_MAX; i++) {
+		struct slot *s = &m->slots[i];
+
+		s->m = m;
+		s->role = (enum peer_role)i;
+		s->pidfd = -1;
+		for (int k = 0; k < PEER_MAX; k++)
+			s->pending[k] = -1;
+		if ((r = loop_timer_new(m->loop, on_timer, s, &s->timer)) < 0)
+			return r;
+	}
+	return 0;
+}

@@ -1,0 +1,113 @@
+# tests/system/lib.sh - what every system test begins with: `. "$(dirname "$0")/lib.sh"`.
+#
+# The test then runs as root in network and mount namespaces of its own (lo is
+# up), with an empty directory $T that is removed at the end, and everything it
+# started with `run` or `master_start` is stopped by its process id.
+#
+#   conf <<E ... E        writes $CONF: the lab's [master] and [store], then E
+#   master_start [ARG...] starts dp-master with it; log in $T/master.log
+#   master_ready [SEC]    waits until every worker is ready (10 s)
+#   master_stop           SIGTERM; fails unless it exits 0
+#   admin WORD...         one request to the admin socket, prints the answer
+#   worker_pid ROLE       of a running worker; worker_state ROLE likewise
+#   run NAME CMD...       in the background, log in $T/NAME.log, pid in $PID
+#   wait_for SEC CMD...   until CMD succeeds, else fails
+#   fail TEXT             ends the test; skip TEXT too, as skipped
+#   report TEXT           prints "REPORT TEXT", which `make check` shows
+# SPDX-License-Identifier: ISC
+set -u
+skip() { echo "$*"; exit 77; }
+fail() { echo "FAIL: $*"; [ -z "${T-}" ] || tail -n 30 "$T"/*.log 2>/dev/null; exit 1; }
+report() { echo "REPORT $*"; }
+
+[ "$(id -u)" -eq 0 ] || skip "needs root"
+if [ -z "${LAB-}" ]; then
+	export LAB=1
+	exec unshare --net --mount --propagation private -- "$0" "$@"
+fi
+ip link set lo up || fail "ip link"
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+BUILD=$(realpath "${BUILD:-$HERE/build}")
+T=$(mktemp -d "${TMPDIR:-/tmp}/dpoint-test.XXXXXX") || fail "mktemp"
+chmod 755 "$T"
+CONF=$T/dpoint.conf
+PIDS=() PID='' MASTER=''
+
+cleanup() {
+	local rc=$? p
+	trap - EXIT
+	for p in "${PIDS[@]}"; do kill -CONT "$p" 2>/dev/null; kill -TERM "$p" 2>/dev/null; done
+	for p in "${PIDS[@]}"; do
+		for _ in $(seq 100); do kill -0 "$p" 2>/dev/null || break; sleep 0.05; done
+		kill -KILL "$p" 2>/dev/null
+		wait "$p" 2>/dev/null
+	done
+	if [ -n "${KEEP-}" ]; then echo "kept: $T"; else rm -rf "$T"; fi
+	exit $rc
+}
+trap cleanup EXIT
+trap 'exit 1' TERM INT HUP
+
+conf() {
+	cat >"$CONF" <<-E
+	[master]
+	libexec = $BUILD
+	run-dir = $T/run
+	[store]
+	dir = $T/store
+	reserve = 0
+	want-free = 0
+	E
+	cat >>"$CONF"
+}
+
+run() {
+	local name=$1; shift
+	"$@" >>"$T/$name.log" 2>&1 </dev/null &
+	PID=$!
+	PIDS+=("$PID")
+}
+
+wait_for() {
+	local end=$(($(date +%s%N) + $1 * 1000000000)) sec=$1; shift
+	until "$@" >/dev/null 2>&1; do
+		[ "$(date +%s%N)" -lt $end ] || fail "not within $sec s: $*"
+		sleep 0.02
+	done
+}
+
+master_start() {
+	: >"$T/master.log"
+	run master "$BUILD/dp-master" --config "$CONF" "$@"
+	MASTER=$PID
+}
+
+all_ready() { grep -q 'every worker is ready' "$T/master.log"; }
+master_ready() {
+	local end=$(($(date +%s%N) + ${1:-10} * 1000000000))
+	until all_ready; do
+		kill -0 "$MASTER" 2>/dev/null || fail "dp-master ended"
+		[ "$(date +%s%N)" -lt $end ] || fail "not every worker became ready"
+		sleep 0.01
+	done
+}
+
+# The exit status of the master, which is then no longer in PIDS.
+master_wait() {
+	local p rc keep=()
+	wait "$MASTER"; rc=$?
+	for p in "${PIDS[@]}"; do [ "$p" = "$MASTER" ] || keep+=("$p"); done
+	PIDS=("${keep[@]}") MASTER=''
+	return $rc
+}
+
+master_stop() {
+	kill -TERM "$MASTER" || fail "dp-master had ended"
+	master_wait || fail "dp-master: exit $?"
+}
+
+admin() { printf '%s\n' "$*" | socat -t "${ADMIN_WAIT:-30}" - "UNIX-CONNECT:$T/run/admin.sock"; }
+worker_field() { admin workers | sed -n "s/^worker=$1 .*\b$2=\([^ ]*\).*/\1/p"; }
+worker_pid() { worker_field "$1" pid; }
+worker_state() { worker_field "$1" state; }
+is_state() { [ "$(worker_state "$1")" = "$2" ]; }
