@@ -16,7 +16,7 @@
 static const char *
 outside_bounds(const char *p, size_t len)
 {
-	size_t depth = 0, values = 0, most = 4096 + len / 4;
+	size_t depth = 0, values = 0, most = 1024 + len / 4;
 	bool   in_string = false;
 
 	for (size_t i = 0; i < len; i++) {

@@ -19,5 +19,5 @@ common_SRCS := \
 	common/wr.c
 common_PKGS := inih jansson libcrypto libevent_core libseccomp libssl
 common_LIBS :=
-common_TESTS := check_bytes check_ipc check_settings
-common_FUZZ := fuzz_settings
+common_TESTS := check_bytes check_ipc check_settings check_tuf
+common_FUZZ := fuzz_json fuzz_settings fuzz_tuf

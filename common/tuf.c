@@ -1047,6 +1047,7 @@ tuf_find(struct tuf *t, const char *path, struct tuf_target *out)
 	if (t->step != READY)
 		return -EINVAL;
 	t->wanted = NULL;
+	t->error[0] = '\0';
 	w.seen = calloc(t->conf.max_delegations + 2, sizeof(*w.seen));
 	r = w.seen == NULL ? -ENOMEM : hash_of(&of_path, path, strlen(path));
 	if (r == 0)

@@ -33,10 +33,15 @@ FUZZ_MAIN ?= $(BUILD)/obj/tests/fuzz/replay.o
 $(foreach o,$(OWNERS),$(foreach t,$($o_FUZZ),$(eval $(call fuzz_test,$o,$t))))
 
 # the TUF client behind the command line of the public tuf-conformance suite
-$(BUILD)/tests/tuf-client: $(BUILD)/tests/conformance/tuf-client.o $(BUILD)/libcommon.a
+$(BUILD)/tests/tuf-client: $(BUILD)/obj/tests/conformance/tuf-client.o $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(shell pkg-config --libs libcurl) $(COMMON_LIBS)
 tuf-client: $(BUILD)/tests/tuf-client
+
+# repositories written by python3-securesystemslib, for check_tuf to follow
+$(BUILD)/tests/check_tuf: | $(BUILD)/tests/tuf-cases/done
+$(BUILD)/tests/tuf-cases/done: tests/unit/tuf_cases.py
+	/usr/bin/python3 $< $(@D) && touch $@
 
 unit-tests: $(UNIT:%=$(BUILD)/tests/%)
 fuzzers: $(FUZZ:%=$(BUILD)/tests/%)
