@@ -110,7 +110,8 @@ on_io(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	io->fn(io->ctx, (what & EV_READ ? LOOP_READ : 0) |
-	    (what & EV_WRITE ? LOOP_WRITE : 0));
+	    (what & EV_WRITE ? LOOP_WRITE : 0) |
+	    (what & EV_CLOSED ? LOOP_CLOSED : 0));
 }
 
 int
@@ -153,6 +154,8 @@ loop_io_set(struct loop_io *io, int events)
 		what |= EV_READ;
 	if (events & LOOP_WRITE)
 		what |= EV_WRITE;
+	if (events & LOOP_CLOSED)
+		what |= EV_CLOSED;
 	if (events & LOOP_EDGE)
 		what = (short)(what | EV_ET);
 	if (event_assign(io->ev, io->loop->base, io->fd, what, on_io, io) < 0 ||

@@ -22,6 +22,7 @@ struct loop_signal;
 #define LOOP_READ  1
 #define LOOP_WRITE 2
 #define LOOP_EDGE  4
+#define LOOP_CLOSED 8 /* the peer sends no more; bytes may still lie unread */
 
 int	 loop_new(struct loop **out);
 void	 loop_free(struct loop **l);

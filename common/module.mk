@@ -11,6 +11,7 @@ common_SRCS := \
 	common/sandbox.c \
 	common/settings.c \
 	common/store_client.c \
+	common/tls.c \
 	common/tuf.c \
 	common/tuf_key.c \
 	common/tuf_meta.c \

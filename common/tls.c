@@ -1,0 +1,639 @@
+/*
+ * common/tls.c - the server's end of TLS; see tls.h.
+ *
+ * Runs in the processes that end TLS, behind their sandboxes. Believes nothing
+ * a peer sent before OpenSSL has verified it.
+ * SPDX-License-Identifier: ISC
+ */
+#include "common/tls.h"
+
+#include <errno.h>
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/rand.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "common/hash.h"
+
+#define TICKET_SECONDS 3600 /* a ticket key makes tickets for so long ... */
+#define TICKET_LIFE    7200 /* ... which are good for so long */
+#define VERIFIED_MAX   1024 /* certificates remembered; a power of two */
+#define VERIFIED_S     600  /* so long */
+#define GATHER_MAX     (TLS_WRITE_MAX + 16384) /* and their record headers */
+
+struct ticket_key {
+	uint8_t name[16], mac[32], aes[32];
+	time_t	made; /* 0: none */
+};
+
+struct verified {
+	struct hash leaf;
+	time_t	    until;
+};
+
+struct tls {
+	SSL_CTX		 *ctx;
+	unsigned	  refs;
+	struct ticket_key ticket[2]; /* the one in use, the one before */
+	struct verified	  verified[VERIFIED_MAX];
+};
+
+struct tls_conn {
+	SSL	   *ssl;
+	struct tls *tls;
+	int	    fd;
+	bool	    drained, closing, eof, ktls;
+	uint8_t	   *rest; /* records the socket did not take */
+	size_t	    rest_off, rest_len;
+	char	   *name; /* NULL: none */
+};
+
+static BIO_METHOD	*method;
+static EVP_MD		*sha256;
+static EVP_CIPHER	*aes_cbc;
+static uint8_t		 gather[GATHER_MAX];
+static size_t		 gathered;
+static struct tls_counts counts;
+
+/* -- the socket, as OpenSSL sees it -- */
+
+static int
+bio_read(BIO *b, char *buf, int n)
+{
+	struct tls_conn *c = BIO_get_data(b);
+	ssize_t		 got;
+
+	BIO_clear_retry_flags(b);
+	if (c->drained || c->eof) {
+		if (!c->eof)
+			BIO_set_retry_read(b);
+		return c->eof ? 0 : -1;
+	}
+	got = recv(c->fd, buf, (size_t)n, 0);
+	if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
+		c->drained = true;
+		BIO_set_retry_read(b);
+		return -1;
+	}
+	if (got == 0)
+		c->eof = true;
+	/* a short read emptied the socket: what comes later is a new edge */
+	c->drained = got < n && !c->closing;
+	return (int)got;
+}
+
+static int
+bio_write(BIO *b, const char *buf, int n)
+{
+	struct tls_conn *c = BIO_get_data(b);
+
+	BIO_clear_retry_flags(b);
+	if (c->rest != NULL || (size_t)n > sizeof(gather) - gathered) {
+		BIO_set_retry_write(b);
+		return -1;
+	}
+	memcpy(gather + gathered, buf, (size_t)n);
+	gathered += (size_t)n;
+	return n;
+}
+
+static long
+bio_ctrl(BIO *b, int cmd, long num, void *p)
+{
+	struct tls_conn *c = BIO_get_data(b);
+
+	(void)num;
+	(void)p;
+	switch (cmd) {
+	case BIO_CTRL_FLUSH:
+		return 1;
+	case BIO_CTRL_EOF:
+		return c->eof;
+	default:
+		return 0;
+	}
+}
+
+int
+tls_setup(void)
+{
+	if (!OPENSSL_init_ssl(OPENSSL_INIT_LOAD_SSL_STRINGS |
+		OPENSSL_INIT_LOAD_CRYPTO_STRINGS, NULL))
+		return -ENOMEM;
+	sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+	aes_cbc = EVP_CIPHER_fetch(NULL, "AES-256-CBC", NULL);
+	method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK,
+	    "dpoint");
+	if (sha256 == NULL || aes_cbc == NULL || method == NULL ||
+	    !BIO_meth_set_read(method, bio_read) ||
+	    !BIO_meth_set_write(method, bio_write) ||
+	    !BIO_meth_set_ctrl(method, bio_ctrl))
+		return -ENOMEM;
+	return 0;
+}
+
+/* -- session tickets: no session is kept here, keys change by the hour -- */
+
+static int
+ticket_new(struct ticket_key *k)
+{
+	if (RAND_bytes(k->name, sizeof(k->name)) != 1 ||
+	    RAND_bytes(k->mac, sizeof(k->mac)) != 1 ||
+	    RAND_bytes(k->aes, sizeof(k->aes)) != 1)
+		return -EIO;
+	k->made = time(NULL);
+	return 0;
+}
+
+static int
+on_ticket(SSL *ssl, unsigned char name[16], unsigned char *iv,
+    EVP_CIPHER_CTX *ec, EVP_MAC_CTX *mac, int enc)
+{
+	static char	   digest[] = "SHA256";
+	struct tls	  *t = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+	struct ticket_key *k = &t->ticket[0];
+	OSSL_PARAM	   params[3];
+	time_t		   now = time(NULL);
+
+	if (enc) {
+		if (now - k->made >= TICKET_SECONDS) {
+			t->ticket[1] = *k;
+			if (ticket_new(k) < 0)
+				return -1;
+		}
+		memcpy(name, k->name, 16);
+		if (RAND_bytes(iv, EVP_CIPHER_get_iv_length(aes_cbc)) != 1)
+			return -1;
+	} else {
+		if (memcmp(name, k->name, 16) != 0)
+			k = &t->ticket[1];
+		if (k->made == 0 || memcmp(name, k->name, 16) != 0 ||
+		    now - k->made >= TICKET_SECONDS + TICKET_LIFE)
+			return 0; /* a full handshake then */
+	}
+	params[0] = OSSL_PARAM_construct_octet_string("key", k->mac,
+	    sizeof(k->mac));
+	params[1] = OSSL_PARAM_construct_utf8_string("digest", digest, 0);
+	params[2] = OSSL_PARAM_construct_end();
+	if (EVP_MAC_CTX_set_params(mac, params) != 1 ||
+	    EVP_CipherInit_ex2(ec, aes_cbc, k->aes, iv, enc, NULL) != 1)
+		return -1;
+	return !enc && k == &t->ticket[1] ? 2 : 1;
+}
+
+/* -- client certificates -- */
+
+static int
+leaf_hash(X509 *x, struct hash *h)
+{
+	unsigned n = HASH_LEN;
+
+	return X509_digest(x, sha256, h->b, &n) == 1 ? 0 : -EIO;
+}
+
+static struct verified *
+verified_slot(struct tls *t, const struct hash *h)
+{
+	return &t->verified[(h->b[0] | h->b[1] << 8) & (VERIFIED_MAX - 1)];
+}
+
+/*
+ * A chain that was found good is not built again for some minutes: the same
+ * leaf, byte for byte, under the same CA and list of revocations, which live
+ * and die with this struct tls. That the peer holds the key is proved in every
+ * handshake all the same.
+ */
+static int
+on_verify(X509_STORE_CTX *sc, void *arg)
+{
+	struct tls	*t = arg;
+	X509		*leaf = X509_STORE_CTX_get0_cert(sc);
+	struct verified *v;
+	struct hash	 h;
+	time_t		 now = time(NULL);
+	int		 ok;
+
+	if (leaf == NULL || leaf_hash(leaf, &h) < 0)
+		return 0;
+	v = verified_slot(t, &h);
+	if (v->until > now && hash_eq(&v->leaf, &h) &&
+	    X509_cmp_current_time(X509_get0_notAfter(leaf)) > 0) {
+		counts.cached_certs++;
+		X509_STORE_CTX_set_error(sc, X509_V_OK);
+		return 1;
+	}
+	ok = X509_verify_cert(sc);
+	if (ok == 1) {
+		v->leaf = h;
+		v->until = now + VERIFIED_S;
+	} else if (X509_STORE_CTX_get_error(sc) == X509_V_ERR_CERT_REVOKED)
+		counts.revoked++;
+	return ok == 1;
+}
+
+/* The first URI of ours in the certificate's alternative names. */
+static void
+take_name(struct tls_conn *c, X509 *x)
+{
+	GENERAL_NAMES *names = X509_get_ext_d2i(x, NID_subject_alt_name, NULL,
+	    NULL);
+
+	for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
+		const GENERAL_NAME *g = sk_GENERAL_NAME_value(names, i);
+		const char	   *s;
+		int		    n;
+
+		if (g->type != GEN_URI)
+			continue;
+		s = (const char *)ASN1_STRING_get0_data(g->d.ia5);
+		n = ASN1_STRING_length(g->d.ia5);
+		if (n >= TLS_NAME_MAX || memchr(s, 0, (size_t)n) != NULL ||
+		    (strncmp(s, "urn:dpoint:device:", 18) != 0 &&
+			strncmp(s, "urn:dpoint:dp:", 14) != 0))
+			continue;
+		c->name = strndup(s, (size_t)n);
+		break;
+	}
+	GENERAL_NAMES_free(names);
+}
+
+/* -- one set of rules -- */
+
+static int
+say(char err[TLS_ERR_MAX], const char *what)
+{
+	unsigned long e = ERR_peek_error();
+	const char   *r = e != 0 ? ERR_reason_error_string(e) : NULL;
+
+	snprintf(err, TLS_ERR_MAX, "%s%s%s", what, r != NULL ? ": " : "",
+	    r != NULL ? r : "");
+	ERR_clear_error();
+	return -EINVAL;
+}
+
+static int
+no_password(char *buf, int size, int w, void *arg)
+{
+	(void)buf, (void)size, (void)w, (void)arg;
+	return -1;
+}
+
+static int
+use_chain(SSL_CTX *ctx, const char *pem, size_t n)
+{
+	BIO  *b = BIO_new_mem_buf(pem, (int)n);
+	X509 *x = PEM_read_bio_X509_AUX(b, NULL, no_password, NULL);
+	int   ok = x != NULL && SSL_CTX_use_certificate(ctx, x) == 1;
+
+	X509_free(x);
+	while (ok && (x = PEM_read_bio_X509(b, NULL, no_password, NULL)) != NULL)
+		if (SSL_CTX_add0_chain_cert(ctx, x) != 1) {
+			X509_free(x);
+			ok = 0;
+		}
+	BIO_free(b);
+	if (ok)
+		ERR_clear_error(); /* the end of the file is one, to PEM */
+	return ok;
+}
+
+static int
+use_key(SSL_CTX *ctx, const char *pem, size_t n)
+{
+	BIO	 *b = BIO_new_mem_buf(pem, (int)n);
+	EVP_PKEY *k = PEM_read_bio_PrivateKey(b, NULL, no_password, NULL);
+	int	  ok = k != NULL && SSL_CTX_use_PrivateKey(ctx, k) == 1 &&
+	    SSL_CTX_check_private_key(ctx) == 1;
+
+	EVP_PKEY_free(k);
+	BIO_free(b);
+	return ok;
+}
+
+static int
+use_client_ca(SSL_CTX *ctx, const struct tls_conf *conf)
+{
+	X509_STORE *st = SSL_CTX_get_cert_store(ctx);
+	BIO	   *b = BIO_new_mem_buf(conf->client_ca, (int)conf->ca_len);
+	X509	   *x;
+	int	    n = 0;
+
+	while ((x = PEM_read_bio_X509(b, NULL, no_password, NULL)) != NULL) {
+		n += X509_STORE_add_cert(st, x) == 1 &&
+		    SSL_CTX_add_client_CA(ctx, x) == 1;
+		X509_free(x);
+	}
+	BIO_free(b);
+	if (n > 0)
+		ERR_clear_error();
+	return n > 0;
+}
+
+static int
+use_crl(SSL_CTX *ctx, const struct tls_conf *conf)
+{
+	X509_STORE *st = SSL_CTX_get_cert_store(ctx);
+	BIO	   *b = BIO_new_mem_buf(conf->client_crl, (int)conf->crl_len);
+	X509_CRL   *l;
+	int	    n = 0;
+
+	while ((l = PEM_read_bio_X509_CRL(b, NULL, no_password, NULL)) != NULL) {
+		n += X509_STORE_add_crl(st, l) == 1;
+		X509_CRL_free(l);
+	}
+	BIO_free(b);
+	if (n == 0)
+		return 0;
+	ERR_clear_error();
+	return X509_STORE_set_flags(st, X509_V_FLAG_CRL_CHECK);
+}
+
+static int
+configure(struct tls *t, const struct tls_conf *conf, char err[TLS_ERR_MAX])
+{
+	SSL_CTX *x = t->ctx;
+
+	if (SSL_CTX_set_min_proto_version(x, TLS1_2_VERSION) != 1 ||
+	    SSL_CTX_set_cipher_list(x,
+		"ECDHE+AESGCM:ECDHE+CHACHA20:!PSK:!SRP") != 1 ||
+	    SSL_CTX_set1_groups_list(x, "X25519:P-256:P-384") != 1)
+		return say(err, "OpenSSL refuses our protocol settings");
+	SSL_CTX_set_options(x, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
+		SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA |
+		SSL_OP_IGNORE_UNEXPECTED_EOF);
+	SSL_CTX_set_mode(x, SSL_MODE_RELEASE_BUFFERS |
+		SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	SSL_CTX_set_read_ahead(x, 1);
+	SSL_CTX_set_session_cache_mode(x, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_timeout(x, TICKET_LIFE);
+	SSL_CTX_set_num_tickets(x, 1);
+	SSL_CTX_set_app_data(x, t);
+	SSL_CTX_set_tlsext_ticket_key_evp_cb(x, on_ticket);
+	SSL_CTX_set_session_id_context(x, (const uint8_t *)"dpoint", 6);
+	if (conf->cert == NULL || conf->key == NULL)
+		return say(err, "HTTPS needs a certificate and its key");
+	if (!use_chain(x, conf->cert, conf->cert_len))
+		return say(err, "the certificate chain is not readable PEM");
+	if (!use_key(x, conf->key, conf->key_len))
+		return say(err, "the key is not readable PEM, or not the "
+				"certificate's");
+	if (conf->client == TLS_CLIENT_NONE)
+		return 0;
+	if (conf->client_ca == NULL)
+		return conf->client == TLS_CLIENT_REQUIRED
+		    ? say(err, "required client certificates need a client-ca")
+		    : 0;
+	if (!use_client_ca(x, conf))
+		return say(err, "client-ca holds no certificate");
+	if (conf->client_crl != NULL && !use_crl(x, conf))
+		return say(err, "client-crl holds no revocation list");
+	SSL_CTX_set_purpose(x, X509_PURPOSE_SSL_CLIENT);
+	SSL_CTX_set_cert_verify_callback(x, on_verify, t);
+	SSL_CTX_set_verify(x, SSL_VERIFY_PEER |
+		(conf->client == TLS_CLIENT_REQUIRED
+			? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), NULL);
+	return 0;
+}
+
+int
+tls_new(const struct tls_conf *conf, struct tls **out, char err[TLS_ERR_MAX])
+{
+	struct tls *t = calloc(1, sizeof(*t));
+	int	    r = -ENOMEM;
+
+	*out = NULL;
+	snprintf(err, TLS_ERR_MAX, "no memory");
+	if (t == NULL)
+		return r;
+	t->refs = 1;
+	if ((t->ctx = SSL_CTX_new(TLS_server_method())) != NULL &&
+	    ticket_new(&t->ticket[0]) == 0)
+		r = configure(t, conf, err);
+	if (r < 0)
+		tls_unref(&t);
+	*out = t;
+	return r;
+}
+
+void
+tls_ref(struct tls *t)
+{
+	t->refs++;
+}
+
+void
+tls_unref(struct tls **tp)
+{
+	struct tls *t = *tp;
+
+	*tp = NULL;
+	if (t == NULL || --t->refs > 0)
+		return;
+	SSL_CTX_free(t->ctx);
+	OPENSSL_cleanse(t->ticket, sizeof(t->ticket));
+	free(t);
+}
+
+/* -- one connection -- */
+
+int
+tls_accept(struct tls *t, int fd, struct tls_conn **out)
+{
+	struct tls_conn *c = calloc(1, sizeof(*c));
+	BIO		*b = BIO_new(method);
+
+	*out = NULL;
+	if (c != NULL)
+		c->ssl = SSL_new(t->ctx);
+	if (c == NULL || b == NULL || c->ssl == NULL) {
+		BIO_free(b);
+		if (c != NULL)
+			SSL_free(c->ssl);
+		free(c);
+		ERR_clear_error();
+		return -ENOMEM;
+	}
+	c->fd = fd;
+	c->tls = t;
+	t->refs++;
+	BIO_set_data(b, c);
+	BIO_set_init(b, 1);
+	SSL_set_bio(c->ssl, b, b);
+	SSL_set_accept_state(c->ssl);
+	*out = c;
+	return 0;
+}
+
+void
+tls_conn_free(struct tls_conn **cp)
+{
+	struct tls_conn *c = *cp;
+
+	if (c == NULL)
+		return;
+	SSL_free(c->ssl);
+	if (c->rest != NULL)
+		counts.unsent -= c->rest_len;
+	free(c->rest);
+	free(c->name);
+	gathered = 0; /* there is one turn at a time: these were its records */
+	tls_unref(&c->tls);
+	free(c);
+	*cp = NULL;
+}
+
+static int
+error_of(struct tls_conn *c, int r)
+{
+	int e = SSL_get_error(c->ssl, r);
+
+	if (e == SSL_ERROR_WANT_READ || e == SSL_ERROR_WANT_WRITE)
+		return -EAGAIN;
+	ERR_clear_error();
+	return e == SSL_ERROR_SYSCALL ? -EPIPE : -EPROTO;
+}
+
+int
+tls_handshake(struct tls_conn *c)
+{
+	X509 *x;
+	int   r = SSL_do_handshake(c->ssl), f;
+
+	if (r != 1 && (r = error_of(c, r)) == -EAGAIN) {
+		f = tls_flush(c);
+		return f < 0 ? f : -EAGAIN;
+	}
+	if (r < 0) {
+		counts.failed++;
+		(void)tls_flush(c); /* the alert */
+		return r;
+	}
+	counts.handshakes++;
+	counts.resumed += SSL_session_reused(c->ssl) == 1;
+	x = SSL_get0_peer_certificate(c->ssl);
+	if (x != NULL) {
+		/* a ticket may have outlived the certificate it stands for */
+		if (X509_cmp_current_time(X509_get0_notAfter(x)) <= 0)
+			return -EPROTO;
+		take_name(c, x);
+	}
+	return 0;
+}
+
+void
+tls_readable(struct tls_conn *c, bool closing)
+{
+	c->closing = closing;
+	c->drained = false;
+}
+
+ssize_t
+tls_read(struct tls_conn *c, void *buf, size_t n)
+{
+	int r = SSL_read(c->ssl, buf, n > INT32_MAX ? INT32_MAX : (int)n);
+
+	if (r > 0)
+		return r;
+	if (SSL_get_error(c->ssl, r) == SSL_ERROR_ZERO_RETURN)
+		return 0;
+	return error_of(c, r);
+}
+
+int
+tls_write(struct tls_conn *c, const void *buf, size_t n)
+{
+	int r;
+
+	if (n == 0)
+		return 0;
+	r = SSL_write(c->ssl, buf, (int)n);
+	return r == (int)n ? 0 : r > 0 ? -EPROTO : error_of(c, r);
+}
+
+static ssize_t
+push(struct tls_conn *c, const uint8_t *p, size_t n)
+{
+	ssize_t sent = send(c->fd, p, n, MSG_NOSIGNAL);
+
+	if (sent < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -EPIPE;
+	return sent;
+}
+
+int
+tls_flush(struct tls_conn *c)
+{
+	ssize_t sent;
+
+	if (c->rest != NULL) {
+		sent = push(c, c->rest + c->rest_off, c->rest_len - c->rest_off);
+		if (sent < 0)
+			return (int)sent;
+		c->rest_off += (size_t)sent;
+		if (c->rest_off < c->rest_len)
+			return -EAGAIN;
+		counts.unsent -= c->rest_len;
+		free(c->rest);
+		c->rest = NULL;
+	}
+	if (gathered == 0)
+		return 0;
+	sent = push(c, gather, gathered);
+	if (sent >= 0 && (size_t)sent < gathered) {
+		c->rest_len = gathered - (size_t)sent;
+		c->rest_off = 0;
+		if ((c->rest = malloc(c->rest_len)) != NULL)
+			memcpy(c->rest, gather + sent, c->rest_len);
+		counts.unsent += c->rest != NULL ? c->rest_len : 0;
+		sent = c->rest != NULL ? -EAGAIN : -ENOMEM;
+	}
+	gathered = 0;
+	return sent < 0 ? (int)sent : 0;
+}
+
+void
+tls_goodbye(struct tls_conn *c)
+{
+	(void)SSL_shutdown(c->ssl);
+	ERR_clear_error();
+	(void)tls_flush(c);
+}
+
+bool
+tls_has_sendfile(const struct tls_conn *c)
+{
+	return c->ktls;
+}
+
+ssize_t
+tls_sendfile(struct tls_conn *c, int fd, uint64_t off, size_t n)
+{
+	ossl_ssize_t r = SSL_sendfile(c->ssl, fd, (off_t)off, n, 0);
+
+	return r > 0 ? r : error_of(c, (int)r);
+}
+
+const char *
+tls_peer_name(const struct tls_conn *c)
+{
+	return c->name != NULL ? c->name : "";
+}
+
+bool
+tls_resumed(const struct tls_conn *c)
+{
+	return SSL_session_reused(c->ssl) == 1;
+}
+
+const struct tls_counts *
+tls_counts(void)
+{
+	return &counts;
+}
