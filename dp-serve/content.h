@@ -1,0 +1,91 @@
+/*
+ * dp-serve/content.h - what can be served, and how far it is there.
+ *
+ * Shape:   a bounded table from request path to struct object. An object that
+ *          is in the table costs no round trip; what is not is asked of the
+ *          store, and what the store lacks of the fetcher, once for all who
+ *          wait. Names are passed on as they stand in the request, but for
+ *          the first slash: "repo/...", "site/..."; "/objects/sha256/<hex>" is looked up by
+ *          hash, and whoever knows a hash has read it in signed metadata.
+ * Time:    OBJECT_ASKED -> OBJECT_GROWING -> OBJECT_READY or OBJECT_FAILED.
+ *          Whoever holds a reference may read bytes below object_limit():
+ *          all of a ready object, all but the last 64 KiB of a growing one,
+ *          since its hash has not been compared yet.
+ * Ownership: content_get gives a reference, object_unref returns it. An object
+ *          that left the table (new snapshot, evicted, pushed out) lives on
+ *          until its last reader has finished, and is found by nobody new.
+ * Errors:  content_get: 0, -ENOENT (no such name can exist), -ENOBUFS (too
+ *          much is under way or in use), -ENOMEM.
+ * SPDX-License-Identifier: ISC
+ */
+#ifndef DP_SERVE_CONTENT_H
+#define DP_SERVE_CONTENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/hash.h"
+#include "common/loop.h"
+
+#define CONTENT_HOLD_BACK (64 * 1024) /* bytes of a growing object */
+#define CONTENT_SMALL	  (16 * 1024) /* up to this, bytes are kept in memory */
+#define CONTENT_SMALL_SUM (2 * 1024 * 1024) /* all of those together */
+#define CONTENT_HEAD_MAX  384
+#define CONTENT_PATH_MAX  1024
+
+enum object_state { OBJECT_ASKED, OBJECT_GROWING, OBJECT_READY, OBJECT_FAILED };
+
+/* Somebody who waits for an object to change; woken is called out of no
+ * function of content.h's own, so it may do as it likes. */
+struct waiter {
+	struct waiter *next, **prev; /* prev NULL: waits for nothing */
+	void	      (*woken)(struct waiter *w);
+};
+
+struct object {
+	enum object_state state;
+	int		  status;  /* FAILED: as HTTP says it */
+	int		  fd;	   /* from GROWING on */
+	uint64_t	  size, avail;
+	int64_t		  mtime;
+	struct hash	  hash;
+	char		  etag[HASH_HEX + 2]; /* with its quotes */
+	char		  fields[CONTENT_HEAD_MAX]; /* of a 200, empty line too */
+	uint16_t	  fields_len;
+	uint8_t		 *bytes;   /* of a small ready object, else NULL */
+
+	/* content.c's own */
+	struct content	 *table;
+	struct object	 *chain, *older, *newer, *pending_next;
+	struct waiter	 *waiters;
+	uint64_t	  expires_ms; /* FAILED: until then not asked again */
+	uint32_t	  refs, id, key;
+	uint16_t	  path_len;
+	bool		  in_table, asked_fetch, looked_twice;
+	char		  path[];
+};
+
+struct content_counts {
+	uint64_t objects, lookups, wants, hits;
+	uint64_t small_bytes;
+};
+
+struct content;
+
+int  content_new(struct loop *l, unsigned max_objects, struct content **out);
+void content_free(struct content **c);
+/* A new channel to the store or the fetcher; takes fd. */
+int  content_set_store(struct content *c, int take_fd);
+int  content_set_fetch(struct content *c, int take_fd);
+void content_set_max(struct content *c, unsigned max_objects);
+const struct content_counts *content_counts(const struct content *c);
+
+int	 content_get(struct content *c, const char *path, size_t len,
+    struct object **out);
+void	 object_unref(struct object **o);
+uint64_t object_limit(const struct object *o);
+void	 object_wait(struct object *o, struct waiter *w);
+void	 waiter_stop(struct waiter *w);
+
+#endif

@@ -1,0 +1,14 @@
+# dp-serve/ - HTTP/1.1 and HTTPS content server.
+PROGS += dp-serve
+dp-serve_SRCS := \
+	dp-serve/main.c \
+	dp-serve/conn.c \
+	dp-serve/content.c \
+	dp-serve/range.c \
+	dp-serve/request.c \
+	dp-serve/sandbox.c \
+	dp-serve/scope.c \
+	dp-serve/serve.c
+dp-serve_PKGS :=
+dp-serve_TESTS := check_range check_request check_scope
+dp-serve_FUZZ := fuzz_range fuzz_request

@@ -1,0 +1,94 @@
+/*
+ * dp-serve/scope.c - address ranges; see scope.h.
+ *
+ * Runs in dp-serve. Believes the configuration only after checking it.
+ * SPDX-License-Identifier: ISC
+ */
+#include "dp-serve/scope.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+
+static int
+range_parse_word(struct scope *s, const char *w)
+{
+	char	    addr[64];
+	const char *slash = strchr(w, '/');
+	size_t	    n = slash != NULL ? (size_t)(slash - w) : strlen(w);
+	unsigned    bits = 0, max, digits = 0;
+	uint8_t	   *a;
+
+	if (s->n == SCOPE_MAX || n >= sizeof(addr))
+		return -EINVAL;
+	memcpy(addr, w, n);
+	addr[n] = '\0';
+	a = s->range[s->n].addr;
+	if (inet_pton(AF_INET, addr, a + 12) == 1) {
+		memcpy(a, mapped, 12);
+		max = 32;
+	} else if (inet_pton(AF_INET6, addr, a) == 1)
+		max = 128;
+	else
+		return -EINVAL;
+	if (slash == NULL)
+		bits = max;
+	else {
+		for (slash++; *slash >= '0' && *slash <= '9' && digits < 3;
+		    digits++)
+			bits = bits * 10 + (unsigned)(*slash++ - '0');
+		if (digits == 0 || *slash != '\0' || bits > max)
+			return -EINVAL;
+	}
+	s->range[s->n++].bits = (uint8_t)(bits + 128 - max);
+	return 0;
+}
+
+int
+scope_parse(struct scope *s, const char *list, char word[64])
+{
+	size_t n;
+
+	memset(s, 0, sizeof(*s));
+	while (*(list += strspn(list, " ")) != '\0') {
+		n = strcspn(list, " ");
+		snprintf(word, 64, "%.*s", (int)n, list);
+		if (n > 63 || range_parse_word(s, word) < 0)
+			return -EINVAL;
+		list += n;
+	}
+	return 0;
+}
+
+bool
+scope_has(const struct scope *s, const uint8_t addr[16])
+{
+	for (unsigned i = 0; i < s->n; i++) {
+		unsigned whole = s->range[i].bits / 8,
+			 part = s->range[i].bits % 8;
+
+		if (memcmp(addr, s->range[i].addr, whole) == 0 &&
+		    (part == 0 || (addr[whole] ^ s->range[i].addr[whole]) >>
+				(8 - part) == 0))
+			return true;
+	}
+	return s->n == 0;
+}
+
+void
+scope_addr(const struct sockaddr_storage *ss, uint8_t addr[16])
+{
+	const struct sockaddr_in  *v4 = (const struct sockaddr_in *)ss;
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)ss;
+
+	memset(addr, 0, 16);
+	if (ss->ss_family == AF_INET) {
+		memcpy(addr, mapped, 12);
+		memcpy(addr + 12, &v4->sin_addr, 4);
+	} else if (ss->ss_family == AF_INET6)
+		memcpy(addr, &v6->sin6_addr, 16);
+}

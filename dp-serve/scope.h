@@ -1,0 +1,31 @@
+/*
+ * dp-serve/scope.h - which client addresses this distribution point serves.
+ *
+ * Addresses are 16 bytes, IPv4 mapped as ::ffff:a.b.c.d, so that a rule for
+ * IPv4 holds however the client came in. An empty scope is everyone.
+ * Errors: -EINVAL and the word that is no address range.
+ * SPDX-License-Identifier: ISC
+ */
+#ifndef DP_SERVE_SCOPE_H
+#define DP_SERVE_SCOPE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#define SCOPE_MAX 128
+
+struct scope {
+	struct {
+		uint8_t addr[16];
+		uint8_t bits; /* of the 128 */
+	} range[SCOPE_MAX];
+	unsigned n;
+};
+
+int  scope_parse(struct scope *s, const char *list, char word[64]);
+bool scope_has(const struct scope *s, const uint8_t addr[16]);
+void scope_addr(const struct sockaddr_storage *ss, uint8_t addr[16]);
+
+#endif

@@ -1,0 +1,81 @@
+/*
+ * tests/unit/check_scope.c - what scope.h promises.
+ * SPDX-License-Identifier: ISC
+ */
+#include <arpa/inet.h>
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dp-serve/scope.h"
+
+static const struct {
+	const char *list, *addr;
+	bool	    has;
+} cases[] = {
+	{ "", "192.0.2.1", true },
+	{ "192.0.2.0/24", "192.0.2.255", true },
+	{ "192.0.2.0/24", "192.0.3.0", false },
+	{ "192.0.2.128/25", "192.0.2.127", false },
+	{ "192.0.2.7", "192.0.2.7", true },
+	{ "192.0.2.7", "192.0.2.8", false },
+	{ "0.0.0.0/0", "2001:db8::1", false },
+	{ "2001:db8::/32 10.0.0.0/8", "10.255.0.1", true },
+	{ "2001:db8::/32", "2001:db8:ffff::1", true },
+	{ "2001:db8::/33", "2001:db8:ffff::1", false },
+	{ "::/0", "192.0.2.1", true },
+};
+
+START_TEST(address_is_in_or_out)
+{
+	struct sockaddr_storage ss = { 0 };
+	struct scope		s;
+	uint8_t			a[16];
+	char			word[64];
+
+	if (inet_pton(AF_INET, cases[_i].addr,
+		&((struct sockaddr_in *)&ss)->sin_addr) == 1)
+		ss.ss_family = AF_INET;
+	else {
+		ss.ss_family = AF_INET6;
+		inet_pton(AF_INET6, cases[_i].addr,
+		    &((struct sockaddr_in6 *)&ss)->sin6_addr);
+	}
+	ck_assert_int_eq(scope_parse(&s, cases[_i].list, word), 0);
+	scope_addr(&ss, a);
+	ck_assert_int_eq(scope_has(&s, a), cases[_i].has);
+}
+END_TEST
+
+static const char *const refused[] = { "192.0.2.0/33", "192.0.2", "::/129",
+	"a", "10.0.0.0/", "10.0.0.0/8x", "10.0.0.0/-1", "10.0.0.0/0008",
+	"10.0.0.0/8,10.1.0.0/16" };
+START_TEST(what_is_no_range_is_named)
+{
+	struct scope s;
+	char	     list[100] = "10.0.0.0/8 ", word[64];
+
+	strcat(list, refused[_i]);
+	ck_assert_int_lt(scope_parse(&s, list, word), 0);
+	ck_assert_str_eq(word, refused[_i]);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite	*s = suite_create("scope");
+	TCase	*t = tcase_create("scope");
+	SRunner *sr = srunner_create(s);
+	int	 bad;
+
+	tcase_add_loop_test(t, address_is_in_or_out, 0,
+	    sizeof(cases) / sizeof(cases[0]));
+	tcase_add_loop_test(t, what_is_no_range_is_named, 0,
+	    sizeof(refused) / sizeof(refused[0]));
+	suite_add_tcase(s, t);
+	srunner_run_all(sr, CK_NORMAL);
+	bad = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return bad == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
