@@ -1016,7 +1016,9 @@ search(struct tuf *t, struct walk *w, const char *path,
 
 	for (;;) {
 		if (target_in(role, path, out) == 0)
-			return 0;
+			return out->has_sha256 || out->has_sha512 ? 0 :
+			    fail(t, -EBADMSG, "the target is signed with no hash"
+			    " that we know");
 		w->seen[w->nseen++] = role->name;
 		if ((r = push_delegations(t, w, role, path, of_path)) < 0)
 			return r;
@@ -1092,6 +1094,16 @@ tuf_each(struct tuf *t, int (*fn)(void *arg, const struct tuf_target *),
 	return 0;
 }
 
+/* A path in metadata is URL text already; what no URL may hold is escaped. */
+static bool
+fits_url(const char *s)
+{
+	if (*s == '%')
+		return s[1] != '\0' && s[2] != '\0' &&
+		    strspn(s + 1, "0123456789abcdefABCDEF") >= 2;
+	return *s > ' ' && *s < 0x7f && strchr("\"#<>?[\\]^`{|}", *s) == NULL;
+}
+
 int
 tuf_target_path(const struct tuf *t, const struct tuf_target *target,
     char out[TUF_PATH_LEN])
@@ -1099,7 +1111,7 @@ tuf_target_path(const struct tuf *t, const struct tuf_target *target,
 	const char *slash = strrchr(target->path, '/');
 	const char *name = slash != NULL ? slash + 1 : target->path;
 	char	    hex[2 * 64 + 2] = "";
-	int	    n;
+	size_t	    n = 0;
 
 	if (t->root.meta->consistent) {
 		const uint8_t *b = target->has_sha256 ? target->sha256.b :
@@ -1110,9 +1122,40 @@ tuf_target_path(const struct tuf *t, const struct tuf_target *target,
 			snprintf(hex + 2 * i, 3, "%02x", b[i]);
 		hex[2 * len] = '.';
 	}
-	n = snprintf(out, TUF_PATH_LEN, "%.*s%s%s", (int)(name - target->path),
-	    target->path, hex, name);
-	return n < 0 || n >= TUF_PATH_LEN ? -E2BIG : 0;
+	for (const char *s = target->path; *s != '\0' || s == name; s++) {
+		if (s == name)
+			n += (size_t)snprintf(out + n, TUF_PATH_LEN - n, "%s", hex);
+		if (*s == '\0')
+			break;
+		if (n + 4 > TUF_PATH_LEN)
+			return -E2BIG;
+		if (fits_url(s))
+			out[n++] = *s;
+		else
+			n += (size_t)snprintf(out + n, 4, "%%%02X",
+			    (unsigned char)*s);
+		if (n + sizeof(hex) > TUF_PATH_LEN)
+			return -E2BIG;
+	}
+	out[n] = '\0';
+	return 0;
+}
+
+bool
+tuf_path_is_plain(const char *path)
+{
+	for (const char *s = path;; s++) {
+		size_t n = strcspn(s, "/");
+
+		if (n == 0 || (n == 1 && *s == '.') ||
+		    (n == 2 && s[0] == '.' && s[1] == '.'))
+			return false;
+		for (; n > 0; n--, s++)
+			if ((unsigned char)*s < ' ' || *s == 0x7f || *s == '\\')
+				return false;
+		if (*s == '\0')
+			return true;
+	}
 }
 
 const char *
@@ -1161,6 +1204,8 @@ tuf_files(struct tuf *t, int (*fn)(void *arg, const struct tuf_file *), void *ar
 	struct tuf_file	   f;
 	int		   r = 0;
 
+	if (t->root.meta == NULL)
+		return 0;
 	for (size_t i = 0; i < 3 + t->ntargets && r == 0; i++) {
 		const struct role *role = i < 3 ? top[i] : t->targets[i - 3];
 

@@ -29,6 +29,10 @@
  * signatures, hashes and versions against each other, but may have expired;
  * tuf_next() never wants anything. tuf_files() says what has expired.
  *
+ * The trusted root is the newest one save() kept, or the configured one when
+ * there is none; a kept one that no longer verifies is -EBADMSG or -EACCES at
+ * the first tuf_next(), and the configured one may then be tried instead.
+ *
  * Errors: 0 or a negative errno, and tuf_error() one line that names file and
  * reason: "timestamp.json: version 3 is older than the trusted 5".
  *	-EBADMSG  malformed, or not the bytes that were signed for
@@ -136,12 +140,18 @@ int tuf_each(struct tuf *t, int (*fn)(void *arg, const struct tuf_target *),
 	     void *arg);
 
 /*
- * Where the target lies below the targets URL, as its path in the repository is
- * written: "a/b" or, with consistent snapshots, "a/<hash>.b". -E2BIG when it
- * does not fit.
+ * Where the target lies below the targets URL: "a/b" or, with consistent
+ * snapshots, "a/<hash>.b"; the hash is the sha256 where there is one. What no URL
+ * path may hold is percent-encoded. -E2BIG when it does not fit.
  */
 int tuf_target_path(const struct tuf *t, const struct tuf_target *target,
 		    char out[TUF_PATH_LEN]);
+
+/*
+ * Whether a path may name a file beneath a directory of ours: no empty, "." or
+ * ".." part, no control character, no backslash. Paths are signed, not safe.
+ */
+bool tuf_path_is_plain(const char *path);
 
 /* custom.dpoint.kind: "package", "update" ...; NULL when there is none. */
 const char *tuf_target_kind(const struct tuf_target *target);

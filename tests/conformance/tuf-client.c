@@ -8,6 +8,7 @@
  *	      --target-base-url URL --target-dir DIR download
  * --time SECONDS (since the epoch) replaces the clock; faketime does as well.
  * Exit status 0, or 1 with one line of explanation.
+ * Built by `make tuf-client`; the suite's --entrypoint is build/tests/tuf-client.
  * A test program: synchronous, unsandboxed, never installed.
  * SPDX-License-Identifier: ISC
  */

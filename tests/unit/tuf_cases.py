@@ -188,6 +188,22 @@ without_consistent_snapshot.consistent = False
 
 
 @case
+def target_paths_become_urls(r):
+    paths = (("a b/\u00fc.deb", "a%20b/%C3%BC.deb"), ("a%20b", "a%20b"), ("100%", "100%25"),
+             ("a?b#c", "a%3Fb%23c"), ("a+b_1:1~c;d=e@f,(g)!*'$&", "a+b_1:1~c;d=e@f,(g)!*'$&"),
+             ("a/", "a/"), ("m" * 290, "m" * 290), ("n" * 1020, "E2BIG"))
+    for path, _ in paths:
+        r.target("targets", path)
+    r.publish("targets", "snapshot", "timestamp")
+    r.refresh()
+    for path, url in paths:
+        r.say("at %s %s" % (path, url))
+
+
+target_paths_become_urls.consistent = False
+
+
+@case
 def target_path_has_its_hash(r):
     r.target("targets", "a/b", b"abc")
     r.publish("targets", "snapshot", "timestamp")
@@ -204,6 +220,16 @@ def sha512_alone_is_enough(r):
     r.publish("targets", "snapshot", "timestamp")
     r.refresh()
     r.say("find a targets", "at a %s.a" % h)
+
+
+@case
+def target_without_a_hash_that_we_know(r):
+    r.target("targets", "a")
+    r.target("targets", "b")
+    r.md["targets"]["targets"]["a"]["hashes"] = {"md5": "00"}
+    r.publish("targets", "snapshot", "timestamp")
+    r.refresh()
+    r.say("find a EBADMSG", "find b targets", "count 1")
 
 
 @case
