@@ -1,0 +1,15 @@
+# dpctl/ - the administrator's command line.
+PROGS += dpctl
+dpctl_SRCS := \
+	dpctl/main.c \
+	dpctl/args.c \
+	dpctl/ca.c \
+	dpctl/files.c \
+	dpctl/keys.c \
+	dpctl/progress.c \
+	dpctl/repo.c \
+	dpctl/repo_add.c \
+	dpctl/repo_cmd.c \
+	dpctl/repo_verify.c \
+	dpctl/say.c
+dpctl_PKGS := jansson libcrypto
