@@ -23,6 +23,7 @@ enum { TARGET_NAME_MAX = 512, CHUNK = 1 << 18 };
 
 const struct option_row repo_add_options[] = {
 	{ "name", "NAME", "the target's name (DIRECTORY-OF-ROLE/basename of FILE)" },
+	{ "prefix", "PREFIX", "put before the basename of each FILE instead" },
 	{ "kind", "KIND", "package, update, policy or task; decides the role" },
 	{ "group", "/GROUP", "administration group it is meant for; repeatable" },
 	{ "role", "ROLE", "the role that signs for it" },
@@ -268,7 +269,7 @@ static int
 add_one(struct repo *r, struct args *a, const char *path)
 {
 	const char *name = args_get(a, "name", NULL), *role = NULL;
-	const char *base = strrchr(path, '/');
+	const char *base = strrchr(path, '/'), *prefix = args_get(a, "prefix", NULL);
 	char	    dir[TARGET_NAME_MAX], full[2 * TARGET_NAME_MAX], hex[HASH_HEX];
 	char	    size[SIZE_TEXT];
 	struct copy c;
@@ -277,9 +278,9 @@ add_one(struct repo *r, struct args *a, const char *path)
 	if ((st = choose_role(r, a, name, &role)) != EX_DONE)
 		return st;
 	if (name == NULL) {
-		if ((st = usual_dir(r, role, dir)) != EX_DONE)
+		if (prefix == NULL && (st = usual_dir(r, role, dir)) != EX_DONE)
 			return st;
-		snprintf(full, sizeof(full), "%s%s", dir, base != NULL ? base + 1 : path);
+		snprintf(full, sizeof(full), "%s%s", prefix != NULL ? prefix : dir, base != NULL ? base + 1 : path);
 		name = full;
 		if (!role_covers(r, role, name))
 			return fail("target \"%s\": role %s may not sign for that path",
@@ -310,6 +311,8 @@ cmd_repo_add(struct args *a)
 			return st;
 	if (a->npos > 2 && args_has(a, "name"))
 		return usage_error("repo add: --name is for one file");
+	if (args_has(a, "prefix") && args_has(a, "name"))
+		return usage_error("repo add: --name and --prefix exclude each other");
 	if (args_has(a, "name") &&
 	    (st = target_name_check(args_get(a, "name", ""))) != EX_DONE)
 		return st;

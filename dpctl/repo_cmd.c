@@ -276,7 +276,9 @@ make_dirs(const char *dir, const struct init *in)
 	    (st = dir_make(path, 0755)) != EX_DONE ||
 	    (st = path_join(path, dir, "targets")) != EX_DONE ||
 	    (st = dir_make(path, 0755)) != EX_DONE ||
-	    (st = dir_make(in->keys, 0700)) != EX_DONE)
+	    (st = dir_make_above(in->keys)) != EX_DONE ||
+	    (st = dir_make(in->keys, 0700)) != EX_DONE ||
+	    (st = dir_make_above(in->root_keys)) != EX_DONE)
 		return st;
 	return dir_make(in->root_keys, 0700);
 }
