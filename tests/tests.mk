@@ -65,4 +65,11 @@ fuzz:
 	    build/fuzz/tests/$$f -max_total_time=$(FUZZ_SECONDS) \
 	    build/fuzz/found/$$f tests/fuzz/corpus/$$f || exit 1; done
 
-.PHONY: tuf-client unit-tests fuzzers check check-unit check-fuzz check-system fuzz
+# Benchmarks; docs/performance.md says what they showed.
+$(BUILD)/tests/hload: $(BUILD)/obj/tests/bench/hload.o
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(shell pkg-config --libs libssl libcrypto)
+bench-serve: all $(BUILD)/tests/hload
+	@BUILD=$(BUILD) tests/bench/serve.sh
+
+.PHONY: bench-serve tuf-client unit-tests fuzzers check check-unit check-fuzz check-system fuzz
