@@ -43,6 +43,8 @@ $(BUILD)/tests/check_tuf: | $(BUILD)/tests/tuf-cases/done
 $(BUILD)/tests/tuf-cases/done: tests/unit/tuf_cases.py
 	/usr/bin/python3 $< $(@D) && touch $@
 
+include tests/escape/module.mk
+
 unit-tests: $(UNIT:%=$(BUILD)/tests/%)
 fuzzers: $(FUZZ:%=$(BUILD)/tests/%)
 
@@ -54,7 +56,7 @@ check-fuzz: fuzzers
 	    if $(BUILD)/tests/$$f tests/fuzz/corpus/$$f; then ok=$$((ok + 1)); \
 	    else echo "FAILED $$f"; bad=$$((bad + 1)); fi; done; \
 	    echo "fuzz: $$ok passed, $$bad failed"; [ $$bad -eq 0 ]
-check-system: all
+check-system: all escapes
 	@BUILD=$(BUILD) tests/run-system $(TESTS)
 
 fuzz:
