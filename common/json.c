@@ -83,13 +83,13 @@ static int canon_value(FILE *f, const json_t *v);
 static void
 canon_string(FILE *f, const char *s, size_t len)
 {
-	putc_unlocked('"', f);
+	putc('"', f);
 	for (size_t i = 0; i < len; i++) {
 		if (s[i] == '"' || s[i] == '\\')
-			putc_unlocked('\\', f);
-		putc_unlocked(s[i], f);
+			putc('\\', f);
+		putc(s[i], f);
 	}
-	putc_unlocked('"', f);
+	putc('"', f);
 }
 
 static int
@@ -113,15 +113,15 @@ canon_object(FILE *f, const json_t *o)
 	json_object_foreach((json_t *)o, key, v)
 		keys[i++] = key;
 	qsort(keys, n, sizeof(*keys), by_bytes);
-	putc_unlocked('{', f);
+	putc('{', f);
 	for (i = 0; i < n && r == 0; i++) {
 		if (i > 0)
-			putc_unlocked(',', f);
+			putc(',', f);
 		canon_string(f, keys[i], strlen(keys[i]));
-		putc_unlocked(':', f);
+		putc(':', f);
 		r = canon_value(f, json_object_get(o, keys[i]));
 	}
-	putc_unlocked('}', f);
+	putc('}', f);
 	free(keys);
 	return r;
 }
@@ -132,13 +132,13 @@ canon_array(FILE *f, const json_t *a)
 	size_t n = json_array_size(a);
 	int    r = 0;
 
-	putc_unlocked('[', f);
+	putc('[', f);
 	for (size_t i = 0; i < n && r == 0; i++) {
 		if (i > 0)
-			putc_unlocked(',', f);
+			putc(',', f);
 		r = canon_value(f, json_array_get(a, i));
 	}
-	putc_unlocked(']', f);
+	putc(']', f);
 	return r;
 }
 

@@ -22,7 +22,6 @@
 #include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -170,16 +169,6 @@ limit(int what, rlim_t n)
 		    strerror(errno));
 }
 
-static bool
-may_connect(const struct sandbox *s)
-{
-	for (size_t i = 0; i < s->ncalls; i++)
-		if (s->calls[i].nr == SYS_connect &&
-		    s->calls[i].rule == SANDBOX_ALLOW)
-			return true;
-	return false;
-}
-
 /*
  * Landlock by ABI: 1 paths, 2 refer, 3 truncate, 4 TCP, 5 ioctl on devices,
  * 6 abstract sockets and signals. Handled is what the kernel knows; allowed
@@ -207,7 +196,7 @@ landlock(const struct sandbox *s)
 		attr.fs |= 1ULL << 13; /* refer */
 	if (abi >= 3)
 		attr.fs |= 1ULL << 14; /* truncate */
-	if (abi >= 4 && !may_connect(s)) {
+	if (abi >= 4 && s->paths == NULL) {
 		attr.net = 3; /* bind and connect of TCP */
 		size = 2 * sizeof(uint64_t);
 	}

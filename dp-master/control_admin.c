@@ -34,8 +34,7 @@ struct conn {
 	struct request *q; /* one at a time */
 	char		in[REQUEST_MAX], *out;
 	size_t		in_len, out_len, out_off, out_size;
-	/* closing: reads on only so that the asker gets to read our error */
-	bool		eof, dead, busy, closing;
+	bool		eof, dead, busy, closing; /* closing: once written */
 	bool		may_read, may_change;
 	uint64_t	active; /* loop ms of the last byte either way */
 };
@@ -90,12 +89,12 @@ rewatch(struct conn *k)
 
 	if (k->dead)
 		return;
-	if (k->out_len == k->out_off && k->q == NULL && k->eof &&
-	    (k->closing || k->in_len == 0)) {
+	if (k->out_len == k->out_off && k->q == NULL &&
+	    (k->closing || (k->eof && k->in_len == 0))) {
 		conn_die(k);
 		return;
 	}
-	if (!k->eof && k->in_len < sizeof(k->in))
+	if (!k->eof && !k->closing && k->in_len < sizeof(k->in))
 		events |= LOOP_READ;
 	if (k->out_len > k->out_off)
 		events |= LOOP_WRITE;
@@ -193,12 +192,6 @@ run_line(struct conn *k, const char *line, size_t len)
 
 	if (len > 0 && line[len - 1] == '\r') /* a terminal's line end */
 		len--;
-	if (!k->may_read) {
-		k->closing = true;
-		put_error(k, "permission denied: neither root nor in "
-			     "master.admin-read-group");
-		return;
-	}
 	if (words_parse(&w, line, len, &reason) < 0) {
 		put_error(k, reason);
 		return;
@@ -228,18 +221,14 @@ run_line(struct conn *k, const char *line, size_t len)
 static bool
 take_line(struct conn *k, char line[REQUEST_MAX], size_t *len)
 {
-	char  *nl;
+	char  *nl = memchr(k->in, '\n', k->in_len);
 	size_t used;
 
-	if (k->closing || k->in_len == 0)
-		return false;
-	nl = memchr(k->in, '\n', k->in_len);
 	if (nl == NULL && k->in_len == sizeof(k->in)) {
 		k->closing = true;
-		k->in_len = 0;
 		put_error(k, "request is longer than 4095 bytes");
 	}
-	if (k->closing || (nl == NULL && !k->eof))
+	if (k->closing || k->in_len == 0 || (nl == NULL && !k->eof))
 		return false;
 	*len = nl != NULL ? (size_t)(nl - k->in) : k->in_len;
 	used = nl != NULL ? *len + 1 : *len;
@@ -273,7 +262,8 @@ on_io(void *ctx, int events)
 	ssize_t	     n;
 
 	if (events & LOOP_WRITE) {
-		n = write(k->fd, k->out + k->out_off, k->out_len - k->out_off);
+		n = send(k->fd, k->out + k->out_off, k->out_len - k->out_off,
+		    MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n < 0 && errno != EAGAIN && errno != EINTR) {
 			conn_die(k);
 			return;
@@ -284,14 +274,15 @@ on_io(void *ctx, int events)
 		}
 	}
 	if (events & LOOP_READ) {
-		n = read(k->fd, k->in + k->in_len, sizeof(k->in) - k->in_len);
+		n = recv(k->fd, k->in + k->in_len, sizeof(k->in) - k->in_len,
+		    MSG_DONTWAIT);
 		if (n < 0 && errno != EAGAIN && errno != EINTR) {
 			conn_die(k);
 			return;
 		}
 		if (n == 0)
 			k->eof = true;
-		if (n > 0 && !k->closing) {
+		if (n > 0) {
 			k->in_len += (size_t)n;
 			k->active = loop_now_ms(k->c->loop);
 		}
@@ -329,17 +320,16 @@ ask_kernel(struct conn *k)
 static void
 on_accept(void *ctx, int events)
 {
-	static const char busy[] = "error busy: 64 connections\n";
-	struct control	 *c = ctx;
-	struct conn	 *k;
+	struct control *c = ctx;
+	struct conn    *k;
 	int fd = accept4(c->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	(void)events;
 	if (fd < 0)
 		return;
 	if (c->nconns >= CONNS_MAX || (k = calloc(1, sizeof(*k))) == NULL) {
-		if (write(fd, busy, sizeof(busy) - 1) < 0)
-			log_debug("admin socket: asker left");
+		(void)send(fd, "error busy: 64 connections\n", 27,
+		    MSG_NOSIGNAL | MSG_DONTWAIT);
 		close(fd);
 		return;
 	}
@@ -353,6 +343,11 @@ on_accept(void *ctx, int events)
 	c->conns = k;
 	c->nconns++;
 	ask_kernel(k);
+	if (!k->may_read) {
+		k->closing = true;
+		put_error(k, "permission denied: neither root nor in "
+			     "master.admin-read-group");
+	}
 }
 
 /* Whether nobody can hear the answer any more. */

@@ -2,7 +2,6 @@
 PROGS += dpctl
 dpctl_SRCS := \
 	dpctl/main.c \
-	dpctl/admin.c \
 	dpctl/args.c \
 	dpctl/ca.c \
 	dpctl/files.c \
@@ -12,6 +11,5 @@ dpctl_SRCS := \
 	dpctl/repo_add.c \
 	dpctl/repo_cmd.c \
 	dpctl/repo_verify.c \
-	dpctl/say.c \
-	dpctl/table.c
+	dpctl/say.c
 dpctl_PKGS := jansson libcrypto

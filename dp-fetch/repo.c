@@ -1,0 +1,951 @@
+/*
+ * dp-fetch/repo.c - keeps one repository: refresh, preload, publish.
+ *
+ * Runs in dp-fetch after sandbox_enter(). Believes common/tuf about what may be
+ * trusted, and nothing that upstream says itself. A refresh goes step by step
+ * (enum repo_step); only the last step changes what is served, in one
+ * transaction of the store, so that half a refresh changes nothing.
+ *
+ * Trusted metadata is kept in this worker's table of the store as "<space>/0"
+ * or "<space>/1" in chunks, and "<space>" says which of the two counts.
+ * SPDX-License-Identifier: ISC
+ */
+#include "common/log.h"
+#include "common/rd.h"
+#include "common/size.h"
+#include "common/wr.h"
+#include "dp-fetch/fetch.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define CHUNK	   60000U
+#define CHUNKS_MAX 4096U /* 245 MB: beyond any limit of common/tuf */
+#define NAMES_BYTES 48000U
+#define RETRY_MS   5000
+#define PEM_MAX	   (1U << 20)
+#define ROOT_MAX   (512U << 10)
+
+struct preload {
+	struct repo	 *repo;
+	struct job_waiter w;
+};
+
+static void save_state(struct repo *r);
+static void put_files(struct repo *r);
+static void preload(struct repo *r);
+static void publish(struct repo *r);
+static void next_metadata(struct repo *r);
+
+const char *
+repo_step_name(enum repo_step s)
+{
+	static const char *const names[] = { "off", "loading", "idle",
+		"metadata", "saving", "storing", "targets", "publishing" };
+
+	return names[s];
+}
+
+/* -- the end of a refresh, one way or the other -- */
+
+static void
+schedule(struct repo *r)
+{
+	uint64_t ms = r->f->conf.interval * 1000;
+
+	ms = r->failures > 0 ? download_backoff_ms(r->failures, RETRY_MS, ms)
+			     : download_backoff_ms(1, ms, ms);
+	loop_timer_set(r->timer, ms);
+}
+
+static void
+answer(struct repo *r, const char *error)
+{
+	struct repo_reply *p;
+
+	while ((p = r->replies) != NULL) {
+		r->replies = p->next;
+		if (error == NULL)
+			admin_row(p->reply,
+			    json_pack("{s:s,s:I,s:I,s:i}", "repository",
+				r->space, "timestamp",
+				(json_int_t)r->now->timestamp, "targets_version",
+				(json_int_t)r->now->targets_version, "targets",
+				(int)r->now->ntargets));
+		admin_end(p->reply, error);
+		free(p);
+	}
+}
+
+static void
+drop_work(struct repo *r)
+{
+	download_cancel(&r->download);
+	if (r->f->store != NULL)
+		store_cancel(r->f->store, r);
+	for (size_t i = 0; r->preloads != NULL && i < r->asked; i++)
+		job_leave(&r->preloads[i].w);
+	free(r->preloads);
+	r->preloads = NULL;
+	free(r->blob);
+	r->blob = NULL;
+	tuf_free(&r->tuf);
+	r->waiting = r->asked = 0;
+	r->at = 0;
+	r->r = 0;
+}
+
+static void
+refresh_failed(struct repo *r, const char *why)
+{
+	char copy[600];
+
+	snprintf(copy, sizeof(copy), "%s", why);
+	drop_work(r);
+	if (r->next != r->now)
+		set_free(&r->next);
+	r->next = NULL;
+	r->step = r->state_loaded ? REPO_IDLE : REPO_LOADING;
+	r->failures++;
+	r->f->refreshes_failed++;
+	snprintf(r->error, sizeof(r->error), "%s", copy);
+	log_warn("%s: refresh failed: %s", r->space, copy);
+	worker_event(r->f->worker, "refresh-failed",
+	    json_pack("{s:s,s:s}", "repository", r->space, "error", copy));
+	answer(r, copy);
+	schedule(r);
+}
+
+static void
+refresh_done(struct repo *r, bool is_new)
+{
+	drop_work(r);
+	if (r->next != r->now) {
+		set_free(&r->now);
+		r->now = r->next;
+	}
+	r->next = NULL;
+	set_forget_bytes(r->now);
+	r->step = REPO_IDLE;
+	r->is_committed = true;
+	r->failures = 0;
+	r->told_expired = false;
+	r->error[0] = '\0';
+	r->last_ok = time(NULL);
+	r->f->refreshes_ok++;
+	if (is_new)
+		log_info("%s: version %lld is in force, %zu targets", r->space,
+		    (long long)r->now->timestamp, r->now->ntargets);
+	worker_event(r->f->worker, "refresh-done",
+	    json_pack("{s:s,s:I,s:b}", "repository", r->space, "version",
+		(json_int_t)r->now->timestamp, "changed", (int)is_new));
+	answer(r, NULL);
+	schedule(r);
+}
+
+/* -- trusted metadata, to and from the store's table -- */
+
+static void
+state_key(const struct repo *r, uint8_t bank, size_t chunk, char out[64])
+{
+	snprintf(out, 64, "%s/%u/%zu", r->space, bank, chunk);
+}
+
+static void
+offline_set(struct repo *r)
+{
+	const struct set_rules rules = { r->prefix, r->f->conf.group,
+		strcmp(r->f->conf.preload, "scope") == 0,
+		strcmp(r->space, "site") == 0 ? PRIO_POLICY : PRIO_PACKAGE,
+		r->f->conf.max_object };
+	struct tuf_conf conf = { .now = time(NULL), .offline = true };
+	struct tuf_want want;
+	struct tuf     *t = NULL;
+	int		e = tuf_new(&t, &conf);
+
+	for (size_t i = 0; e == 0 && i < r->state.n; i++)
+		if (r->state.of[i].kind == SAVED_ROLE)
+			e = tuf_local(t, r->state.of[i].role,
+			    r->state.of[i].bytes, r->state.of[i].len);
+	if (e == 0 && (e = tuf_next(t, &want)) == 0) {
+		tuf_load_all(t);
+		e = tuf_next(t, &want);
+	}
+	if (e == 0)
+		e = set_build(t, &r->state, &rules, &r->now);
+	if (e == 0)
+		set_forget_bytes(r->now);
+	else
+		log_info("%s: nothing whole is kept from before: %s", r->space,
+		    tuf_error(t));
+	tuf_free(&t);
+}
+
+static void
+loaded(struct repo *r)
+{
+	const struct saved *c = state_find(&r->state, SAVED_CONFIG, "root");
+	json_t		   *root;
+	json_int_t	    version = 0;
+
+	free(r->blob);
+	r->blob = NULL;
+	if (c == NULL || c->len != r->root_len ||
+	    memcmp(c->bytes, r->root, c->len) != 0) {
+		state_fini(&r->state); /* the operator chose another root */
+		root = json_loadb(r->root, r->root_len, 0, NULL);
+		version = json_integer_value(json_object_get(
+		    json_object_get(root, "signed"), "version"));
+		json_decref(root);
+		(void)state_put(&r->state, SAVED_CONFIG, "root", 0, r->root,
+		    r->root_len);
+		(void)state_put(&r->state, SAVED_ROLE, "root",
+		    (uint64_t)version, r->root, r->root_len);
+		if (version > 0)
+			(void)state_put(&r->state, SAVED_ROOT, "root",
+			    (uint64_t)version, r->root, r->root_len);
+	} else
+		offline_set(r);
+	r->state_loaded = true;
+	r->step = REPO_IDLE;
+	loop_timer_set(r->timer, 0);
+}
+
+static void ask_chunk(struct repo *r);
+
+static void
+on_chunk(void *ctx, const struct store_answer *a)
+{
+	struct repo *r = ctx;
+
+	if (a->r == -ENOTCONN)
+		return; /* begun again when the store is back */
+	if (a->r < 0 || a->len > r->blob_len - r->blob_at) {
+		log_warn("%s: kept metadata cannot be read: %s", r->space,
+		    a->r < 0 ? a->text : "too long");
+		loaded(r);
+		return;
+	}
+	memcpy(r->blob + r->blob_at, a->bytes, a->len);
+	r->blob_at += a->len;
+	r->at++;
+	if (r->at < r->blob_chunks) {
+		ask_chunk(r);
+		return;
+	}
+	if (r->blob_at != r->blob_len ||
+	    state_decode(&r->state, r->blob, r->blob_len) < 0)
+		log_warn("%s: kept metadata is damaged", r->space);
+	loaded(r);
+}
+
+static void
+ask_chunk(struct repo *r)
+{
+	char key[64];
+	int  e;
+
+	state_key(r, r->bank, r->at, key);
+	if ((e = store_table_get(r->f->store, key, on_chunk, r)) < 0 &&
+	    e != -ENOTCONN)
+		refresh_failed(r, "the store does not answer");
+}
+
+static void
+on_head(void *ctx, const struct store_answer *a)
+{
+	struct repo *r = ctx;
+	struct rd    rd;
+
+	if (a->r == -ENOTCONN)
+		return;
+	if (a->r < 0) { /* nothing kept yet */
+		if (a->r != -ENOENT)
+			log_warn("%s: kept metadata cannot be read: %s",
+			    r->space, a->text);
+		loaded(r);
+		return;
+	}
+	rd = rd_from(a->bytes, a->len);
+	r->bank = rd_u8(&rd);
+	r->blob_len = rd_u32(&rd);
+	r->blob_chunks = (r->blob_len + CHUNK - 1) / CHUNK;
+	r->blob_at = r->at = 0;
+	if (rd_done(&rd) < 0 || r->bank > 1 || r->blob_chunks == 0 ||
+	    r->blob_chunks > CHUNKS_MAX ||
+	    (r->blob = malloc(r->blob_len)) == NULL) {
+		log_warn("%s: kept metadata is damaged", r->space);
+		loaded(r);
+		return;
+	}
+	ask_chunk(r);
+}
+
+void
+repo_store_ready(struct repo *r)
+{
+	if (r->step == REPO_OFF)
+		return;
+	if (r->state_loaded) {
+		if (r->step == REPO_IDLE)
+			loop_timer_set(r->timer, 0);
+		return;
+	}
+	r->step = REPO_LOADING;
+	if (store_table_get(r->f->store, r->space, on_head, r) < 0)
+		log_warn("%s: the store does not answer", r->space);
+}
+
+void
+repo_store_lost(struct repo *r)
+{
+	if (r->step > REPO_IDLE)
+		refresh_failed(r, "the store is away");
+	else if (r->step == REPO_LOADING)
+		drop_work(r);
+}
+
+/* -- a step whose answers all count -- */
+
+static void
+step_over(struct repo *r)
+{
+	if (r->waiting > 0)
+		return;
+	if (r->r < 0) {
+		char copy[600];
+
+		snprintf(copy, sizeof(copy), "%s", r->error);
+		refresh_failed(r, copy);
+		return;
+	}
+	if (r->step == REPO_SAVE) {
+		free(r->blob);
+		r->blob = NULL;
+		if (r->next == NULL) /* metadata failed, what came is kept */
+			refresh_failed(r, r->error);
+		else
+			put_files(r);
+	} else if (r->step == REPO_PUT)
+		preload(r);
+	else if (r->step == REPO_TARGETS)
+		publish(r);
+}
+
+static void
+note_failure(struct repo *r, int e, const char *what, const char *text)
+{
+	if (r->r == 0)
+		snprintf(r->error, sizeof(r->error), "%.200s: %.300s", what,
+		    text[0] != '\0' ? text : strerror(-e));
+	if (r->r == 0)
+		r->r = e;
+}
+
+static void
+on_saved_head(void *ctx, const struct store_answer *a)
+{
+	struct repo *r = ctx;
+
+	if (a->r == -ENOTCONN)
+		return;
+	r->waiting--;
+	if (a->r < 0 && r->next != NULL)
+		note_failure(r, a->r, "keeping metadata", a->text);
+	else if (a->r == 0)
+		r->state_changed = false;
+	step_over(r);
+}
+
+static void
+on_saved(void *ctx, const struct store_answer *a)
+{
+	struct repo *r = ctx;
+	uint8_t	     buf[5];
+	struct wr    w = wr_to(buf, sizeof(buf));
+	int	     e;
+
+	if (a->r == -ENOTCONN)
+		return;
+	if (a->r < 0 && r->next != NULL)
+		note_failure(r, a->r, "keeping metadata", a->text);
+	if (--r->waiting > 0)
+		return;
+	if (r->r < 0) {
+		step_over(r);
+		return;
+	}
+	wr_u8(&w, r->bank);
+	wr_u32(&w, (uint32_t)r->blob_len);
+	r->waiting = 1;
+	e = store_table_put(r->f->store, r->space, buf, w.len, on_saved_head, r);
+	if (e < 0) {
+		r->waiting = 0;
+		note_failure(r, e, "keeping metadata", "");
+		step_over(r);
+	}
+}
+
+/* What is trusted now must be so after a restart, before anything of it shows. */
+static void
+save_state(struct repo *r)
+{
+	char   key[64];
+	size_t n;
+	int    e = 0;
+
+	r->step = REPO_SAVE;
+	r->waiting = 0;
+	r->r = 0;
+	if (!r->state_changed) {
+		step_over(r);
+		return;
+	}
+	r->bank = !r->bank;
+	free(r->blob);
+	r->blob = NULL;
+	e = state_encode(&r->state, &r->blob, &r->blob_len);
+	if (e == 0 && r->blob_len > (size_t)CHUNK * CHUNKS_MAX)
+		e = -E2BIG;
+	for (size_t at = 0; e == 0 && at < r->blob_len; at += n) {
+		n = r->blob_len - at < CHUNK ? r->blob_len - at : CHUNK;
+		state_key(r, r->bank, at / CHUNK, key);
+		e = store_table_put(r->f->store, key, r->blob + at, n, on_saved,
+		    r);
+		r->waiting += e == 0;
+	}
+	if (e < 0) {
+		refresh_failed(r, "trusted metadata cannot be kept");
+		return;
+	}
+}
+
+/* -- metadata -- */
+
+static int
+on_trusted(void *arg, const struct tuf_file *f)
+{
+	struct repo *r = arg;
+	int	     e;
+
+	e = state_put(&r->state, SAVED_ROLE, f->role, (uint64_t)f->version,
+	    f->bytes, f->len);
+	if (e > 0)
+		r->state_changed = true;
+	if (e >= 0 && strcmp(f->role, "root") == 0)
+		e = state_put(&r->state, SAVED_ROOT, "root",
+		    (uint64_t)f->version, f->bytes, f->len);
+	return e < 0 ? e : 0;
+}
+
+static void
+metadata_failed(struct repo *r, const char *why)
+{
+	snprintf(r->error, sizeof(r->error), "%s", why);
+	download_cancel(&r->download);
+	if (r->state_changed)
+		save_state(r); /* rollback protection survives, then fails */
+	else
+		refresh_failed(r, r->error);
+}
+
+static void
+metadata_done(struct repo *r)
+{
+	const struct set_rules rules = { r->prefix, r->f->conf.group,
+		strcmp(r->f->conf.preload, "scope") == 0,
+		strcmp(r->space, "site") == 0 ? PRIO_POLICY : PRIO_PACKAGE,
+		r->f->conf.max_object };
+	int e = set_build(r->tuf, &r->state, &rules, &r->next);
+
+	if (e < 0) {
+		metadata_failed(r, strerror(-e));
+		return;
+	}
+	if (r->next->without_sha256 > 0)
+		log_warn("%s: %zu targets have no SHA-256 and are not served",
+		    r->space, r->next->without_sha256);
+	tuf_free(&r->tuf);
+	save_state(r);
+}
+
+static void
+on_metadata(void *ctx, const struct download_result *res)
+{
+	struct repo *r = ctx;
+	int	     e;
+
+	r->download = NULL;
+	if (res->r == -ENOENT)
+		e = tuf_missing(r->tuf);
+	else if (res->r == 0)
+		e = tuf_give(r->tuf, res->bytes, res->len);
+	else {
+		metadata_failed(r, res->text);
+		return;
+	}
+	if (e < 0)
+		metadata_failed(r, tuf_error(r->tuf));
+	else
+		next_metadata(r);
+}
+
+static void
+next_metadata(struct repo *r)
+{
+	char		     urls[DOWNLOAD_URLS_MAX][URL_LEN], path[TUF_PATH_LEN + 16];
+	const char	    *list[DOWNLOAD_URLS_MAX];
+	struct download_want want = { .urls = list, .tls = &r->tls, .fd = -1,
+		.read_fd = -1, .done = on_metadata, .ctx = r };
+	int		     e = tuf_next(r->tuf, &r->want);
+
+	if (e == 0 && !r->all_roles) {
+		r->all_roles = true;
+		tuf_load_all(r->tuf);
+		e = tuf_next(r->tuf, &r->want);
+	}
+	if (e < 0) {
+		metadata_failed(r, tuf_error(r->tuf));
+		return;
+	}
+	if (e == 0) {
+		metadata_done(r);
+		return;
+	}
+	snprintf(path, sizeof(path), "metadata/%s", r->want.path);
+	for (size_t i = 0; i < r->nurls; i++)
+		if (url_join(r->urls[i], path, true, urls[want.nurls],
+			URL_LEN) == 0) {
+			list[want.nurls] = urls[want.nurls];
+			want.nurls++;
+		}
+	want.max = r->want.max;
+	if (download_start(r->f->downloads, &want, &r->download) < 0)
+		metadata_failed(r, "no memory");
+}
+
+static void
+refresh(struct repo *r)
+{
+	struct tuf_conf conf = { .now = time(NULL), .save = on_trusted,
+		.arg = r };
+	int		e;
+
+	r->step = REPO_META;
+	r->all_roles = false;
+	r->last_try = conf.now;
+	e = tuf_new(&r->tuf, &conf);
+	for (size_t i = 0; e == 0 && i < r->state.n; i++)
+		if (r->state.of[i].kind == SAVED_ROLE)
+			e = tuf_local(r->tuf, r->state.of[i].role,
+			    r->state.of[i].bytes, r->state.of[i].len);
+	if (e < 0)
+		refresh_failed(r, strerror(-e));
+	else
+		next_metadata(r);
+}
+
+static void
+on_timer(void *ctx)
+{
+	struct repo *r = ctx;
+
+	if (r->step == REPO_IDLE && store_client_connected(r->f->store) &&
+	    !r->f->draining)
+		refresh(r);
+}
+
+void
+repo_refresh(struct repo *r, struct admin_reply *reply)
+{
+	struct repo_reply *p;
+
+	if (reply != NULL) {
+		if (r->step == REPO_OFF || (p = malloc(sizeof(*p))) == NULL) {
+			admin_end(reply, r->step == REPO_OFF
+				? "this repository has no upstream"
+				: "no memory");
+			return;
+		}
+		*p = (struct repo_reply){ r->replies, reply };
+		r->replies = p;
+	}
+	if (r->step == REPO_IDLE)
+		loop_timer_set(r->timer, 0);
+}
+
+/* -- metadata as objects -- */
+
+static void
+on_put(void *ctx, const struct store_answer *a)
+{
+	struct repo *r = ctx;
+
+	if (a->r == -ENOTCONN)
+		return;
+	r->waiting--;
+	if (a->r < 0 && a->r != -EEXIST)
+		note_failure(r, a->r, "storing metadata", a->text);
+	step_over(r);
+}
+
+/* Too long for one message: written here, it is in memory anyway. */
+static void
+on_big_partial(void *ctx, const struct store_answer *a)
+{
+	struct repo	*r = ctx;
+	struct set_file *f = NULL;
+	size_t		 done = 0;
+	ssize_t		 n = 1;
+	int		 e = a->r;
+
+	if (e == -ENOTCONN)
+		return;
+	for (size_t i = 0; e == 0 && i < r->next->nfiles; i++)
+		if (hash_eq(&r->next->files[i].hash, &a->hash))
+			f = &r->next->files[i];
+	if (e == 0 && f == NULL)
+		e = -EBADMSG;
+	while (e == 0 && done < f->len) {
+		n = pwrite(a->write_fd, (char *)f->bytes + done, f->len - done,
+		    (off_t)done);
+		if (n < 0 && errno != EINTR)
+			e = -errno;
+		else if (n > 0)
+			done += (size_t)n;
+	}
+	if (a->write_fd >= 0)
+		close(a->write_fd);
+	if (a->fd >= 0)
+		close(a->fd);
+	if (e == 0)
+		e = store_partial_done(r->f->store, &a->hash, on_put, r);
+	if (e == 0)
+		return;
+	r->waiting--;
+	if (e != -EEXIST)
+		note_failure(r, e, "storing metadata", a->text);
+	step_over(r);
+}
+
+static bool
+has_file(const struct set *s, const struct hash *h)
+{
+	for (size_t i = 0; s != NULL && i < s->nfiles; i++)
+		if (hash_eq(&s->files[i].hash, h))
+			return true;
+	return false;
+}
+
+static void
+put_files(struct repo *r)
+{
+	int e = 0;
+
+	r->step = REPO_PUT;
+	r->waiting = 1; /* so that no answer ends the step before its end */
+	for (size_t i = 0; e == 0 && i < r->next->nfiles; i++) {
+		struct set_file *f = &r->next->files[i];
+
+		if (r->is_committed && has_file(r->now, &f->hash))
+			continue; /* pinned by its name since then */
+		e = f->len <= STORE_PUT_MAX
+		    ? store_put(r->f->store, &f->hash, f->bytes, f->len, on_put,
+			  r)
+		    : store_partial_open(r->f->store, &f->hash, f->len,
+			  PRIO_METADATA, f->name, on_big_partial, r);
+		r->waiting += e == 0;
+	}
+	r->waiting--;
+	if (e < 0)
+		note_failure(r, e, "storing metadata", "");
+	step_over(r);
+}
+
+/* -- targets of the scope -- */
+
+static void
+on_preloaded(void *ctx, int e, const char *text)
+{
+	struct preload *p = ctx;
+	struct repo    *r = p->repo;
+
+	r->waiting--;
+	if (e < 0)
+		note_failure(r, e, "targets", text);
+	step_over(r);
+}
+
+static void
+want_missing(struct repo *r, const struct target *t)
+{
+	struct preload *p = &r->preloads[r->asked];
+	int		e;
+
+	*p = (struct preload){ .repo = r, .w = { .ctx = p,
+					     .done = on_preloaded } };
+	if ((e = job_want(r->f, r, t, false, &p->w)) < 0) {
+		note_failure(r, e, t->name, "");
+		return;
+	}
+	r->asked++;
+	r->waiting++;
+}
+
+static void ask_have(struct repo *r);
+
+static void
+on_have(void *ctx, const struct store_answer *a)
+{
+	struct repo *r = ctx;
+	size_t	     i;
+
+	if (a->r == -ENOTCONN)
+		return;
+	if (a->r < 0)
+		note_failure(r, a->r, "asking the store", a->text);
+	for (i = 0; a->r == 0 && i < a->len && r->at < r->next->ntargets;
+	     r->at++)
+		if (r->next->targets[r->at].in_scope && a->bytes[i++] == 0)
+			want_missing(r, &r->next->targets[r->at]);
+	if (a->r == 0 && r->at < r->next->ntargets && r->r == 0) {
+		ask_have(r);
+		return;
+	}
+	r->waiting--;
+	jobs_pump(r->f);
+	step_over(r);
+}
+
+static void
+ask_have(struct repo *r)
+{
+	struct hash *h = malloc(STORE_HAVE_MAX * sizeof(*h));
+	size_t	     n = 0;
+	int	     e = -ENOMEM;
+
+	for (size_t i = r->at; h != NULL && i < r->next->ntargets &&
+	     n < STORE_HAVE_MAX;
+	     i++)
+		if (r->next->targets[i].in_scope)
+			h[n++] = r->next->targets[i].hash;
+	if (n > 0)
+		e = store_have(r->f->store, h, n, on_have, r);
+	free(h);
+	if (n > 0 && e == 0)
+		return;
+	r->waiting--;
+	if (n > 0 || h == NULL)
+		note_failure(r, e, "asking the store", "");
+	jobs_pump(r->f);
+	step_over(r);
+}
+
+static void
+preload(struct repo *r)
+{
+	r->step = REPO_TARGETS;
+	r->at = r->asked = 0;
+	r->waiting = 1; /* the question itself */
+	r->preloads = calloc(r->next->ntargets + 1, sizeof(*r->preloads));
+	if (r->preloads == NULL) {
+		refresh_failed(r, "no memory");
+		return;
+	}
+	ask_have(r);
+}
+
+/* -- visible at once and whole -- */
+
+static void
+on_committed(void *ctx, const struct store_answer *a)
+{
+	struct repo *r = ctx;
+
+	if (a->r == -ENOTCONN)
+		return;
+	if (a->r < 0)
+		refresh_failed(r, a->text);
+	else
+		refresh_done(r, true);
+}
+
+static int
+add_name(struct repo *r, struct store_name *list, size_t *n, size_t *bytes,
+    struct store_name name)
+{
+	size_t len = strlen(name.name) + 64;
+	int    e = 0;
+
+	if (*bytes + len > NAMES_BYTES) {
+		e = store_names_add(r->f->store, list, *n);
+		*n = *bytes = 0;
+	}
+	list[(*n)++] = name;
+	*bytes += len;
+	return e;
+}
+
+static void
+on_begun(void *ctx, const struct store_answer *a)
+{
+	struct repo	  *r = ctx;
+	struct store_name *list;
+	struct set	  *s = r->next;
+	size_t		   n = 0, bytes = 0;
+	int		   e = 0;
+
+	if (a->r == -ENOTCONN)
+		return;
+	if (a->r < 0) {
+		refresh_failed(r, a->text);
+		return;
+	}
+	list = calloc(NAMES_BYTES / 64 + 1, sizeof(*list));
+	if (list == NULL)
+		e = -ENOMEM;
+	for (size_t i = 0; e == 0 && i < s->nfiles; i++)
+		e = add_name(r, list, &n, &bytes,
+		    (struct store_name){ s->files[i].name, s->files[i].hash,
+			s->files[i].len, true });
+	for (size_t i = 0; e == 0 && i < s->ntargets; i++)
+		e = add_name(r, list, &n, &bytes,
+		    (struct store_name){ s->targets[i].name, s->targets[i].hash,
+			s->targets[i].size, s->targets[i].in_scope });
+	if (e == 0 && n > 0)
+		e = store_names_add(r->f->store, list, n);
+	free(list);
+	if (e == 0)
+		e = store_names_commit(r->f->store, r->space, on_committed, r);
+	if (e < 0 && e != -ENOTCONN)
+		refresh_failed(r, strerror(-e));
+}
+
+static void
+publish(struct repo *r)
+{
+	if (r->is_committed && r->now != NULL &&
+	    hash_eq(&r->now->id, &r->next->id)) {
+		refresh_done(r, false);
+		return;
+	}
+	r->step = REPO_NAMES;
+	if (store_names_begin(r->f->store, r->space, on_begun, r) < 0)
+		refresh_failed(r, "the store does not answer");
+}
+
+/* -- life -- */
+
+static int
+read_tls(struct repo *r, struct download_tls *t)
+{
+	struct worker *w = r->f->worker;
+	char	       key[64];
+	int	       e;
+
+	*t = (struct download_tls){ 0 };
+	snprintf(key, sizeof(key), "%s.ca", r->space);
+	e = worker_file_text(w, key, PEM_MAX, &t->ca, &t->ca_len);
+	if (e == -ENOENT && r->f->system_ca != NULL) {
+		t->ca_len = r->f->system_ca_len;
+		e = (t->ca = malloc(t->ca_len + 1)) == NULL ? -ENOMEM : 0;
+		if (e == 0)
+			memcpy(t->ca, r->f->system_ca, t->ca_len + 1);
+	} else if (e == -ENOENT)
+		e = 0;
+	if (e == 0) {
+		snprintf(key, sizeof(key), "%s.client-cert", r->space);
+		e = worker_file_text(w, key, PEM_MAX, &t->cert, &t->cert_len);
+	}
+	if (e == 0) {
+		snprintf(key, sizeof(key), "%s.client-key", r->space);
+		e = worker_file_text(w, key, PEM_MAX, &t->key, &t->key_len);
+		if (e == -ENOENT)
+			log_err("%s.client-cert is given without client-key",
+			    r->space);
+	} else if (e == -ENOENT)
+		e = 0;
+	return e;
+}
+
+static void
+free_tls(struct download_tls *t)
+{
+	free(t->ca);
+	free(t->cert);
+	free(t->key);
+	*t = (struct download_tls){ 0 };
+}
+
+/* Downloads borrow the certificates: nothing may be under way. */
+int
+repo_configure(struct repo *r)
+{
+	struct download_tls tls;
+	char		   *root = NULL, key[64];
+	size_t		    pos = 0, len = 0;
+	int		    e = 0;
+
+	if (r->conf->upstream[0] == '\0') {
+		r->step = REPO_OFF;
+		return 0;
+	}
+	snprintf(key, sizeof(key), "%s.root", r->space);
+	e = worker_file_text(r->f->worker, key, ROOT_MAX, &root, &len);
+	if (e < 0) {
+		log_err("%s.root: %s: an upstream needs the first trusted "
+			"root.json",
+		    r->space, strerror(-e));
+		return e;
+	}
+	if ((e = read_tls(r, &tls)) < 0) {
+		log_err("%s: certificates: %s", r->space, strerror(-e));
+		free_tls(&tls);
+		free(root);
+		return e;
+	}
+	free_tls(&r->tls);
+	r->tls = tls;
+	if (r->root == NULL || len != r->root_len ||
+	    memcmp(root, r->root, len) != 0)
+		r->state_loaded = false;
+	free(r->root);
+	r->root = root;
+	r->root_len = len;
+	r->nurls = 0;
+	while (r->nurls < DOWNLOAD_URLS_MAX &&
+	    conf_word(r->conf->upstream, &pos, r->urls[r->nurls],
+		sizeof(r->urls[0])))
+		r->nurls++;
+	if (r->step == REPO_OFF)
+		r->step = REPO_LOADING;
+	return 0;
+}
+
+int
+repo_init(struct repo *r, struct fetch *f, const char *space,
+    const char *prefix, const struct repo_conf *conf)
+{
+	int e;
+
+	*r = (struct repo){ .f = f, .space = space, .prefix = prefix,
+		.conf = conf };
+	e = loop_timer_new(f->loop, on_timer, r, &r->timer);
+	return e < 0 ? e : repo_configure(r);
+}
+
+void
+repo_end(struct repo *r)
+{
+	drop_work(r);
+	if (r->next != r->now)
+		set_free(&r->next);
+	r->next = NULL;
+	if (r->step > REPO_IDLE)
+		r->step = REPO_IDLE;
+	answer(r, "the worker is leaving");
+}

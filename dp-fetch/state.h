@@ -1,0 +1,46 @@
+/*
+ * dp-fetch/state.h - the metadata of a repository that is trusted, as kept.
+ *
+ * Shape:   a list of files by role, and of roots by version; one byte string
+ *          on disk (in the store's table of this worker).
+ *	state  := version:u8=1 { kind:u8 role:str file_version:u64 len:u32 bytes }
+ * Errors:  0, -ENOMEM, -EBADMSG for bytes that are not such a string.
+ * SPDX-License-Identifier: ISC
+ */
+#ifndef DP_FETCH_STATE_H
+#define DP_FETCH_STATE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum saved_kind {
+	SAVED_ROLE,   /* newest trusted file of a role */
+	SAVED_ROOT,   /* each root that was ever trusted, for those behind */
+	SAVED_CONFIG, /* the root of the configuration it all began with */
+	SAVED_KINDS
+};
+
+struct saved {
+	uint8_t	 kind;
+	char	 role[1024];
+	uint64_t version;
+	uint8_t *bytes;
+	uint32_t len;
+};
+
+struct state {
+	struct saved *of;
+	size_t	      n;
+};
+
+/* Copies; 1 if it was new or other than before, 0 if the same. By role, and
+ * roots by version. */
+int  state_put(struct state *s, enum saved_kind kind, const char *role,
+     uint64_t version, const void *bytes, size_t len);
+const struct saved *state_find(const struct state *s, enum saved_kind kind,
+    const char *role);
+int  state_encode(const struct state *s, uint8_t **out, size_t *len);
+int  state_decode(struct state *s, const uint8_t *buf, size_t len);
+void state_fini(struct state *s); /* and empty again */
+
+#endif

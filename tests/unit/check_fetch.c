@@ -1,0 +1,273 @@
+/*
+ * check_fetch - rates by time, scopes, ranges, URLs and kept metadata.
+ * SPDX-License-Identifier: ISC
+ */
+#include "common/download.h"
+#include "common/size.h"
+#include "dp-fetch/set.h"
+#include "dp-fetch/wan.h"
+
+#include <check.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RULES "mon-fri 08:00-18:00=2MB/s sat,sun=5MB/s 22:00-06:00=unlimited " \
+	      "otherwise=20MB/s"
+
+static const struct {
+	const char *text;
+	int	    wday, hour, min;
+	uint64_t    rate;
+} rates[] = {
+	{ "", 1, 12, 0, 0 },
+	{ "20MB/s", 1, 12, 0, 20000000 },
+	{ "otherwise=1MiB/s", 6, 0, 0, 1 << 20 },
+	{ RULES, 1, 8, 0, 2000000 },
+	{ RULES, 5, 17, 59, 2000000 },
+	{ RULES, 5, 18, 0, 20000000 },
+	{ RULES, 6, 12, 0, 5000000 },
+	{ RULES, 0, 23, 0, 5000000 },
+	{ RULES, 2, 23, 0, 0 },
+	{ RULES, 2, 5, 59, 0 },
+	{ RULES, 2, 6, 0, 20000000 },
+	{ "fri-mon=3MB", 0, 1, 1, 3000000 },
+	{ "fri-mon=3MB", 2, 1, 1, 0 },
+	{ "mon 22:00-02:00=1MB", 2, 1, 0, 1000000 },
+	{ "mon 22:00-02:00=1MB", 1, 1, 0, 0 },
+};
+START_TEST(rate_follows_the_time_of_day)
+{
+	struct wan w;
+	struct tm  tm = { .tm_wday = rates[_i].wday, .tm_hour = rates[_i].hour,
+		 .tm_min = rates[_i].min };
+	char	   err[WAN_ERR] = "";
+
+	ck_assert_msg(wan_parse(rates[_i].text, &w, err) == 0, "%s", err);
+	ck_assert_uint_eq(wan_rate_at(&w, &tm), rates[_i].rate);
+}
+END_TEST
+
+static const char *const bad_rates[] = { "fast", "20", "0", "mon=", "mon",
+	"moon=2MB", "25:00-26:00=2MB", "08:00-08:00=2MB", "mon- =2MB",
+	"mon tue 2MB", "=2MB", "otherwise", "08:00=2MB" };
+START_TEST(wrong_rate_is_named)
+{
+	struct wan w;
+	char	   err[WAN_ERR] = "";
+
+	ck_assert_msg(wan_parse(bad_rates[_i], &w, err) == -EINVAL,
+	    "accepted: %s", bad_rates[_i]);
+	ck_assert(err[0] != '\0');
+}
+END_TEST
+
+/* Reads of 16 KiB whenever the bucket lets us, for a simulated minute. */
+START_TEST(bucket_keeps_the_rate_over_a_minute)
+{
+	static const uint64_t set[] = { 100000, 2000000, 50000000 };
+	struct wan_bucket     b = { 0 };
+	uint64_t	      sum = 0, wait;
+
+	wan_set_rate(&b, set[_i], 0);
+	for (uint64_t ms = 0; ms < 60000; ms += wait > 0 ? wait : 0)
+		if ((wait = wan_hold(&b, ms)) == 0) {
+			wan_used(&b, 16384);
+			sum += 16384;
+		}
+	ck_assert_double_eq_tol((double)sum / 60 / (double)set[_i], 1, 0.05);
+}
+END_TEST
+
+START_TEST(no_rate_holds_nothing)
+{
+	struct wan_bucket b = { 0 };
+
+	wan_used(&b, 1 << 30);
+	ck_assert_uint_eq(wan_hold(&b, 5), UINT64_MAX);
+}
+END_TEST
+
+static const struct {
+	const char *text;
+	uint64_t    from, length;
+	bool	    fits;
+} ranges[] = {
+	{ "bytes 5-9/10", 5, 10, true },
+	{ "bytes 5-7/10", 5, 10, true },
+	{ "bytes 5-9/*", 5, 10, true },
+	{ "Bytes 0-0/1", 0, 1, true },
+	{ "bytes 4-9/10", 5, 10, false },
+	{ "bytes 5-10/10", 5, 10, false },
+	{ "bytes 5-9/11", 5, 10, false },
+	{ "bytes 5-4/10", 5, 10, false },
+	{ "bytes 5-9/10x", 5, 10, false },
+	{ "bytes */10", 5, 10, false },
+	{ "bytes -5-9/10", 5, 10, false },
+	{ "bytes 5-9", 5, 10, false },
+	{ "items 5-9/10", 5, 10, false },
+	{ "", 5, 10, false },
+};
+START_TEST(range_must_go_on_where_we_are)
+{
+	ck_assert_msg(download_range_fits(ranges[_i].text, ranges[_i].from,
+			  ranges[_i].length) == ranges[_i].fits,
+	    "%s", ranges[_i].text);
+}
+END_TEST
+
+static const struct {
+	const char *text, *host;
+	int	    port; /* 0: refused */
+} urls[] = {
+	{ "http://a", "a", 80 },
+	{ "https://A.Example/x", "a.example", 443 },
+	{ "http://a:8080/x?y", "a", 8080 },
+	{ "https://[::1]:1/x", "::1", 1 },
+	{ "http://10.0.0.1?x", "10.0.0.1", 80 },
+	{ "ftp://a/", "", 0 },
+	{ "http://", "", 0 },
+	{ "http:///x", "", 0 },
+	{ "http://u@a/", "", 0 },
+	{ "http://u:p@a/", "", 0 },
+	{ "http://a:0/", "", 0 },
+	{ "http://a:65536/", "", 0 },
+	{ "http://a:99999999999/", "", 0 },
+	{ "http://a:1x/", "", 0 },
+	{ "http://[::1/", "", 0 },
+	{ "http://[zz]/", "", 0 },
+	{ "http://a b/", "", 0 },
+	{ "http://a/\r\nHost: b", "", 0 },
+	{ "http://a\\b/", "", 0 },
+	{ "http://.a/", "", 0 },
+	{ "HTTP://a/", "", 0 },
+};
+START_TEST(url_is_taken_apart_or_refused)
+{
+	struct url u;
+	int	   r = url_parse(urls[_i].text, &u);
+
+	if (urls[_i].port == 0) {
+		ck_assert_msg(r == -EINVAL, "accepted: %s", urls[_i].text);
+		return;
+	}
+	ck_assert_msg(r == 0, "refused: %s", urls[_i].text);
+	ck_assert_str_eq(u.host, urls[_i].host);
+	ck_assert_int_eq(u.port, urls[_i].port);
+}
+END_TEST
+
+START_TEST(join_encodes_once)
+{
+	char out[64];
+
+	ck_assert_int_eq(url_join("http://a/b//", "c d/%e", false, out,
+			     sizeof(out)),
+	    0);
+	ck_assert_str_eq(out, "http://a/b/c%20d/%25e");
+	ck_assert_int_eq(url_join("http://a", "%2F.json", true, out,
+			     sizeof(out)),
+	    0);
+	ck_assert_str_eq(out, "http://a/%2F.json");
+	ck_assert_int_eq(url_join("http://a", "0123456789", true, out, 16),
+	    -EINVAL);
+}
+END_TEST
+
+static const struct {
+	const char *custom, *scope;
+	bool	    in;
+} scopes[] = {
+	{ "{}", "/hq", true },
+	{ "{\"dpoint\":{}}", "/hq", true },
+	{ "{\"dpoint\":{\"groups\":[\"/\"]}}", "/hq", true },
+	{ "{\"dpoint\":{\"groups\":[\"/hq\"]}}", "/hq", true },
+	{ "{\"dpoint\":{\"groups\":[\"/hq/berlin\"]}}", "/hq", true },
+	{ "{\"dpoint\":{\"groups\":[\"/hq\"]}}", "/", true },
+	{ "{\"dpoint\":{\"groups\":[\"/hq\"]}}", "/hq/berlin", true },
+	{ "{\"dpoint\":{\"groups\":[\"/x\",\"/hq\"]}}", "/hq", true },
+	{ "{\"dpoint\":{\"groups\":[\"/hqx\"]}}", "/hq", false },
+	{ "{\"dpoint\":{\"groups\":[\"/lab\"]}}", "/hq", false },
+	{ "{\"dpoint\":{\"groups\":[]}}", "/hq", false },
+	{ "{\"dpoint\":{\"groups\":\"/hq\"}}", "/hq", false },
+	{ "{\"dpoint\":{\"groups\":[7]}}", "/hq", false },
+};
+START_TEST(scope_meets_groups_above_and_below)
+{
+	json_t *j = json_loads(scopes[_i].custom, 0, NULL);
+
+	ck_assert_msg(set_in_scope(j, scopes[_i].scope) == scopes[_i].in, "%s %s",
+	    scopes[_i].custom, scopes[_i].scope);
+	json_decref(j);
+}
+END_TEST
+
+START_TEST(state_comes_back_as_it_was)
+{
+	struct state s = { 0 }, t;
+	uint8_t	    *buf;
+	size_t	     len;
+
+	ck_assert_int_eq(state_put(&s, SAVED_ROLE, "root", 1, "a", 1), 1);
+	ck_assert_int_eq(state_put(&s, SAVED_ROLE, "root", 2, "bb", 2), 1);
+	ck_assert_int_eq(state_put(&s, SAVED_ROLE, "root", 2, "bb", 2), 0);
+	ck_assert_int_eq(state_put(&s, SAVED_ROOT, "root", 1, "a", 1), 1);
+	ck_assert_int_eq(state_put(&s, SAVED_ROOT, "root", 2, "bb", 2), 1);
+	ck_assert_uint_eq(s.n, 3);
+	ck_assert_int_eq(state_encode(&s, &buf, &len), 0);
+	ck_assert_int_eq(state_decode(&t, buf, len), 0);
+	ck_assert_uint_eq(t.n, 3);
+	ck_assert_int_eq(memcmp(state_find(&t, SAVED_ROLE, "root")->bytes, "bb",
+			     2),
+	    0);
+	for (size_t i = 2; i < len; i++) {
+		struct state cut;
+
+		if (state_decode(&cut, buf, i) == 0) /* between two records */
+			ck_assert_uint_lt(cut.n, 3);
+		state_fini(&cut);
+	}
+	free(buf);
+	state_fini(&s);
+	state_fini(&t);
+}
+END_TEST
+
+START_TEST(backoff_doubles_within_a_quarter)
+{
+	for (unsigned n = 1; n < 40; n++) {
+		uint64_t ms = download_backoff_ms(n, 1000, 60000);
+		uint64_t want = n < 7 ? 1000ULL << (n - 1) : 60000;
+
+		ck_assert_uint_ge(ms, want - want / 4);
+		ck_assert_uint_le(ms, want + want / 4);
+	}
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite	*s = suite_create("fetch");
+	TCase	*t = tcase_create("all");
+	SRunner *r = srunner_create(s);
+	int	 failed;
+
+	hash_setup();
+	tcase_add_loop_test(t, rate_follows_the_time_of_day, 0, COUNT(rates));
+	tcase_add_loop_test(t, wrong_rate_is_named, 0, COUNT(bad_rates));
+	tcase_add_loop_test(t, bucket_keeps_the_rate_over_a_minute, 0, 3);
+	tcase_add_test(t, no_rate_holds_nothing);
+	tcase_add_loop_test(t, range_must_go_on_where_we_are, 0, COUNT(ranges));
+	tcase_add_loop_test(t, url_is_taken_apart_or_refused, 0, COUNT(urls));
+	tcase_add_test(t, join_encodes_once);
+	tcase_add_loop_test(t, scope_meets_groups_above_and_below, 0,
+	    COUNT(scopes));
+	tcase_add_test(t, state_comes_back_as_it_was);
+	tcase_add_test(t, backoff_doubles_within_a_quarter);
+	suite_add_tcase(s, t);
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
