@@ -20,6 +20,9 @@
 
 #define JS_MAX_DEPTH 64
 
+/* Call once before a sandbox closes: jansson reads /dev/urandom here. */
+void js_setup(void);
+
 /*
  * The value in buf[len], nothing after it but white space. Returns 0, -EBADMSG
  * (not JSON, or beyond the bounds; why[size] says so) or -ENOMEM. The caller

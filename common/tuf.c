@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "common/tuf_key.h"
 #include "common/tuf_meta.h"
@@ -137,6 +138,8 @@ path_version(const struct tuf *t, const struct role *role, int64_t version)
 int
 tuf_setup(void)
 {
+	js_setup();
+	tzset(); /* gmtime and timegm would read /etc/localtime later */
 	return tuf_key_setup();
 }
 

@@ -95,7 +95,7 @@ struct tuf_want {
 	bool	    may_be_missing;	/* no error: there is no newer root */
 };
 
-/* Call once before a sandbox closes: OpenSSL reads its files here. */
+/* Call once before a sandbox closes: libraries read their files here. */
 int tuf_setup(void);
 
 int  tuf_new(struct tuf **out, const struct tuf_conf *conf);

@@ -37,12 +37,6 @@ struct parse {
 	size_t		 size;
 };
 
-const char *
-tuf_type_name(enum tuf_type type)
-{
-	return type_names[type];
-}
-
 /* ---- small parts ----------------------------------------------------------- */
 
 static int bad(struct parse *p, const char *fmt, ...)

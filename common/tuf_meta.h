@@ -103,8 +103,6 @@ bool tuf_glob(const char *pattern, const char *path);
 void tuf_bin_name(const struct tuf_meta *m, uint32_t n, char out[TUF_NAME_MAX + 1]);
 uint32_t tuf_bin_of(const struct tuf_meta *m, const struct hash *of_path);
 
-const char *tuf_type_name(enum tuf_type type);
-
 /* RFC 3339 to seconds since the epoch: 0 or -EBADMSG. */
 int tuf_time_parse(const char *text, int64_t *out);
 /* The reverse, always in UTC: "2026-01-31T00:00:00Z". */

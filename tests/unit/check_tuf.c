@@ -20,6 +20,7 @@
  *	at TARGET PATH		where it lies
  *	meant TARGET KIND GROUP yes|no
  *	count N			targets there are
+ *	keyids FILE		every key of that root is named by its hash
  * SPDX-License-Identifier: ISC
  */
 #include <check.h>
@@ -436,6 +437,28 @@ do_count(struct play *p, const char *rest)
 	expect(p, n == atoi(rest), "expected %s targets, got %d", rest, n);
 }
 
+static void
+do_keyids(struct play *p, const char *rest)
+{
+	char	    path[PATH_MAX + TEXT], why[100], id[HASH_HEX], *bytes;
+	const char *name;
+	json_t	   *doc, *key;
+	size_t	    len;
+	int	    n = 0;
+
+	snprintf(path, sizeof(path), "%s/%.1000s", p->served, rest);
+	expect(p, (bytes = slurp(path, &len)) != NULL, "no file %s", rest);
+	ck_assert_int_eq(js_parse(&doc, bytes, len, why, sizeof(why)), 0);
+	json_object_foreach(js_obj(js_obj(doc, "signed"), "keys"), name, key) {
+		ck_assert_int_eq(tuf_key_id(key, id), 0);
+		ck_assert_str_eq(id, name);
+		n++;
+	}
+	ck_assert_int_gt(n, 2);
+	json_decref(doc);
+	free(bytes);
+}
+
 static const struct {
 	const char *name;
 	void	   (*fn)(struct play *p, const char *rest);
@@ -445,7 +468,7 @@ static const struct {
 	{ "refresh", do_refresh }, { "offline", do_offline },
 	{ "expired", do_expired }, { "trusted", do_trusted }, { "same", do_same },
 	{ "asked", do_asked }, { "fetched", do_fetched }, { "find", do_find },
-	{ "at", do_at }, { "meant", do_meant }, { "count", do_count },
+	{ "keyids", do_keyids }, { "at", do_at }, { "meant", do_meant }, { "count", do_count },
 };
 
 static void
@@ -497,6 +520,10 @@ static const struct { const char *pattern, *path; bool fits; } globs[] = {
 	{ "?", "\xc3\xbc", true },	{ "??", "\xc3\xbc", false },
 	{ "[abc]", "b", true },		{ "[abc]", "d", false },
 	{ "[!abc]", "d", true },	{ "[!abc]", "/", false },
+	{ "[\xc3\xa4-\xc3\xbc]", "\xc3\xb6", true },
+	{ "[\xc3\xa4-\xc3\xbc]", "\xc3\x9f", false },
+	{ "\xe2\x82\xac?", "\xe2\x82\xac\xf0\x9f\x98\x80", true },
+	{ "[\xf0\x9f\x98\x80]", "\xf0\x9f\x98\x81", false },
 	{ "[a-c]x", "bx", true },	{ "[a-c]x", "dx", false },
 	{ "[]]", "]", true },		{ "[!]]", "a", true },
 	{ "[a-]", "-", true },		{ "[", "[", true },
@@ -705,6 +732,8 @@ main(int argc, char *argv[])
 
 	(void)argc;
 	find_cases(argv[0]);
+	if (tuf_setup() < 0)
+		return 1;
 	tcase_add_loop_test(follow, client_answers_as_the_script_says, 0, ncases);
 	tcase_add_test(follow, what_cannot_be_kept_ends_the_refresh);
 	tcase_add_test(follow, calls_out_of_order_are_refused);

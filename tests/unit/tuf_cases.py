@@ -368,6 +368,35 @@ def longer_than_allowed(r):
 
 
 @case
+def longer_than_allowed_and_signed_so(r):
+    r.hashes = True
+    r.publish("snapshot", "timestamp")
+    r.md["timestamp"]["meta"]["snapshot.json"]["length"] = 2000001
+    r.publish("timestamp")
+    r.refresh("E2BIG 2.snapshot.json: 2000001 bytes long, more than the 2000000 allowed"
+              " here", timestamp=3)
+
+
+@case
+def sha512_differs(r):
+    r.publish("targets")
+    r.md["snapshot"]["meta"]["targets.json"]["hashes"] = {"sha512": "ab" * 64}
+    r.publish("snapshot", "timestamp")
+    r.refresh("EBADMSG 2.targets.json: its sha512 is not the signed one", snapshot=2)
+
+
+@case
+def signatures_of_a_wrong_shape(r):
+    for sigs, text in (({}, "no list \"signatures\" of at most 1024"),
+                       ([{}] * 1025, "no list \"signatures\" of at most 1024"),
+                       ([{"keyid": "a"}], "a signature without keyid and sig"),
+                       ([{"sig": "a"}], "a signature without keyid and sig"),
+                       (["a"], "a signature without keyid and sig")):
+        r.publish("timestamp", edit=lambda d, s=sigs: d.update(signatures=s))
+        r.refresh("EBADMSG timestamp.json: " + text)
+
+
+@case
 def no_hash_that_we_know(r):
     r.publish("targets")
     r.md["snapshot"]["meta"]["targets.json"]["hashes"] = {"md5": "00"}
@@ -468,6 +497,13 @@ for n, (role, text, edit) in enumerate((
      setter("delegations", {"keys": {}, "roles": role_but(paths=None)})),
     ("targets", "a delegation without either paths or path_hash_prefixes",
      setter("delegations", {"keys": {}, "roles": role_but(path_hash_prefixes=["0"])})),
+    ("targets", "a delegation without either paths or path_hash_prefixes",
+     setter("delegations", {"keys": {}, "roles": role_but(paths=["a", 1])})),
+    ("targets", "succinct_roles without a name_prefix",
+     setter("delegations", {"keys": {}, "succinct_roles": {
+         "keyids": [], "threshold": 1, "bit_length": 3}})),
+    ("targets", "a target without a good length or hash",
+     setter("targets", "a", {"length": 1, "hashes": {"sha512": "00" * 32}})),
     ("targets", "two delegations of one name",
      setter("delegations", {"keys": {}, "roles": role_but() + role_but()})),
     ("targets", "succinct_roles without a bit_length of 1 to 16",
@@ -604,6 +640,18 @@ for name, key, edit in (
     f = with_key(key, edit)
     f.__name__ = "key_" + name
     CASES.append(f)
+
+
+@case
+def key_id_is_the_hash_of_the_key(r):
+    """As later versions of securesystemslib compute it."""
+    key = {**public(ECDSA), "x": {"b": 1, "a": ["\u00fc"]}}
+    r.md["root"]["keys"] = {
+        hashlib.sha256(encode_canonical(k).encode()).hexdigest(): k
+        for k in [*r.md["root"]["keys"].values(), key, public(RSA)]}
+    r.publish("root")
+    r.serve()
+    r.say("keyids 2.root.json")
 
 
 @case
@@ -1010,13 +1058,16 @@ def delegation_not_in_the_snapshot(r):
 def a_bad_delegation_hurts_only_its_own(r):
     r.delegate("targets", "bad", paths=["bad/*"])
     r.delegate("targets", "good", paths=["good/*"])
+    r.delegate("targets", "gone", paths=["gone/*"])
     r.signers["bad"] = [new_key()]
     r.target("bad", "bad/1")
     r.target("good", "good/1")
-    r.publish("bad", "good", "targets", "snapshot", "timestamp", bump=False)
+    r.publish("gone", "bad", "good", "targets", "snapshot", "timestamp", bump=False)
+    del r.files["1.gone.json"]
     r.refresh()
     r.say("find bad/1 EACCES", "find bad/1 EACCES", "find good/1 good",
-          "fetched 1.bad.json 1.good.json", "all",
+          "find gone/1 ENOENT", "find gone/1 ENOENT",
+          "fetched 1.bad.json 1.good.json 1.gone.json", "all",
           "refresh EACCES 1.bad.json: signed by 0 of the 1 keys it needs")
 
 
@@ -1080,11 +1131,14 @@ def custom_tells_kind_and_groups(r):
     r.target("targets", "all", custom={"other": 1})
     r.target("targets", "odd", custom={"dpoint": {"groups": "/hq"}})
     r.target("targets", "none")
+    r.target("targets", "top", custom={"dpoint": {"kind": "task", "groups": ["x", "/"]}})
+    r.target("targets", "empty", custom={"dpoint": {"groups": []}})
     r.publish("targets", "snapshot", "timestamp")
     r.refresh()
     r.say("meant p package /hq yes", "meant p package /hq/berlin yes",
           "meant p package /hqx no", "meant p package / no",
-          "meant all - /x yes", "meant odd - /hq no", "meant none - /x yes")
+          "meant all - /x yes", "meant odd - /hq no", "meant none - /x yes",
+          "meant top task / yes", "meant top task /a/b yes", "meant empty - / yes")
 
 
 def main(out):
