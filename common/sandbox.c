@@ -196,8 +196,8 @@ landlock(const struct sandbox *s)
 		attr.fs |= 1ULL << 13; /* refer */
 	if (abi >= 3)
 		attr.fs |= 1ULL << 14; /* truncate */
-	if (abi >= 4 && s->paths == NULL) {
-		attr.net = 3; /* bind and connect of TCP */
+	if (abi >= 4) {
+		attr.net = s->connects ? 1 : 3; /* bind, connect of TCP */
 		size = 2 * sizeof(uint64_t);
 	}
 	if (abi >= 5)

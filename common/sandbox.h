@@ -46,6 +46,7 @@ struct sandbox {
 	const struct sandbox_call *calls;
 	size_t			   ncalls;
 	const struct sandbox_path *paths; /* path NULL ends; NULL: none */
+	int			   connects; /* TCP, for the connector only */
 	uint64_t		   max_fds;
 	uint64_t		   max_file; /* largest file it may write; 0: any size,
 				      * for those who get no file to write */

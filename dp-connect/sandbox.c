@@ -23,5 +23,6 @@ static const struct sandbox_call calls[] = {
 const struct sandbox connect_sandbox = {
 	.calls = calls,
 	.ncalls = COUNT(calls),
+	.connects = 1,
 	.max_fds = 16 + ATTEMPTS_MAX * 8, /* an attempt may try 8 addresses */
 };
