@@ -89,13 +89,13 @@ static int canon_value(FILE *f, const json_t *v);
 static void
 canon_string(FILE *f, const char *s, size_t len)
 {
-	putc('"', f);
+	putc_unlocked('"', f);
 	for (size_t i = 0; i < len; i++) {
 		if (s[i] == '"' || s[i] == '\\')
-			putc('\\', f);
-		putc(s[i], f);
+			putc_unlocked('\\', f);
+		putc_unlocked(s[i], f);
 	}
-	putc('"', f);
+	putc_unlocked('"', f);
 }
 
 static int
@@ -119,15 +119,15 @@ canon_object(FILE *f, const json_t *o)
 	json_object_foreach((json_t *)o, key, v)
 		keys[i++] = key;
 	qsort(keys, n, sizeof(*keys), by_bytes);
-	putc('{', f);
+	putc_unlocked('{', f);
 	for (i = 0; i < n && r == 0; i++) {
 		if (i > 0)
-			putc(',', f);
+			putc_unlocked(',', f);
 		canon_string(f, keys[i], strlen(keys[i]));
-		putc(':', f);
+		putc_unlocked(':', f);
 		r = canon_value(f, json_object_get(o, keys[i]));
 	}
-	putc('}', f);
+	putc_unlocked('}', f);
 	free(keys);
 	return r;
 }
@@ -138,13 +138,13 @@ canon_array(FILE *f, const json_t *a)
 	size_t n = json_array_size(a);
 	int    r = 0;
 
-	putc('[', f);
+	putc_unlocked('[', f);
 	for (size_t i = 0; i < n && r == 0; i++) {
 		if (i > 0)
-			putc(',', f);
+			putc_unlocked(',', f);
 		r = canon_value(f, json_array_get(a, i));
 	}
-	putc(']', f);
+	putc_unlocked(']', f);
 	return r;
 }
 

@@ -22,4 +22,4 @@ common_SRCS := \
 common_PKGS := inih jansson libcrypto libevent_core libseccomp libssl
 common_LIBS :=
 common_TESTS := check_bytes check_ipc check_settings check_tuf
-common_FUZZ := fuzz_json fuzz_settings fuzz_tuf
+common_FUZZ := fuzz_json fuzz_settings fuzz_tuf fuzz_tuf_signed

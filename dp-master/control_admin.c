@@ -34,7 +34,8 @@ struct conn {
 	struct request *q; /* one at a time */
 	char		in[REQUEST_MAX], *out;
 	size_t		in_len, out_len, out_off, out_size;
-	bool		eof, dead, busy, closing; /* closing: once written */
+	/* closing: reads on only so that the asker gets to read our error */
+	bool		eof, dead, busy, closing;
 	bool		may_read, may_change;
 	uint64_t	active; /* loop ms of the last byte either way */
 };
@@ -89,12 +90,12 @@ rewatch(struct conn *k)
 
 	if (k->dead)
 		return;
-	if (k->out_len == k->out_off && k->q == NULL &&
-	    (k->closing || (k->eof && k->in_len == 0))) {
+	if (k->out_len == k->out_off && k->q == NULL && k->eof &&
+	    (k->closing || k->in_len == 0)) {
 		conn_die(k);
 		return;
 	}
-	if (!k->eof && !k->closing && k->in_len < sizeof(k->in))
+	if (!k->eof && k->in_len < sizeof(k->in))
 		events |= LOOP_READ;
 	if (k->out_len > k->out_off)
 		events |= LOOP_WRITE;
@@ -192,6 +193,12 @@ run_line(struct conn *k, const char *line, size_t len)
 
 	if (len > 0 && line[len - 1] == '\r') /* a terminal's line end */
 		len--;
+	if (!k->may_read) {
+		k->closing = true;
+		put_error(k, "permission denied: neither root nor in "
+			     "master.admin-read-group");
+		return;
+	}
 	if (words_parse(&w, line, len, &reason) < 0) {
 		put_error(k, reason);
 		return;
@@ -221,14 +228,18 @@ run_line(struct conn *k, const char *line, size_t len)
 static bool
 take_line(struct conn *k, char line[REQUEST_MAX], size_t *len)
 {
-	char  *nl = memchr(k->in, '\n', k->in_len);
+	char  *nl;
 	size_t used;
 
+	if (k->closing || k->in_len == 0)
+		return false;
+	nl = memchr(k->in, '\n', k->in_len);
 	if (nl == NULL && k->in_len == sizeof(k->in)) {
 		k->closing = true;
+		k->in_len = 0;
 		put_error(k, "request is longer than 4095 bytes");
 	}
-	if (k->closing || k->in_len == 0 || (nl == NULL && !k->eof))
+	if (k->closing || (nl == NULL && !k->eof))
 		return false;
 	*len = nl != NULL ? (size_t)(nl - k->in) : k->in_len;
 	used = nl != NULL ? *len + 1 : *len;
@@ -262,8 +273,7 @@ on_io(void *ctx, int events)
 	ssize_t	     n;
 
 	if (events & LOOP_WRITE) {
-		n = send(k->fd, k->out + k->out_off, k->out_len - k->out_off,
-		    MSG_NOSIGNAL | MSG_DONTWAIT);
+		n = write(k->fd, k->out + k->out_off, k->out_len - k->out_off);
 		if (n < 0 && errno != EAGAIN && errno != EINTR) {
 			conn_die(k);
 			return;
@@ -274,15 +284,14 @@ on_io(void *ctx, int events)
 		}
 	}
 	if (events & LOOP_READ) {
-		n = recv(k->fd, k->in + k->in_len, sizeof(k->in) - k->in_len,
-		    MSG_DONTWAIT);
+		n = read(k->fd, k->in + k->in_len, sizeof(k->in) - k->in_len);
 		if (n < 0 && errno != EAGAIN && errno != EINTR) {
 			conn_die(k);
 			return;
 		}
 		if (n == 0)
 			k->eof = true;
-		if (n > 0) {
+		if (n > 0 && !k->closing) {
 			k->in_len += (size_t)n;
 			k->active = loop_now_ms(k->c->loop);
 		}
@@ -320,16 +329,17 @@ ask_kernel(struct conn *k)
 static void
 on_accept(void *ctx, int events)
 {
-	struct control *c = ctx;
-	struct conn    *k;
+	static const char busy[] = "error busy: 64 connections\n";
+	struct control	 *c = ctx;
+	struct conn	 *k;
 	int fd = accept4(c->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	(void)events;
 	if (fd < 0)
 		return;
 	if (c->nconns >= CONNS_MAX || (k = calloc(1, sizeof(*k))) == NULL) {
-		(void)send(fd, "error busy: 64 connections\n", 27,
-		    MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (write(fd, busy, sizeof(busy) - 1) < 0)
+			log_debug("admin socket: asker left");
 		close(fd);
 		return;
 	}
@@ -343,11 +353,6 @@ on_accept(void *ctx, int events)
 	c->conns = k;
 	c->nconns++;
 	ask_kernel(k);
-	if (!k->may_read) {
-		k->closing = true;
-		put_error(k, "permission denied: neither root nor in "
-			     "master.admin-read-group");
-	}
 }
 
 /* Whether nobody can hear the answer any more. */

@@ -12,8 +12,6 @@ static const struct sandbox_call calls[] = {
 	{ SYS_accept4, "askers on the admin socket", SANDBOX_ALLOW, 0 },
 	{ SYS_getsockopt, "who an asker is: SO_PEERCRED, SO_PEERGROUPS",
 	    SANDBOX_ARG1, 1 /* SOL_SOCKET */ },
-	{ SYS_recvfrom, "request lines", SANDBOX_ALLOW, 0 },
-	{ SYS_sendto, "answers", SANDBOX_ALLOW, 0 },
 	{ SYS_poll, "whether a silent follower is still there", SANDBOX_ALLOW,
 	    0 },
 	{ SYS_setsockopt, "buffers of a channel that is replaced",

@@ -10,5 +10,5 @@ dp-serve_SRCS := \
 	dp-serve/scope.c \
 	dp-serve/serve.c
 dp-serve_PKGS :=
-dp-serve_TESTS := check_range check_request check_scope
+dp-serve_TESTS := check_conn check_range check_request check_scope
 dp-serve_FUZZ := fuzz_range fuzz_request

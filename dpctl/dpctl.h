@@ -152,9 +152,16 @@ int cmd_repo_verify(struct args *a);
 int cmd_repo_list(struct args *a);
 int cmd_help(struct args *a);
 
+/* admin.c: what the words of the command ask, shown as its kind needs */
+int cmd_admin(struct args *a);		/* a table, or "ok" */
+int cmd_admin_list(struct args *a);	/* a table, or "nothing" */
+int cmd_admin_events(struct args *a);	/* a line each, as they come */
+int cmd_admin_metrics(struct args *a);	/* text as it is */
+int cmd_config_check(struct args *a);
+
 extern const struct option_row ca_init_options[], ca_issue_options[],
 	ca_revoke_options[], repo_init_options[], repo_delegate_options[],
 	repo_add_options[], repo_key_options[], repo_publish_options[],
-	repo_rotate_options[];
+	repo_rotate_options[], events_options[], config_options[];
 
 #endif

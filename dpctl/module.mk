@@ -2,6 +2,7 @@
 PROGS += dpctl
 dpctl_SRCS := \
 	dpctl/main.c \
+	dpctl/admin.c \
 	dpctl/args.c \
 	dpctl/ca.c \
 	dpctl/files.c \
@@ -11,5 +12,6 @@ dpctl_SRCS := \
 	dpctl/repo_add.c \
 	dpctl/repo_cmd.c \
 	dpctl/repo_verify.c \
-	dpctl/say.c
+	dpctl/say.c \
+	dpctl/table.c
 dpctl_PKGS := jansson libcrypto

@@ -43,6 +43,8 @@ $(BUILD)/tests/check_tuf: | $(BUILD)/tests/tuf-cases/done
 $(BUILD)/tests/tuf-cases/done: tests/unit/tuf_cases.py
 	/usr/bin/python3 $< $(@D) && touch $@
 
+include tests/escape/module.mk
+
 unit-tests: $(UNIT:%=$(BUILD)/tests/%)
 fuzzers: $(FUZZ:%=$(BUILD)/tests/%)
 
@@ -54,7 +56,7 @@ check-fuzz: fuzzers
 	    if $(BUILD)/tests/$$f tests/fuzz/corpus/$$f; then ok=$$((ok + 1)); \
 	    else echo "FAILED $$f"; bad=$$((bad + 1)); fi; done; \
 	    echo "fuzz: $$ok passed, $$bad failed"; [ $$bad -eq 0 ]
-check-system: all
+check-system: all escapes
 	@BUILD=$(BUILD) tests/run-system $(TESTS)
 
 fuzz:
@@ -65,4 +67,11 @@ fuzz:
 	    build/fuzz/tests/$$f -max_total_time=$(FUZZ_SECONDS) \
 	    build/fuzz/found/$$f tests/fuzz/corpus/$$f || exit 1; done
 
-.PHONY: tuf-client unit-tests fuzzers check check-unit check-fuzz check-system fuzz
+# Benchmarks; docs/performance.md says what they showed.
+$(BUILD)/tests/hload: $(BUILD)/obj/tests/bench/hload.o
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(shell pkg-config --libs libssl libcrypto)
+bench-serve: all $(BUILD)/tests/hload
+	@BUILD=$(BUILD) tests/bench/serve.sh
+
+.PHONY: bench-serve tuf-client unit-tests fuzzers check check-unit check-fuzz check-system fuzz

@@ -1,0 +1,365 @@
+/*
+ * dpctl/admin.c - asks a distribution point over its admin socket.
+ *
+ * One request line goes out, `json` and words; JSON rows come back, then `ok` or
+ * `error REASON`. A row of "done" and "total" (and no more than "unit" and "name"
+ * beside them) tells how far a long request is, and draws a bar.
+ * Runs in dpctl. Believes that whoever listens is root, the caller, or the
+ * control user (the kernel says so); its text is tamed before it is shown.
+ * SPDX-License-Identifier: ISC
+ */
+#include <errno.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "common/json.h"
+#include "common/settings.h"
+#include "dpctl/dpctl.h"
+#include "dpctl/table.h"
+
+#define SOCKET_USUAL "/run/dpoint/admin.sock"
+#define CONTROL_USER "dp-control"
+
+enum { REQUEST_MAX = 4095, LINE_MAX_BYTES = 1 << 20, WORD_MAX = 511 };
+
+enum reply_kind { REPLY_TABLE, REPLY_EVENTS, REPLY_TEXT };
+
+struct reply {
+	enum reply_kind kind;
+	bool		json;
+	json_t	       *rows;	/* REPLY_TABLE: those to be shown at the end */
+	struct progress bar;
+	char		bar_name[64];
+	int		status;	/* EX_DONE once ended by ok */
+	bool		ended;
+};
+
+/* ---- the socket -------------------------------------------------------------- */
+
+static int
+check_listener(int fd, const char *path)
+{
+	struct ucred   who;
+	socklen_t      len = sizeof(who);
+	struct passwd *pw;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) < 0)
+		return fail_errno(errno, "%s", path);
+	if (who.uid == 0 || who.uid == geteuid() ||
+	    ((pw = getpwnam(CONTROL_USER)) != NULL && pw->pw_uid == who.uid))
+		return EX_DONE;
+	return fail_with(EX_NOT_PERMITTED, "%s: uid %lu listens there; expected root, %s"
+	    " or yourself", path, (unsigned long)who.uid, CONTROL_USER);
+}
+
+static int
+admin_connect(const char *path, int *out)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	int		   fd, st;
+
+	*out = -1;
+	if (strlen(path) >= sizeof(sun.sun_path))
+		return usage_error("--socket: the path has more than %zu bytes",
+		    sizeof(sun.sun_path) - 1);
+	memcpy(sun.sun_path, path, strlen(path) + 1);
+	if ((fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) < 0)
+		return fail_errno(errno, "socket");
+	if (connect(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0) {
+		int e = errno;
+
+		close(fd);
+		if (e == EACCES || e == EPERM)
+			return fail_errno(e, "%s", path);
+		return fail_with(EX_NO_SOCKET, "%s: %s; does dp-master run?", path,
+		    strerror(e));
+	}
+	if ((st = check_listener(fd, path)) != EX_DONE) {
+		close(fd);
+		return st;
+	}
+	*out = fd;
+	return EX_DONE;
+}
+
+/* ---- the request --------------------------------------------------------------- */
+
+/* A word in quotes where it needs them. */
+static int
+put_word(FILE *f, const char *word)
+{
+	if (strlen(word) > WORD_MAX)
+		return usage_error("\"%.40s...\": longer than %d bytes", word, WORD_MAX);
+	for (const char *c = word; *c != '\0'; c++)
+		if ((unsigned char)*c < ' ' || *c == 127)
+			return usage_error("an argument with a control character in it");
+	if (*word != '\0' && word[strcspn(word, " \"\\")] == '\0') {
+		fputs(word, f);
+		return EX_DONE;
+	}
+	putc('"', f);
+	for (const char *c = word; *c != '\0'; c++) {
+		if (*c == '"' || *c == '\\')
+			putc('\\', f);
+		putc(*c, f);
+	}
+	putc('"', f);
+	return EX_DONE;
+}
+
+/* "content list" and its arguments become `content-list ...`; the caller frees. */
+static int
+request_line(const struct args *a, const char *command, bool json, char **out)
+{
+	size_t len;
+	FILE  *f = open_memstream(out, &len);
+	int    st = EX_DONE;
+
+	if (f == NULL)
+		return fail("out of memory");
+	fputs(json ? "json " : "", f);
+	for (const char *c = command; *c != '\0'; c++)
+		putc(*c == ' ' ? '-' : *c, f);
+	for (int i = 0; a != NULL && i < a->npos && st == EX_DONE; i++) {
+		putc(' ', f);
+		st = put_word(f, a->pos[i]);
+	}
+	if (a != NULL && args_has(a, "follow"))
+		fputs(" --follow", f);
+	putc('\n', f);
+	if (fclose(f) != 0 && st == EX_DONE)
+		st = fail("out of memory");
+	if (st == EX_DONE && len > REQUEST_MAX)
+		st = usage_error("the request is longer than %d bytes", REQUEST_MAX);
+	if (st != EX_DONE) {
+		free(*out);
+		*out = NULL;
+	}
+	return st;
+}
+
+static int
+send_all(int fd, const char *p, const char *path)
+{
+	size_t len = strlen(p);
+
+	while (len > 0) {
+		ssize_t n = send(fd, p, len, MSG_NOSIGNAL);
+
+		if (n < 0 && errno != EINTR)
+			return fail_with(EX_NO_SOCKET, "%s: %s", path, strerror(errno));
+		if (n > 0) {
+			p += n;
+			len -= (size_t)n;
+		}
+	}
+	return EX_DONE;
+}
+
+/* ---- the reply ----------------------------------------------------------------- */
+
+static bool
+is_progress(const json_t *row)
+{
+	size_t more = (json_object_get(row, "name") != NULL) +
+		(json_object_get(row, "unit") != NULL);
+
+	return json_is_integer(json_object_get(row, "done")) &&
+	    json_is_integer(json_object_get(row, "total")) &&
+	    json_object_size(row) == 2 + more;
+}
+
+static void
+show_progress(struct reply *r, const json_t *row)
+{
+	int64_t	    total = json_integer_value(json_object_get(row, "total"));
+	const char *name = js_str(row, "name"), *unit = js_str(row, "unit");
+
+	if (r->bar.total != total) {
+		progress_end(&r->bar);
+		snprintf(r->bar_name, sizeof(r->bar_name), "%s", name != NULL ? name :
+		    "working");
+		tame(r->bar_name);
+		progress_begin(&r->bar, r->bar_name, total, unit == NULL ||
+		    strcmp(unit, "bytes") == 0);
+	}
+	progress_at(&r->bar, json_integer_value(json_object_get(row, "done")));
+}
+
+static int
+take_row(struct reply *r, const char *line, size_t len)
+{
+	char	why[128];
+	json_t *row;
+
+	if (r->kind == REPLY_TEXT && !r->json) {
+		fwrite(line, 1, len, stdout);
+		putchar('\n');
+		return EX_DONE;
+	}
+	if (js_parse(&row, line, len, why, sizeof(why)) < 0 || !json_is_object(row)) {
+		json_decref(row);
+		return fail("the distribution point answered what is no JSON row");
+	}
+	if (r->json) {
+		json_dumpf(row, stdout, JSON_COMPACT);
+		putchar('\n');
+		fflush(stdout);
+	} else if (is_progress(row)) {
+		show_progress(r, row);
+	} else if (r->kind == REPLY_EVENTS) {
+		event_print(stdout, row, use_color());
+	} else {
+		json_array_append(r->rows, row);
+	}
+	json_decref(row);
+	return EX_DONE;
+}
+
+static int
+take_line(struct reply *r, char *line, size_t len)
+{
+	if (strcmp(line, "ok") == 0) {
+		r->ended = true;
+		return EX_DONE;
+	}
+	if (strncmp(line, "error", 5) == 0 && (line[5] == ' ' || line[5] == '\0')) {
+		const char *why = line[5] == ' ' ? line + 6 : "failed";
+
+		r->ended = true;
+		progress_end(&r->bar);
+		return fail_with(strncmp(why, "permission denied", 17) == 0 ?
+		    EX_NOT_PERMITTED : EX_FAILED, "%s", why);
+	}
+	return take_row(r, line, len);
+}
+
+static int
+read_reply(int fd, struct reply *r, const char *path)
+{
+	char   *buf = malloc(LINE_MAX_BYTES), *nl;
+	size_t	n = 0, at;
+	ssize_t got;
+	int	st = EX_DONE;
+
+	if (buf == NULL)
+		return fail("out of memory");
+	while (!r->ended && st == EX_DONE) {
+		if (n == LINE_MAX_BYTES) {
+			st = fail("the distribution point sent a line of more than %d"
+			    " bytes", LINE_MAX_BYTES);
+			break;
+		}
+		got = read(fd, buf + n, LINE_MAX_BYTES - n);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0) {
+			st = fail_with(EX_NO_SOCKET, "%s: the answer broke off", path);
+			break;
+		}
+		n += (size_t)got;
+		for (at = 0; !r->ended && st == EX_DONE &&
+		     (nl = memchr(buf + at, '\n', n - at)) != NULL;) {
+			*nl = '\0';
+			st = take_line(r, buf + at, (size_t)(nl - buf) - at);
+			at = (size_t)(nl - buf) + 1;
+		}
+		memmove(buf, buf + at, n - at);
+		n -= at;
+	}
+	progress_end(&r->bar);
+	free(buf);
+	return st;
+}
+
+static int
+ask(const struct args *a, const char *command, struct reply *r)
+{
+	const char *path = a->socket != NULL ? a->socket : SOCKET_USUAL;
+	char	   *line;
+	int	    fd, st;
+
+	if ((st = request_line(strcmp(command, a->cmd->name) == 0 ? a : NULL, command,
+	    r->kind != REPLY_TEXT || r->json, &line)) != EX_DONE)
+		return st;
+	if ((st = admin_connect(path, &fd)) == EX_DONE) {
+		if ((st = send_all(fd, line, path)) == EX_DONE)
+			st = read_reply(fd, r, path);
+		close(fd);
+	}
+	free(line);
+	return st;
+}
+
+/* ---- commands ------------------------------------------------------------------- */
+
+static int
+ask_and_show(struct args *a, enum reply_kind kind, const char *none)
+{
+	struct reply r = { .kind = kind, .json = a->json, .rows = json_array() };
+	int	     st = ask(a, a->cmd->name, &r);
+
+	/* rows that came before an error are the reason of it: damaged objects */
+	table_print(stdout, r.rows, use_color());
+	if (st == EX_DONE && json_array_size(r.rows) == 0 && none != NULL && !a->json)
+		puts(none);
+	json_decref(r.rows);
+	return st;
+}
+
+int
+cmd_admin(struct args *a)
+{
+	return ask_and_show(a, REPLY_TABLE, "ok");
+}
+
+int
+cmd_admin_list(struct args *a)
+{
+	return ask_and_show(a, REPLY_TABLE, "nothing");
+}
+
+int
+cmd_admin_events(struct args *a)
+{
+	return ask_and_show(a, REPLY_EVENTS, NULL);
+}
+
+int
+cmd_admin_metrics(struct args *a)
+{
+	return ask_and_show(a, REPLY_TEXT, NULL);
+}
+
+const struct option_row events_options[] = {
+	{ "follow", NULL, "go on with those that come" },
+	{ NULL, NULL, NULL },
+};
+
+const struct option_row config_options[] = {
+	{ "config", "FILE", "the file (/etc/dpoint/dpoint.conf), then FILE.d/*.conf" },
+	{ NULL, NULL, NULL },
+};
+
+int
+cmd_config_check(struct args *a)
+{
+	const char	*file = args_get(a, "config", "/etc/dpoint/dpoint.conf");
+	struct settings *s = calloc(1, sizeof(*s));
+	char		 err[CONF_ERR_MAX];
+	int		 st = EX_DONE;
+
+	if (s == NULL)
+		return fail("out of memory");
+	if (settings_load(file, s, NULL, err) < 0)
+		st = fail("%s", err);
+	else
+		say(json_pack("{s:s, s:b}", "config", file, "good", 1), "%s: good", file);
+	free(s);
+	return st;
+}

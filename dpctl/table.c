@@ -1,0 +1,272 @@
+/*
+ * dpctl/table.c - rows for people; see table.h.
+ *
+ * Runs in dpctl. Believes nothing of the rows but that they are JSON objects.
+ * SPDX-License-Identifier: ISC
+ */
+#include "dpctl/table.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/size.h"
+#include "dpctl/dpctl.h"
+
+enum { CELL_MAX = 512, COLUMNS_MAX = 24 };
+
+#define BOLD  "\033[1m"
+#define RED   "\033[31m"
+#define GREEN "\033[32m"
+#define AMBER "\033[33m"
+#define PLAIN "\033[0m"
+
+static bool
+ends_with(const char *s, const char *end)
+{
+	size_t n = strlen(s), m = strlen(end);
+
+	return n >= m && strcmp(s + n - m, end) == 0;
+}
+
+static bool
+is_bytes(const char *key)
+{
+	return strcmp(key, "bytes") == 0 || strcmp(key, "size") == 0 ||
+	    strcmp(key, "length") == 0 || ends_with(key, "_bytes");
+}
+
+static bool
+is_seconds(const char *key)
+{
+	return ends_with(key, "_s") || strcmp(key, "seconds") == 0;
+}
+
+static void
+span_text(double s, char *out, size_t size)
+{
+	int64_t n = (int64_t)s;
+
+	if (s < 10)
+		snprintf(out, size, s == (double)n ? "%.0f s" : "%.1f s", s);
+	else if (n < 120)
+		snprintf(out, size, "%" PRId64 " s", n);
+	else if (n < 7200)
+		snprintf(out, size, "%" PRId64 " min %02" PRId64 " s", n / 60, n % 60);
+	else if (n < 172800)
+		snprintf(out, size, "%" PRId64 " h %02" PRId64 " min", n / 3600,
+		    n / 60 % 60);
+	else
+		snprintf(out, size, "%" PRId64 " d %02" PRId64 " h", n / 86400,
+		    n / 3600 % 24);
+}
+
+static void
+time_text(int64_t t, char *out, size_t size)
+{
+	time_t	  when = (time_t)t;
+	struct tm tm;
+
+	if (localtime_r(&when, &tm) == NULL ||
+	    strftime(out, size, "%Y-%m-%d %H:%M:%S", &tm) == 0)
+		snprintf(out, size, "?");
+}
+
+void
+cell_text(const char *key, const json_t *v, char *out, size_t size)
+{
+	char number[SIZE_TEXT], *text;
+
+	if (json_is_string(v))
+		snprintf(out, size, "%s", json_string_value(v));
+	else if (json_is_null(v) || v == NULL)
+		snprintf(out, size, "-");
+	else if (json_is_boolean(v))
+		snprintf(out, size, "%s", json_is_true(v) ? "yes" : "no");
+	else if (json_is_number(v) && ends_with(key, "_per_s"))
+		snprintf(out, size, "%s/s", size_text(json_number_value(v), number));
+	else if (json_is_number(v) && is_bytes(key))
+		snprintf(out, size, "%s", size_text(json_number_value(v), number));
+	else if (json_is_number(v) && is_seconds(key))
+		span_text(json_number_value(v), out, size);
+	else if (json_is_integer(v) && strcmp(key, "time") == 0)
+		time_text(json_integer_value(v), out, size);
+	else if (json_is_integer(v))
+		snprintf(out, size, "%" JSON_INTEGER_FORMAT, json_integer_value(v));
+	else if (json_is_real(v))
+		snprintf(out, size, "%.2f", json_real_value(v));
+	else {
+		text = json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY);
+		snprintf(out, size, "%s", text != NULL ? text : "?");
+		free(text);
+	}
+	tame(out);
+}
+
+/* Characters, which is not bytes. */
+static int
+width_of(const char *s)
+{
+	int n = 0;
+
+	for (; *s != '\0'; s++)
+		n += ((unsigned char)*s & 0xc0) != 0x80;
+	return n;
+}
+
+static const char *
+color_of(const char *text)
+{
+	static const struct {
+		const char *word, *color;
+	} colors[] = { { "ok", GREEN }, { "ready", GREEN }, { "failed", RED },
+		{ "error", RED }, { "degraded", AMBER }, { "backoff", AMBER },
+		{ "expired", RED }, { "warning", AMBER } };
+
+	for (size_t i = 0; i < COUNT(colors); i++)
+		if (strcmp(colors[i].word, text) == 0)
+			return colors[i].color;
+	return NULL;
+}
+
+static void
+put_cell(FILE *f, const char *text, int width, bool right, bool color)
+{
+	const char *c = color ? color_of(text) : NULL;
+	int	    pad = width - width_of(text);
+
+	if (right && pad > 0)
+		fprintf(f, "%*s", pad, "");
+	fprintf(f, "%s%s%s", c != NULL ? c : "", text, c != NULL ? PLAIN : "");
+	if (!right && pad > 0)
+		fprintf(f, "%*s", pad, "");
+}
+
+static void
+print_lines(FILE *f, const json_t *row, bool color)
+{
+	const char *key;
+	json_t	   *v;
+	char	    text[CELL_MAX], name[64];
+	int	    width = 0;
+
+	json_object_foreach((json_t *)row, key, v)
+		if (width_of(key) > width)
+			width = width_of(key);
+	json_object_foreach((json_t *)row, key, v) {
+		snprintf(name, sizeof(name), "%s", key);
+		tame(name);
+		for (char *c = name; *c != '\0'; c++)
+			*c = *c == '_' ? ' ' : *c;
+		if (is_seconds(key))
+			name[strlen(name) > 2 ? strlen(name) - 2 : 0] = '\0';
+		cell_text(key, v, text, sizeof(text));
+		fprintf(f, "%-*s  ", width, name);
+		put_cell(f, text, 0, false, color);
+		putc('\n', f);
+	}
+}
+
+struct column {
+	const char *key;
+	int	    width;
+	bool	    right;
+};
+
+static size_t
+find_columns(const json_t *rows, struct column col[COLUMNS_MAX])
+{
+	char	    text[CELL_MAX];
+	const char *key;
+	json_t	   *row, *v;
+	size_t	    n = 0, i, c;
+
+	json_array_foreach(rows, i, row)
+		json_object_foreach(row, key, v) {
+			for (c = 0; c < n && strcmp(col[c].key, key) != 0; c++)
+				;
+			if (c == COLUMNS_MAX)
+				continue;
+			if (c == n)
+				col[n++] = (struct column){ .key = key, .right = true,
+					.width = width_of(key) };
+			cell_text(key, v, text, sizeof(text));
+			if (width_of(text) > col[c].width)
+				col[c].width = width_of(text);
+			col[c].right = col[c].right && (json_is_number(v) ||
+			    json_is_null(v));
+		}
+	return n;
+}
+
+static void
+print_table(FILE *f, const json_t *rows, bool color)
+{
+	struct column col[COLUMNS_MAX];
+	size_t	      n = find_columns(rows, col), i;
+	char	      text[CELL_MAX];
+	json_t	     *row;
+
+	if (color)
+		fputs(BOLD, f);
+	for (size_t c = 0; c < n; c++) {
+		snprintf(text, sizeof(text), "%s", col[c].key);
+		tame(text);
+		put_cell(f, text, c + 1 < n || col[c].right ? col[c].width : 0,
+		    col[c].right, false);
+		fputs(c + 1 < n ? "  " : "", f);
+	}
+	fputs(color ? PLAIN "\n" : "\n", f);
+	json_array_foreach(rows, i, row) {
+		for (size_t c = 0; c < n; c++) {
+			json_t *v = json_object_get(row, col[c].key);
+
+			cell_text(col[c].key, v, text, sizeof(text));
+			put_cell(f, text, c + 1 < n || col[c].right ? col[c].width : 0,
+			    col[c].right, color);
+			fputs(c + 1 < n ? "  " : "", f);
+		}
+		putc('\n', f);
+	}
+}
+
+void
+table_print(FILE *f, const json_t *rows, bool color)
+{
+	if (json_array_size(rows) == 1)
+		print_lines(f, json_array_get(rows, 0), color);
+	else if (json_array_size(rows) > 1)
+		print_table(f, rows, color);
+}
+
+void
+event_print(FILE *f, const json_t *row, bool color)
+{
+	static const char *const shown[] = { "time", "from", "event", "seq" };
+	char	    text[CELL_MAX], name[64];
+	const char *key;
+	json_t	   *v;
+
+	cell_text("time", json_object_get(row, "time"), text, sizeof(text));
+	fprintf(f, "%s  ", text);
+	cell_text("from", json_object_get(row, "from"), text, sizeof(text));
+	fprintf(f, "%-8s ", text);
+	cell_text("event", json_object_get(row, "event"), text, sizeof(text));
+	fprintf(f, "%s%s%s", color ? BOLD : "", text, color ? PLAIN : "");
+	json_object_foreach((json_t *)row, key, v) {
+		bool done = false;
+
+		for (size_t i = 0; i < COUNT(shown); i++)
+			done = done || strcmp(key, shown[i]) == 0;
+		if (done)
+			continue;
+		snprintf(name, sizeof(name), "%s", key);
+		tame(name);
+		cell_text(key, v, text, sizeof(text));
+		fprintf(f, "  %s=", name);
+		put_cell(f, text, 0, false, color);
+	}
+	putc('\n', f);
+	fflush(f);
+}

@@ -1,0 +1,24 @@
+/*
+ * dpctl/table.h - rows of JSON objects for people: a table, or one row as lines.
+ *
+ * A value's unit is in its key: *_bytes, bytes, size, length are bytes, *_s are
+ * seconds, *_per_s a rate of bytes, time is seconds since the epoch. Values are
+ * tamed: they came from elsewhere.
+ * SPDX-License-Identifier: ISC
+ */
+#ifndef DPCTL_TABLE_H
+#define DPCTL_TABLE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+/* The value as a person reads it; at most size - 1 bytes of out. */
+void cell_text(const char *key, const json_t *v, char *out, size_t size);
+/* All rows of an array; one row stands as `key  value` lines. */
+void table_print(FILE *f, const json_t *rows, bool color);
+/* One event: time, who, what, then the rest as key=value. */
+void event_print(FILE *f, const json_t *row, bool color);
+
+#endif

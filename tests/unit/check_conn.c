@@ -1,0 +1,576 @@
+/*
+ * tests/unit/check_conn.c - connections and content, over real sockets and
+ * channels whose far ends are this test: a client, a store and a fetcher.
+ * SPDX-License-Identifier: ISC
+ */
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/ipc.h"
+#include "common/size.h"
+#include "common/wr.h"
+#include "dp-serve/conn.h"
+
+#define SIZE 300000 /* of the large object */
+
+static struct loop	 *loop;
+static struct loop_timer *stop;
+static struct content	 *content;
+static struct engine	 *engine;
+static struct ipc	 *store, *fetch;
+static unsigned		  lookups, wants, stops;
+static uint32_t		  want_id;
+static int		  partial; /* what the fetcher writes to */
+static bool		  drained;
+static char		  got[SIZE + 8192];
+static size_t		  got_len;
+
+static void
+on_stop(void *ctx)
+{
+	(void)ctx;
+	loop_stop(loop, 0);
+}
+
+/* Everything that can happen without waiting happens within a few turns. */
+static void
+settle(void)
+{
+	ck_assert_int_eq(loop_timer_set(stop, 30), 0);
+	ck_assert_int_eq(loop_run(loop), 0);
+}
+
+static uint8_t
+byte_at(size_t i)
+{
+	return (uint8_t)(i * 7 + i / 251);
+}
+
+static int
+file_of(size_t n)
+{
+	int fd = memfd_create("object", MFD_CLOEXEC);
+
+	for (size_t i = 0; i < n; i++) {
+		uint8_t block[4096];
+		size_t	k;
+
+		for (k = 0; k < sizeof(block) && i + k < n; k++)
+			block[k] = byte_at(i + k);
+		ck_assert_int_eq(write(fd, block, k), (ssize_t)k);
+		i += k - 1;
+	}
+	return fd;
+}
+
+static int
+on_lookup(void *ctx, struct ipc_msg *m)
+{
+	uint8_t	    buf[64] = { 0 };
+	struct wr   w = wr_to(buf, sizeof(buf));
+	struct hash h = { { 1 } };
+	char	    name[256];
+	size_t	    size;
+
+	(void)ctx;
+	lookups++;
+	rd_str(&m->rd, name, sizeof(name));
+	if (strcmp(name, "repo/small") == 0)
+		size = 5;
+	else if (strcmp(name, "repo/large") == 0)
+		size = SIZE;
+	else
+		return ipc_send(store, MSG_UNKNOWN, m->id, NULL, 0);
+	wr_bytes(&w, h.b, HASH_LEN);
+	wr_u64(&w, size);
+	wr_u64(&w, 784111777);
+	return ipc_send_fds(store, MSG_OBJECT, m->id, buf, w.len, file_of(size),
+	    -1);
+}
+
+static int
+on_want(void *ctx, struct ipc_msg *m)
+{
+	uint8_t	     no[32];
+	struct wr    w = wr_to(no, sizeof(no));
+	char	     name[256];
+
+	(void)ctx;
+	rd_str(&m->rd, name, sizeof(name));
+	wants++;
+	want_id = m->id;
+	if (strcmp(name, "repo/nothing") != 0)
+		return 0;
+	wr_u16(&w, 404);
+	wr_str(&w, "no such target");
+	return ipc_send(fetch, MSG_WANT_NO, m->id, no, w.len);
+}
+
+static int
+on_want_stop(void *ctx, struct ipc_msg *m)
+{
+	(void)ctx;
+	stops += m->id == want_id;
+	return 0;
+}
+
+static void
+want_start(void)
+{
+	uint8_t	    buf[64];
+	struct wr   w = wr_to(buf, sizeof(buf));
+	struct hash h = { { 2 } };
+
+	partial = memfd_create("partial", MFD_CLOEXEC);
+	wr_bytes(&w, h.b, HASH_LEN);
+	wr_u64(&w, SIZE);
+	ck_assert_int_eq(ipc_send_fds(fetch, MSG_WANT_START, want_id, buf, w.len,
+			     dup(partial), -1), 0);
+}
+
+static void
+want_progress(size_t n)
+{
+	static uint8_t all[SIZE];
+	uint8_t	       buf[8];
+	struct wr      w = wr_to(buf, sizeof(buf));
+
+	for (size_t i = 0; i < n; i++)
+		all[i] = byte_at(i);
+	ck_assert_int_eq(pwrite(partial, all, n, 0), (ssize_t)n);
+	wr_u64(&w, n);
+	ck_assert_int_eq(ipc_send(fetch, MSG_WANT_PROGRESS, want_id, buf, 8), 0);
+}
+
+static void
+want_no(uint16_t status)
+{
+	uint8_t	  buf[32];
+	struct wr w = wr_to(buf, sizeof(buf));
+
+	wr_u16(&w, status);
+	wr_str(&w, "hash");
+	ck_assert_int_eq(ipc_send(fetch, MSG_WANT_NO, want_id, buf, w.len), 0);
+}
+
+static void
+broken(void *ctx, struct ipc *c, int r)
+{
+	(void)ctx;
+	(void)c;
+	ck_abort_msg("channel broken: %d", r);
+}
+
+static const struct ipc_handler to_store[] = {
+	{ MSG_LOOKUP_NAME, 0, 3, 1100, on_lookup },
+};
+static const struct ipc_handler to_fetch[] = {
+	{ MSG_WANT, 0, 3, 1100, on_want },
+	{ MSG_WANT_STOP, 0, 0, 0, on_want_stop },
+};
+
+static struct engine_conf conf = { .max_connections = 3, .header_ms = 600,
+	.idle_ms = 600, .send_ms = 600, .want_ms = 600 };
+
+static void
+setup(void)
+{
+	struct ipc_table st = { to_store, COUNT(to_store) },
+			 ft = { to_fetch, COUNT(to_fetch) };
+	int		 s[2], f[2];
+
+	lookups = wants = stops = 0;
+	drained = false;
+	ck_assert_int_eq(loop_new(&loop), 0);
+	ck_assert_int_eq(loop_timer_new(loop, on_stop, NULL, &stop), 0);
+	ck_assert_int_eq(content_new(loop, 16, &content), 0);
+	ck_assert_int_eq(engine_new(loop, content, &conf, &engine), 0);
+	ck_assert_int_eq(ipc_pair(s), 0);
+	ck_assert_int_eq(ipc_pair(f), 0);
+	ck_assert_int_eq(ipc_new(loop, s[0], st, NULL, broken, 99, &store), 0);
+	ck_assert_int_eq(ipc_new(loop, f[0], ft, NULL, broken, 99, &fetch), 0);
+	ck_assert_int_eq(content_set_store(content, s[1]), 0);
+	ck_assert_int_eq(content_set_fetch(content, f[1]), 0);
+}
+
+static void
+teardown(void)
+{
+	engine_free(&engine);
+	content_free(&content);
+	ipc_free(&store);
+	ipc_free(&fetch);
+	loop_timer_free(&stop);
+	loop_free(&loop);
+}
+
+static int
+client(void)
+{
+	int s[2];
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, s),
+	    0);
+	ck_assert_int_eq(engine_adopt(engine, s[1], NULL), 0);
+	return s[0];
+}
+
+static void
+say(int fd, const char *text)
+{
+	ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+}
+
+/* Reads until nothing comes any more; true if the connection has ended. */
+static bool
+hear(int fd)
+{
+	ssize_t n;
+
+	got_len = 0;
+	for (int quiet = 0; quiet < 2;) {
+		settle();
+		n = read(fd, got + got_len, sizeof(got) - 1 - got_len);
+		if (n == 0 || (n < 0 && errno != EAGAIN)) {
+			got[got_len] = '\0';
+			return true;
+		}
+		quiet = n < 0 ? quiet + 1 : 0;
+		got_len += n > 0 ? (size_t)n : 0;
+	}
+	got[got_len] = '\0';
+	return false;
+}
+
+static unsigned
+count(const char *what)
+{
+	unsigned n = 0;
+
+	const char *p = got; /* bodies hold NULs */
+
+	while ((p = memmem(p, got_len - (size_t)(p - got), what,
+		    strlen(what))) != NULL) {
+		n++;
+		p++;
+	}
+	return n;
+}
+
+#define GET(path) "GET " path " HTTP/1.1\r\nHost: a\r\n\r\n"
+
+static void
+body_is_right(size_t first, size_t n)
+{
+	char  *body = strstr(got, "\r\n\r\n");
+	size_t have;
+
+	ck_assert_ptr_nonnull(body);
+	body += 4;
+	have = got_len - (size_t)(body - got);
+	ck_assert_uint_eq(have, n);
+	for (size_t i = 0; i < n; i++)
+		ck_assert_uint_eq((uint8_t)body[i], byte_at(first + i));
+}
+
+START_TEST(pipelined_requests_are_answered_in_order_from_one_lookup)
+{
+	int fd = client();
+
+	say(fd, GET("/repo/small") GET("/repo/none") "HEAD /repo/small HTTP/1.1\r\n"
+	    "Host: a\r\n\r\n" GET("/repo/small"));
+	settle();
+	want_no(404);
+	ck_assert(!hear(fd));
+	ck_assert_uint_eq(count("HTTP/1.1 200 OK"), 3);
+	ck_assert_uint_eq(count("HTTP/1.1 404 Not Found"), 1);
+	ck_assert_mem_eq(got, "HTTP/1.1 200", 12);
+	ck_assert_uint_eq(count("Content-Length: 5\r\n"), 3);
+	ck_assert_uint_eq(lookups, 2);
+	ck_assert_uint_eq(wants, 1);
+	say(fd, GET("/repo/none")); /* remembered for a moment */
+	ck_assert(!hear(fd));
+	ck_assert_uint_eq(wants, 1);
+	close(fd);
+	settle();
+	ck_assert_uint_eq(engine_counts(engine)->current, 0);
+}
+END_TEST
+
+START_TEST(a_large_object_comes_whole_and_in_part)
+{
+	int fd = client();
+
+	say(fd, GET("/repo/large"));
+	ck_assert(!hear(fd));
+	body_is_right(0, SIZE);
+	say(fd, "GET /repo/large HTTP/1.1\r\nHost: a\r\nRange: bytes=-1000\r\n\r\n");
+	ck_assert(!hear(fd));
+	ck_assert_uint_eq(count("206 Partial Content"), 1);
+	body_is_right(SIZE - 1000, 1000);
+	ck_assert_uint_eq(lookups, 1);
+	close(fd);
+}
+END_TEST
+
+START_TEST(a_request_in_single_bytes_is_understood)
+{
+	static const char text[] = GET("/repo/small");
+	int		  fd = client();
+
+	for (size_t i = 0; i + 1 < sizeof(text); i++) {
+		ck_assert_int_eq(write(fd, text + i, 1), 1);
+		if (i % 8 == 0) {
+			ck_assert_int_eq(loop_timer_set(stop, 1), 0);
+			loop_run(loop);
+		}
+	}
+	ck_assert(!hear(fd));
+	ck_assert_uint_eq(count("200 OK"), 1);
+	close(fd);
+}
+END_TEST
+
+START_TEST(one_want_for_all_and_the_end_waits_for_the_hash)
+{
+	int a = client(), b = client();
+
+	say(a, GET("/repo/coming"));
+	say(b, GET("/repo/coming"));
+	settle();
+	ck_assert_uint_eq(wants, 1);
+	want_start();
+	ck_assert(!hear(a));
+	ck_assert_uint_eq(got_len, 0); /* nothing that could not be kept */
+	want_progress(100000);
+	ck_assert(!hear(a));
+	body_is_right(0, 100000);
+	want_progress(SIZE);
+	ck_assert(!hear(a));
+	ck_assert_uint_eq(got_len, SIZE - CONTENT_HOLD_BACK - 100000);
+	ck_assert_int_eq(ipc_send(fetch, MSG_WANT_DONE, want_id, NULL, 0), 0);
+	ck_assert(!hear(a));
+	ck_assert_uint_eq(got_len, CONTENT_HOLD_BACK);
+	ck_assert(!hear(b));
+	body_is_right(0, SIZE);
+	say(a, GET("/repo/coming"));
+	ck_assert(!hear(a));
+	body_is_right(0, SIZE);
+	ck_assert_uint_eq(wants, 1);
+	ck_assert_uint_eq(lookups, 1);
+	close(partial);
+	close(a);
+	close(b);
+}
+END_TEST
+
+START_TEST(wrong_bytes_are_never_completed)
+{
+	int fd = client();
+
+	say(fd, GET("/repo/coming"));
+	settle();
+	want_start();
+	want_progress(SIZE);
+	ck_assert(!hear(fd));
+	want_no(502);
+	ck_assert(hear(fd));
+	ck_assert_uint_eq(got_len, 0);
+	ck_assert_uint_eq(engine_counts(engine)->reset, 1);
+	close(partial);
+	close(fd);
+}
+END_TEST
+
+START_TEST(failure_before_the_first_byte_is_a_status)
+{
+	int fd = client();
+
+	say(fd, GET("/repo/coming"));
+	settle();
+	want_start();
+	settle();
+	want_no(502);
+	ck_assert(!hear(fd));
+	ck_assert_uint_eq(count("HTTP/1.1 502 Bad Gateway"), 1);
+	say(fd, GET("/repo/slow"));
+	for (int i = 0; i < 50; i++)
+		settle();
+	ck_assert(hear(fd));
+	ck_assert_uint_eq(count("HTTP/1.1 504 Gateway Timeout"), 1);
+	close(partial);
+	close(fd);
+}
+END_TEST
+
+START_TEST(when_all_have_left_the_fetch_is_stopped)
+{
+	int a = client(), b = client();
+
+	say(a, GET("/repo/coming"));
+	say(b, GET("/repo/coming"));
+	settle();
+	close(a);
+	settle();
+	ck_assert_uint_eq(stops, 0);
+	close(b);
+	settle();
+	ck_assert_uint_eq(stops, 1);
+	ck_assert_uint_eq(content_counts(content)->objects, 0);
+}
+END_TEST
+
+START_TEST(a_new_snapshot_and_an_eviction_empty_the_table)
+{
+	uint8_t	    buf[64];
+	struct wr   w = wr_to(buf, sizeof(buf));
+	struct hash h = { { 1 } };
+	int	    fd = client();
+
+	say(fd, GET("/repo/small"));
+	ck_assert(!hear(fd));
+	wr_str(&w, "content");
+	wr_u64(&w, 2);
+	ck_assert_int_eq(ipc_send(store, MSG_SNAPSHOT, 0, buf, w.len), 0);
+	settle();
+	say(fd, GET("/repo/small"));
+	ck_assert(!hear(fd));
+	ck_assert_uint_eq(lookups, 2);
+	ck_assert_int_eq(ipc_send(store, MSG_EVICTED, 0, h.b, HASH_LEN), 0);
+	settle();
+	ck_assert_uint_eq(content_counts(content)->objects, 0);
+	ck_assert_uint_eq(content_counts(content)->small_bytes, 0);
+	close(fd);
+}
+END_TEST
+
+static const struct {
+	const char *status, *bytes;
+} last_words[] = {
+	{ " 400 ", "GET /a HTTP/1.1\nHost: a\n\n" },
+	{ " 400 ", "GET /repo/%2e%2e/a HTTP/1.1\r\nHost: a\r\n\r\n" },
+	{ " 400 ", "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n"
+		   "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n" GET("/repo/small") },
+	{ " 405 ", "POST /repo/small HTTP/1.1\r\nHost: a\r\n\r\n" },
+	{ " 505 ", "GET / HTTP/2.0\r\nHost: a\r\n\r\n" },
+};
+START_TEST(a_bad_request_gets_one_status_and_the_end)
+{
+	int fd = client();
+
+	say(fd, last_words[_i].bytes);
+	ck_assert(hear(fd) || (close(fd), true));
+	ck_assert_uint_eq(count("HTTP/1.1 "), 1);
+	ck_assert_ptr_nonnull(strstr(got, last_words[_i].status));
+	ck_assert_uint_eq(count("Connection: close"), 1);
+}
+END_TEST
+
+START_TEST(slow_heads_and_idle_connections_run_out_of_time)
+{
+	int slow = client(), quiet = client(), idle = client();
+
+	say(slow, "GET /repo/small HTTP/1.1\r\nHo");
+	say(idle, GET("/repo/small"));
+	for (int i = 0; i < 50; i++)
+		settle();
+	ck_assert(hear(slow) || got_len > 0);
+	ck_assert_uint_eq(count("HTTP/1.1 408 "), 1);
+	ck_assert(hear(quiet));
+	ck_assert_uint_eq(got_len, 0);
+	ck_assert(hear(idle));
+	ck_assert_uint_eq(count("200 OK"), 1);
+	close(slow);
+	close(quiet);
+	close(idle);
+}
+END_TEST
+
+START_TEST(site_is_not_served_without_a_certificate)
+{
+	int fd = client();
+
+	say(fd, GET("/site/metadata/1.root.json"));
+	ck_assert(!hear(fd));
+	ck_assert_uint_eq(count("HTTP/1.1 403 "), 1);
+	ck_assert_uint_eq(lookups, 0);
+	close(fd);
+}
+END_TEST
+
+static void
+on_drained(void *ctx)
+{
+	(void)ctx;
+	drained = true;
+}
+
+START_TEST(draining_finishes_what_is_under_way)
+{
+	int busy = client(), idle = client();
+
+	say(idle, GET("/repo/small"));
+	ck_assert(!hear(idle));
+	say(busy, GET("/repo/large"));
+	settle();
+	engine_drain(engine, on_drained, NULL);
+	ck_assert(hear(idle));
+	ck_assert(!drained);
+	hear(busy);
+	body_is_right(0, SIZE);
+	settle();
+	ck_assert(drained);
+	close(busy);
+	close(idle);
+}
+END_TEST
+
+START_TEST(what_follows_a_closing_request_is_still_answered_first)
+{
+	int fd = client();
+
+	say(fd, GET("/repo/small") GET("/repo/small"));
+	ck_assert_int_eq(shutdown(fd, SHUT_WR), 0);
+	ck_assert(hear(fd));
+	ck_assert_uint_eq(count("200 OK"), 2);
+	close(fd);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite	*s = suite_create("conn");
+	TCase	*t = tcase_create("conn");
+	SRunner *sr = srunner_create(s);
+	int	 bad;
+
+	tcase_set_timeout(t, 30);
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, pipelined_requests_are_answered_in_order_from_one_lookup);
+	tcase_add_test(t, a_large_object_comes_whole_and_in_part);
+	tcase_add_test(t, a_request_in_single_bytes_is_understood);
+	tcase_add_test(t, one_want_for_all_and_the_end_waits_for_the_hash);
+	tcase_add_test(t, wrong_bytes_are_never_completed);
+	tcase_add_test(t, failure_before_the_first_byte_is_a_status);
+	tcase_add_test(t, when_all_have_left_the_fetch_is_stopped);
+	tcase_add_test(t, a_new_snapshot_and_an_eviction_empty_the_table);
+	tcase_add_loop_test(t, a_bad_request_gets_one_status_and_the_end, 0,
+	    COUNT(last_words));
+	tcase_add_test(t, slow_heads_and_idle_connections_run_out_of_time);
+	tcase_add_test(t, site_is_not_served_without_a_certificate);
+	tcase_add_test(t, draining_finishes_what_is_under_way);
+	tcase_add_test(t, what_follows_a_closing_request_is_still_answered_first);
+	suite_add_tcase(s, t);
+	srunner_run_all(sr, CK_NORMAL);
+	bad = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return bad == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
