@@ -3,14 +3,14 @@
  *
  * usage: hload get [-c N] [-d SECONDS | -n REQUESTS] [-s] [TLS] HOST:PORT PATH
  *	  hload hs [-c N] [-d SECONDS] [TLS] HOST:PORT
- *	  hload idle -c N [-d SECONDS] [TLS] HOST:PORT
+ *	  hload idle -c N [-d SECONDS] [TLS] HOST:PORT PATH
  *
  * get:	 keep-alive GETs over N connections, bodies dropped; with -n also the
  *	 seconds until the first and the last request were done.
  * hs:	 full TLS 1.3 handshakes. One counts when the server's end of file has
  *	 come, so that its side is complete, the client's certificate included.
- * idle: N TLS connections at once, then silence for SECONDS; prints "held=N"
- *	 as soon as all stand.
+ * idle: N TLS connections, one GET on each, then silence for SECONDS; prints
+ *	 "held=N" as soon as all have had their answer.
  * TLS:	 -A ca.pem (verify), -C cert.pem -K key.pem (client certificate).
  *
  * TLS 1.3 with TLS_AES_128_GCM_SHA256 and no resumption. HOST is an IPv4
@@ -206,16 +206,11 @@ step_shaking(struct conn *c)
 			return false;
 		}
 	}
-	if (mode == GET) {
+	if (mode != HS) {
 		c->st = SENDING;
 		return true;
 	}
 	want(c, EPOLLIN);
-	if (mode == IDLE_MODE) {
-		c->st = HELD;
-		held++;
-		return false;
-	}
 	SSL_shutdown(c->ssl);
 	shutdown(c->fd, SHUT_WR);
 	c->st = WAIT_EOF;
@@ -266,6 +261,11 @@ finished(struct conn *c)
 	last = now() - began;
 	if (done++ == 0)
 		first = last;
+	if (mode == IDLE_MODE) {
+		c->st = HELD;
+		held++;
+		return false;
+	}
 	if (over()) {
 		conn_close(c);
 		return false;
@@ -444,10 +444,10 @@ main(int argc, char *argv[])
 		default: return usage();
 		}
 	}
-	if (nconn < 1 || argc - optind != (mode == GET ? 2 : 1) ||
+	if (nconn < 1 || argc - optind != (mode == HS ? 1 : 2) ||
 	    (colon = strchr(argv[optind], ':')) == NULL)
 		return usage();
-	if (mode == GET)
+	if (mode != HS)
 		request_len = (size_t)snprintf(request, sizeof(request),
 		    "GET %.2000s HTTP/1.1\r\nHost: %.100s\r\n\r\n",
 		    argv[optind + 1], argv[optind]);

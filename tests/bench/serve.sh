@@ -16,7 +16,7 @@ BIN=$(realpath "${BUILD:-build}")
 HLOAD=$BIN/tests/hload
 RUNS=${RUNS:-3} EACH=${SECONDS_EACH:-2} IDLE=${IDLE:-10000}
 CASES=${CASES:-4k-clear 4k-tls 256m-clear 256m-tls handshake mtls-handshake idle cold}
-SERVERS="ours nginx lighttpd"
+SERVERS=${SERVERS:-ours nginx lighttpd}
 NS=dpb-srv ORG=dpb-org
 W=/var/tmp/dpoint-bench LAB=$W NETNS="$NS $ORG"
 WEB_IP=198.51.100.5 LINE=160mbit # what the cold case's origin may send
@@ -80,6 +80,7 @@ ssl.openssl.ssl-conf-cmd = ("MinProtocol" => "TLSv1.3", "Ciphersuites" => "TLS_A
 	server.max-keep-alive-idle = 300
 	server.max-read-idle = 300
 	server.max-fds = $(ulimit -n)
+	server.max-connections = 15000
 	server.network-backend = "sendfile"
 	server.listen-backlog = 8192
 	mimetype.assign = ( "" => "application/octet-stream" )
@@ -160,7 +161,7 @@ run_case() { # CASE NAME
 		VALUE=$(awk -v t=$((b - a)) -v n="$(pick done)" 'BEGIN { if (n > 0) printf "%.0f", t * 10000 / n }') ;;
 	idle)
 		a=$(anon_of "$2")
-		ip netns exec $NS taskset -c 1 "$HLOAD" idle -c "$IDLE" -d 3 127.0.0.1:8443 >"$W/idle.out" 2>&1 &
+		ip netns exec $NS taskset -c 1 "$HLOAD" idle -c "$IDLE" -d 3 127.0.0.1:8443 "/repo/targets/$F4K" >"$W/idle.out" 2>&1 &
 		client=$!
 		for _ in $(seq 600); do
 			grep -q held= "$W/idle.out" && break
