@@ -5,12 +5,16 @@ common_SRCS := \
 	common/hash.c \
 	common/ipc.c \
 	common/json.c \
+	common/listen.c \
 	common/log.c \
 	common/loop.c \
 	common/msg.c \
+	common/notify.c \
+	common/place.c \
 	common/rd.c \
 	common/sandbox.c \
 	common/settings.c \
+	common/spawn.c \
 	common/store_client.c \
 	common/tls.c \
 	common/tuf.c \

@@ -7,14 +7,19 @@
  */
 #include "common/settings.h"
 
+#include "common/log.h"
 #include "common/size.h"
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <ini.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define KIB (1ULL << 10)
 #define MIB (1ULL << 20)
@@ -342,6 +347,24 @@ is_one_of(const char *value, const char *words)
 	return false;
 }
 
+int
+settings_blame(const struct settings_sources *src, const char *section,
+    const char *key, const char *text, char err[CONF_ERR_MAX])
+{
+	const struct settings_section *sec;
+	size_t			       index;
+
+	lookup(section, key, &sec, &index);
+	if (src != NULL && src->of[index].line > 0)
+		snprintf(err, CONF_ERR_MAX, "%s:%d: %s.%s: %.200s",
+		    src->of[index].file, src->of[index].line, section, key,
+		    text);
+	else
+		snprintf(err, CONF_ERR_MAX, "%s.%s: %.400s", section, key,
+		    text);
+	return -EINVAL;
+}
+
 /* What no single value can tell. The file named is that of the key blamed. */
 static int
 check_whole(const struct settings *s, const struct settings_sources *src,
@@ -383,22 +406,11 @@ check_whole(const struct settings *s, const struct settings_sources *src,
 		    "serve", "client-ca",
 		    "is needed where client-cert = required" },
 	};
-	const struct settings_section *sec;
-	size_t			       index;
 
-	for (size_t i = 0; i < COUNT(rules); i++) {
-		if (!rules[i].wrong)
-			continue;
-		lookup(rules[i].section, rules[i].key, &sec, &index);
-		if (src->of[index].line > 0)
-			snprintf(err, CONF_ERR_MAX, "%s:%d: %s.%s: %s",
-			    src->of[index].file, src->of[index].line,
-			    rules[i].section, rules[i].key, rules[i].expected);
-		else
-			snprintf(err, CONF_ERR_MAX, "%s.%s: %s",
-			    rules[i].section, rules[i].key, rules[i].expected);
-		return -EINVAL;
-	}
+	for (size_t i = 0; i < COUNT(rules); i++)
+		if (rules[i].wrong)
+			return settings_blame(src, rules[i].section,
+			    rules[i].key, rules[i].expected, err);
 	return 0;
 }
 
@@ -434,17 +446,52 @@ settings_sources_free(struct settings_sources **sources)
 	*sources = NULL;
 }
 
-struct settings_source
-settings_source_of(const struct settings_sources *src, const char *section,
-    const char *key)
+static const char *
+file_trouble(const char *path)
+{
+	struct stat st;
+	const char *why = NULL;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		why = strerror(errno);
+	else if (!S_ISREG(st.st_mode))
+		why = "not a regular file";
+	if (fd >= 0)
+		close(fd);
+	return why;
+}
+
+int
+settings_check_files(const struct settings *s,
+    const struct settings_sources *src, char err[CONF_ERR_MAX])
 {
 	const struct settings_section *sec;
-	struct settings_source	       none = { 0 };
-	size_t			       index;
+	char			       text[CONF_ERR_MAX];
+	const char		      *path, *why;
 
-	if (src == NULL || lookup(section, key, &sec, &index) == NULL)
-		return none;
-	return src->of[index];
+	for (sec = settings_sections; sec->name != NULL; sec++)
+		for (const struct conf_item *it = sec->items; it->key != NULL;
+		    it++) {
+			path = (const char *)s + sec->offset + it->offset;
+			if (it->type != CONF_FILE || path[0] == '\0' ||
+			    (why = file_trouble(path)) == NULL)
+				continue;
+			snprintf(text, sizeof(text), "%s: %s", path, why);
+			return settings_blame(src, sec->name, it->key, text,
+			    err);
+		}
+	return 0;
+}
+
+void
+settings_log_level(const struct settings *s)
+{
+	static const char *const words[] = { "err", "warn", "info", "debug" };
+
+	for (size_t i = 0; i < COUNT(words); i++)
+		if (strcmp(s->master.log_level, words[i]) == 0)
+			log_set_level((enum log_level)i);
 }
 
 void
@@ -496,6 +543,32 @@ settings_to_text(const struct settings *s, enum peer_role role, char **out)
 		return -ENOMEM;
 	}
 	return 0;
+}
+
+int
+settings_to_memfd(const struct settings *s, enum peer_role role, int *out)
+{
+	const int seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW |
+	    F_SEAL_WRITE;
+	char   *text;
+	ssize_t len;
+	int	fd, r;
+
+	*out = -1;
+	if ((r = settings_to_text(s, role, &text)) < 0)
+		return r;
+	len = (ssize_t)strlen(text);
+	fd = memfd_create("config", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd < 0 || write(fd, text, (size_t)len) != len ||
+	    fcntl(fd, F_ADD_SEALS, seals) < 0) {
+		r = errno != 0 ? -errno : -EIO;
+		if (fd >= 0)
+			close(fd);
+		fd = -1;
+	}
+	free(text);
+	*out = fd;
+	return r;
 }
 
 int

@@ -97,11 +97,19 @@ struct settings_source {
 int  settings_load(const char *file, struct settings *s,
      struct settings_sources **sources, char err[CONF_ERR_MAX]);
 void settings_sources_free(struct settings_sources **sources);
-/* key must exist; src NULL or line 0: the default holds. */
-struct settings_source settings_source_of(const struct settings_sources *src,
-    const char *section, const char *key);
 void settings_dump(const struct settings *s, const struct settings_sources *src);
 
+/* Whether every CONF_FILE is a readable regular file now; err as above. */
+int settings_check_files(const struct settings *s,
+    const struct settings_sources *src, char err[CONF_ERR_MAX]);
+/* "FILE:LINE: section.key: text", or without the place of a default. -EINVAL */
+int settings_blame(const struct settings_sources *src, const char *section,
+    const char *key, const char *text, char err[CONF_ERR_MAX]);
+/* Puts master.log-level in force. */
+void settings_log_level(const struct settings *s);
+
+/* The part of a role as MSG_CONFIG carries it: a sealed memfd, the caller's. */
+int settings_to_memfd(const struct settings *s, enum peer_role role, int *out);
 /* The part of a role, as text for MSG_CONFIG, and back. malloc'ed by us. */
 int settings_to_text(const struct settings *s, enum peer_role role, char **out);
 int settings_from_text(struct settings *s, const char *text, size_t len,

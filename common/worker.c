@@ -579,16 +579,6 @@ take_one(struct worker *w, void *buf, bool *started)
 	return r;
 }
 
-static void
-set_level(const struct settings *s)
-{
-	static const char *const words[] = { "err", "warn", "info", "debug" };
-
-	for (size_t i = 0; i < COUNT(words); i++)
-		if (strcmp(s->master.log_level, words[i]) == 0)
-			log_set_level((enum log_level)i);
-}
-
 struct worker *
 worker_start(enum peer_role role, int argc, char *argv[])
 {
@@ -623,7 +613,7 @@ worker_start(enum peer_role role, int argc, char *argv[])
 		log_fatal(r == -ENOTCONN || r == -ETIMEDOUT ? EXIT_TEMPORARY
 							    : EXIT_OPERATOR,
 		    "start: the master's messages: %s", strerror(-r));
-	set_level(&w->now.settings);
+	settings_log_level(&w->now.settings);
 	return w;
 }
 

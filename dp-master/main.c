@@ -6,8 +6,12 @@
  * SPDX-License-Identifier: ISC
  */
 #include "dp-master/master.h"
+#include "common/listen.h"
 #include "common/log.h"
+#include "common/notify.h"
+#include "common/place.h"
 #include "common/size.h"
+#include "common/spawn.h"
 #include "common/wr.h"
 
 #include <errno.h>
@@ -18,15 +22,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#ifndef SO_PEERPIDFD
-#define SO_PEERPIDFD 77
-#endif
 
 /* Who asks others ends first. */
 static const enum peer_role stop_order[] = { PEER_SERVE, PEER_FETCH,
@@ -52,16 +50,6 @@ usage(FILE *f)
 	      "Exit: 0 ended as told, 100 an operator must act, 111 try "
 	      "again.\n",
 	    f);
-}
-
-static void
-set_level(const struct settings *s)
-{
-	static const char *const words[] = { "err", "warn", "info", "debug" };
-
-	for (size_t i = 0; i < COUNT(words); i++)
-		if (strcmp(s->master.log_level, words[i]) == 0)
-			log_set_level((enum log_level)i);
 }
 
 /* May end the process: --help, --check-config and the like. */
@@ -147,56 +135,6 @@ find_users(struct master *m)
 	}
 }
 
-/* Makes the directory, its parents too; those of others are left alone. */
-static void
-make_dir(const char *key, const char *path, mode_t mode, uid_t owner)
-{
-	char	    part[256];
-	struct stat st;
-	int	    fd;
-
-	for (size_t i = 1; path[i] != '\0' && i < sizeof(part); i++)
-		if (path[i] == '/') {
-			memcpy(part, path, i);
-			part[i] = '\0';
-			if (mkdir(part, 0755) < 0 && errno != EEXIST)
-				log_fatal(EXIT_OPERATOR, "%s: %s: %s", key, part,
-				    strerror(errno));
-		}
-	if ((mkdir(path, mode) < 0 && errno != EEXIST) ||
-	    (fd = open(path,
-		 O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) < 0)
-		log_fatal(EXIT_OPERATOR, "%s: %s: %s", key, path,
-		    strerror(errno));
-	if (fstat(fd, &st) < 0 ||
-	    ((st.st_mode & 07777) != mode && fchmod(fd, mode) < 0) ||
-	    (geteuid() == 0 && st.st_uid != owner &&
-		fchown(fd, owner, (gid_t)-1) < 0))
-		log_fatal(EXIT_OPERATOR, "%s: %s: owner or mode: %s", key, path,
-		    strerror(errno));
-	close(fd);
-}
-
-static void
-take_lock(struct master *m)
-{
-	char path[300], pid[24];
-
-	snprintf(path, sizeof(path), "%s/master.lock",
-	    m->conf->s.master.run_dir);
-	m->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
-	if (m->lock_fd < 0)
-		log_fatal(EXIT_OPERATOR, "master.run-dir: %s: %s", path,
-		    strerror(errno));
-	if (flock(m->lock_fd, LOCK_EX | LOCK_NB) < 0)
-		log_fatal(EXIT_OPERATOR,
-		    "master.run-dir: another dp-master holds %s", path);
-	snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
-	if (ftruncate(m->lock_fd, 0) < 0 ||
-	    write(m->lock_fd, pid, strlen(pid)) < 0)
-		log_warn_err(-errno, "%s", path);
-}
-
 static int
 open_unix(struct master *m, const char *name, int type)
 {
@@ -214,18 +152,20 @@ open_unix(struct master *m, const char *name, int type)
 static void
 prepare(struct master *m)
 {
-	char err[CONF_ERR_MAX];
+	const struct settings *s = &m->conf->s;
+	char		       err[CONF_ERR_MAX], lock[300];
 
 	m->is_root = geteuid() == 0;
-	m->systemd = strcmp(m->conf->s.master.start, "systemd") == 0;
+	m->systemd = strcmp(s->master.start, "systemd") == 0;
 	if (m->systemd && !m->is_root)
 		log_fatal(EXIT_OPERATOR, "master.start: systemd needs root: "
 					 "workers are known by their user");
 	find_users(m);
 	umask(022);
-	make_dir("master.run-dir", m->conf->s.master.run_dir, 0755, 0);
-	take_lock(m);
-	make_dir("store.dir", m->conf->s.store.dir, 0700,
+	place_make_dir("master.run-dir", s->master.run_dir, 0755, 0);
+	snprintf(lock, sizeof(lock), "%s/master.lock", s->master.run_dir);
+	place_lock("master.run-dir", lock, "dp-master");
+	place_make_dir("store.dir", s->store.dir, 0700,
 	    m->slots[PEER_STORE].uid);
 	if (conf_set_open(m->conf, NULL, err) < 0)
 		log_fatal(EXIT_OPERATOR, "%s", err);
@@ -236,59 +176,38 @@ prepare(struct master *m)
 
 /* -- workers that systemd starts -- */
 
-/* The process at the other end, for good: not whoever gets its number next. */
-static int
-peer_pidfd(int fd, const struct ucred *cred)
-{
-	socklen_t len = sizeof(int);
-	int	  pidfd = -1, err = 0;
-
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &len) == 0)
-		return pidfd;
-	if ((pidfd = pidfd_open(cred->pid, 0)) < 0)
-		return -errno;
-	/* older kernels: still connected after the open, so still the same */
-	len = sizeof(err);
-	if (recv(fd, &err, 1, MSG_PEEK | MSG_DONTWAIT) == 0) {
-		close(pidfd);
-		return -ENOTCONN;
-	}
-	return pidfd;
-}
-
 static void
 on_register(void *ctx, int events)
 {
 	struct master *m = ctx;
 	struct slot   *s = NULL;
-	struct ucred   cred = { 0 };
-	socklen_t      len = sizeof(cred);
+	uid_t	       uid;
+	pid_t	       pid;
 	int	       fd, pidfd;
 
 	(void)events;
 	if ((fd = accept4(m->register_fd, NULL, NULL, SOCK_CLOEXEC)) < 0)
 		return;
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
-		cred.uid = (uid_t)-1;
-	for (int i = PEER_CONTROL; i < PEER_MAX; i++)
-		if (m->slots[i].uid == cred.uid)
-			s = &m->slots[i];
-	if (s == NULL || m->stopping || slot_is_alive(s)) {
-		log_warn("registration of process %ld, user %ld: refused, %s",
-		    (long)cred.pid, (long)cred.uid,
-		    s == NULL	  ? "no worker has this user"
-		    : m->stopping ? "dp-master ends"
-				  : "this worker is already here");
+	if (peer_process(fd, &uid, &pid, &pidfd) < 0) {
 		close(fd);
 		return;
 	}
-	if ((pidfd = peer_pidfd(fd, &cred)) < 0) {
+	for (int i = PEER_CONTROL; i < PEER_MAX; i++)
+		if (m->slots[i].uid == uid)
+			s = &m->slots[i];
+	if (s == NULL || m->stopping || slot_is_alive(s)) {
+		log_warn("registration of process %ld, user %ld: refused, %s",
+		    (long)pid, (long)uid,
+		    s == NULL	  ? "no worker has this user"
+		    : m->stopping ? "dp-master ends"
+				  : "this worker is already here");
+		close(pidfd);
 		close(fd);
 		return;
 	}
 	if (s->state != WORKER_STOPPED || s->ready_at != 0)
 		s->restarts++;
-	if (slot_adopt(s, cred.pid, pidfd, fd) < 0)
+	if (slot_adopt(s, pid, pidfd, fd) < 0)
 		slot_kill(s);
 }
 
@@ -390,7 +309,7 @@ master_reload(struct master *m, uint32_t id)
 	m->previous = m->conf;
 	m->conf = next;
 	m->reload_refused[0] = '\0';
-	set_level(&next->s);
+	settings_log_level(&next->s);
 	supply_all(m);
 	for (int i = PEER_CONTROL; i < PEER_MAX; i++)
 		if (m->slots[i].state == WORKER_FAILED)
@@ -422,7 +341,7 @@ master_reload_answer(struct slot *s, bool ok)
 	conf_set_free(&m->conf);
 	m->conf = m->previous;
 	m->previous = NULL;
-	set_level(&m->conf->s);
+	settings_log_level(&m->conf->s);
 	supply_all(m);
 	reload_end(m, m->reload_refused);
 }
@@ -537,7 +456,7 @@ main(int argc, char *argv[])
 	close(fd);
 	log_init("dp-master");
 	parse_args(m, argc, argv);
-	set_level(&m->conf->s);
+	settings_log_level(&m->conf->s);
 	notify_init();
 	prepare(m);
 	signal(SIGPIPE, SIG_IGN);

@@ -55,7 +55,7 @@ struct master {
 	struct conf_set	  *conf, *previous; /* previous: a reload is under way */
 	bool		   is_root, systemd, ready;
 	int		   stopping; /* 1 drains, 2 kills */
-	int		   lock_fd, admin_fd, register_fd;
+	int		   admin_fd, register_fd;
 	struct slot	   slots[PEER_MAX]; /* by role; PEER_MASTER unused */
 	unsigned	   reload_waits;    /* bits 1 << role */
 	bool		   reload_again;
@@ -65,23 +65,13 @@ struct master {
 	uint64_t	   ping_sent, pong_seen; /* control's own health */
 };
 
-/* listen.c: "FILE:LINE: section.key: reason" in err on failure */
+/* conf_set.c: "FILE:LINE: section.key: reason" in err on failure */
 int  conf_set_load(const char *file, struct conf_set **out,
      char err[CONF_ERR_MAX]);
 /* keep, if not NULL, lends the sockets of addresses that stay */
 int  conf_set_open(struct conf_set *c, const struct conf_set *keep,
      char err[CONF_ERR_MAX]);
 void conf_set_free(struct conf_set **c);
-int  listen_unix(const char *path, int type, mode_t mode, int *out);
-
-/* notify.c: systemd's protocol; nothing where NOTIFY_SOCKET is not set */
-void notify_init(void);
-void notify_send(const char *text);
-void notify_reloading(void);
-
-/* spawn.c: a child with channel_fd as descriptor 3 and walls of its role */
-int spawn_worker(const struct master *m, enum peer_role role, int channel_fd,
-    pid_t *pid, int *pidfd);
 
 /* slot.c */
 int  slots_init(struct master *m);

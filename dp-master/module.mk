@@ -2,10 +2,8 @@
 PROGS += dp-master dp-control
 dp-master_SRCS := \
 	dp-master/main.c \
-	dp-master/listen.c \
-	dp-master/notify.c \
-	dp-master/slot.c \
-	dp-master/spawn.c
+	dp-master/conf_set.c \
+	dp-master/slot.c
 dp-control_SRCS := \
 	dp-master/control.c \
 	dp-master/control_admin.c \

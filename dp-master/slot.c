@@ -13,15 +13,15 @@
 #include "dp-master/master.h"
 #include "common/log.h"
 #include "common/size.h"
+#include "common/spawn.h"
 #include "common/wr.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -117,38 +117,6 @@ set_state(struct slot *s, enum worker_state state)
 /* -- what a worker is given -- */
 
 static int
-send_config(struct slot *s)
-{
-	char  *text;
-	size_t len, done = 0;
-	int    fd, r;
-
-	if ((r = settings_to_text(&s->m->conf->s, s->role, &text)) < 0)
-		return r;
-	len = strlen(text);
-	if ((fd = memfd_create("config", MFD_CLOEXEC | MFD_ALLOW_SEALING)) < 0)
-		r = -errno;
-	while (r == 0 && done < len) {
-		ssize_t n = pwrite(fd, text + done, len - done, (off_t)done);
-
-		if (n < 0)
-			r = -errno;
-		else
-			done += (size_t)n;
-	}
-	if (r == 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK |
-		F_SEAL_GROW | F_SEAL_WRITE) < 0)
-		r = -errno;
-	free(text);
-	if (r < 0) {
-		if (fd >= 0)
-			close(fd);
-		return r;
-	}
-	return ipc_send_fds(s->ch, MSG_CONFIG, 0, NULL, 0, fd, -1);
-}
-
-static int
 send_files(struct slot *s)
 {
 	const struct settings_section *sec;
@@ -185,6 +153,7 @@ send_files(struct slot *s)
 	return 0;
 }
 
+/* The fd stays ours. */
 static int
 send_socket(struct slot *s, const char *key, const char *address, int fd)
 {
@@ -193,51 +162,53 @@ send_socket(struct slot *s, const char *key, const char *address, int fd)
 
 	wr_str(&w, key);
 	wr_str(&w, address);
-	if (w.err != 0 || (fd = fcntl(fd, F_DUPFD_CLOEXEC, 3)) < 0)
-		return w.err != 0 ? w.err : -errno;
+	if ((fd = fcntl(fd, F_DUPFD_CLOEXEC, 3)) < 0)
+		return -errno;
 	return ipc_send_fds(s->ch, MSG_SOCKET, 0, buf, w.len, fd, -1);
 }
 
-/* The section of a key is the text before its dot. */
+/* Whether the section of this key, the text before its dot, is the role's. */
 static bool
 reads(const struct slot *s, const char *key)
 {
-	const struct settings_section *sec;
+	const struct settings_section *sec = settings_sections;
 
-	for (sec = settings_sections; sec->name != NULL; sec++)
-		if (strncmp(sec->name, key, strlen(sec->name)) == 0 &&
-		    key[strlen(sec->name)] == '.')
-			return (sec->readers & 1U << s->role) != 0;
-	return false;
+	while (sec->name != NULL &&
+	    (strncmp(sec->name, key, strlen(sec->name)) != 0 ||
+		key[strlen(sec->name)] != '.'))
+		sec++;
+	return sec->name != NULL && (sec->readers & 1U << s->role) != 0;
 }
 
 static int
-send_sockets(struct slot *s)
+supply(struct slot *s)
 {
 	const struct conf_set *c = s->m->conf;
 	char		       path[300];
-	int		       r = 0;
+	int		       fd, r;
 
-	for (size_t i = 0; r == 0 && i < c->nlisteners; i++)
-		if (reads(s, c->listeners[i].key))
-			r = send_socket(s, c->listeners[i].key,
-			    c->listeners[i].address, c->listeners[i].fd);
-	if (r == 0 && s->role == PEER_CONTROL) {
-		snprintf(path, sizeof(path), "%s/admin.sock",
-		    c->s.master.run_dir);
-		r = send_socket(s, "master.admin", path, s->m->admin_fd);
-	}
-	return r;
+	if ((r = settings_to_memfd(&c->s, s->role, &fd)) < 0 ||
+	    (r = ipc_send_fds(s->ch, MSG_CONFIG, 0, NULL, 0, fd, -1)) < 0 ||
+	    (r = send_files(s)) < 0)
+		return r;
+	for (size_t i = 0; i < c->nlisteners; i++)
+		if (reads(s, c->listeners[i].key) &&
+		    (r = send_socket(s, c->listeners[i].key,
+			 c->listeners[i].address, c->listeners[i].fd)) < 0)
+			return r;
+	snprintf(path, sizeof(path), "%s/admin.sock", c->s.master.run_dir);
+	if (s->role == PEER_CONTROL &&
+	    (r = send_socket(s, "master.admin", path, s->m->admin_fd)) < 0)
+		return r;
+	return ipc_send(s->ch, MSG_START, 0, NULL, 0);
 }
 
 void
 slot_supply(struct slot *s)
 {
-	int r;
+	int r = supply(s);
 
-	if ((r = send_config(s)) < 0 || (r = send_files(s)) < 0 ||
-	    (r = send_sockets(s)) < 0 ||
-	    (r = ipc_send(s->ch, MSG_START, 0, NULL, 0)) < 0) {
+	if (r < 0) {
 		log_err_err(r, "worker %s: configuration not sent", name_of(s));
 		slot_kill(s);
 	}
@@ -490,13 +461,19 @@ slot_adopt(struct slot *s, pid_t pid, int take_pidfd, int take_channel)
 void
 slot_start(struct slot *s)
 {
+	char  path[300];
 	int   fds[2], pidfd, r;
+	int   walls = !s->m->is_root ? 0 : CLONE_NEWNS | CLONE_NEWIPC |
+		  CLONE_NEWUTS |
+		  (s->role == PEER_CONNECT ? 0 : CLONE_NEWNET);
 	pid_t pid;
 
 	if (s->m->systemd || slot_is_alive(s))
 		return;
 	if ((r = ipc_pair(fds)) == 0) {
-		r = spawn_worker(s->m, s->role, fds[1], &pid, &pidfd);
+		snprintf(path, sizeof(path), "%s/dp-%s",
+		    s->m->conf->s.master.libexec, name_of(s));
+		r = spawn(path, walls, fds[1], &pid, &pidfd);
 		close(fds[1]);
 		if (r < 0)
 			close(fds[0]);

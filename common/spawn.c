@@ -1,13 +1,14 @@
 /*
- * dp-master/spawn.c - a worker's process, from fork to exec.
+ * common/spawn.c - a sandboxed program's process, from fork to exec.
  *
- * Runs in the root half and, between fork and exec, in the child. The worker
+ * Runs in a root parent and, between fork and exec, in its child. The program
  * starts as root in namespaces of its own and gives everything up itself
- * (priv_drop, sandbox_enter). It is not tied to us by PR_SET_PDEATHSIG, which
- * a change of user clears: it leaves when descriptor 3 ends.
+ * (priv_drop, sandbox_enter). It is not tied to the parent by PR_SET_PDEATHSIG,
+ * which a change of user clears: it leaves when descriptor 3 ends.
  * SPDX-License-Identifier: ISC
  */
-#include "dp-master/master.h"
+#include "common/spawn.h"
+
 #include "common/log.h"
 
 #include <errno.h>
@@ -19,27 +20,19 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/pidfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77 /* Linux 6.5 */
+#endif
 
 static const char *const kept_env[] = { "JOURNAL_STREAM",
 #ifdef DPOINT_SANITIZED
 	"ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS",
 #endif
 };
-
-static void
-enter_namespaces(enum peer_role role)
-{
-	int flags = CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS;
-
-	if (role != PEER_CONNECT) /* it resolves and connects; nobody else */
-		flags |= CLONE_NEWNET;
-	if (unshare(flags) < 0 ||
-	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-		log_fatal(EXIT_TEMPORARY, "worker %s: namespaces: %s",
-		    peer_role_name(role), strerror(errno));
-}
 
 static void
 clean_environment(void)
@@ -61,47 +54,70 @@ clean_environment(void)
 }
 
 static void
-child(const struct master *m, enum peer_role role, int channel_fd)
+child(const char *path, int namespaces, int channel_fd)
 {
-	char	 path[512];
-	char	*argv[] = { path, NULL };
+	char	*argv[] = { (char *)path, NULL };
 	sigset_t none;
 	int	 null;
 
-	snprintf(path, sizeof(path), "%s/dp-%s", m->conf->s.master.libexec,
-	    peer_role_name(role));
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	setsid();
 	umask(027);
-	if (m->is_root)
-		enter_namespaces(role);
+	if (namespaces != 0 && (unshare(namespaces) < 0 ||
+		mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0))
+		log_fatal(EXIT_TEMPORARY, "%s: namespaces: %s", path,
+		    strerror(errno));
 	if ((null = open("/dev/null", O_RDWR | O_CLOEXEC)) < 0 ||
 	    dup2(null, 0) < 0 || dup2(2, 1) < 0 || dup2(channel_fd, 3) < 0 ||
 	    fcntl(3, F_SETFD, 0) < 0 || close_range(4, ~0U, 0) < 0)
-		log_fatal(EXIT_TEMPORARY, "worker %s: descriptors: %s",
-		    peer_role_name(role), strerror(errno));
+		log_fatal(EXIT_TEMPORARY, "%s: descriptors: %s", path,
+		    strerror(errno));
 	clean_environment();
 	execv(path, argv);
 	log_fatal(errno == ENOENT || errno == EACCES ? EXIT_OPERATOR
 						     : EXIT_TEMPORARY,
-	    "master.libexec: cannot execute %s: %s", path, strerror(errno));
+	    "cannot execute %s: %s", path, strerror(errno));
 }
 
 int
-spawn_worker(const struct master *m, enum peer_role role, int channel_fd,
-    pid_t *pid, int *pidfd)
+spawn(const char *path, int namespaces, int channel_fd, pid_t *pid, int *pidfd)
 {
+	int r;
+
 	if ((*pid = fork()) < 0)
 		return -errno;
 	if (*pid == 0)
-		child(m, role, channel_fd);
+		child(path, namespaces, channel_fd);
 	/* not reaped before we ask, so this names the right process */
 	if ((*pidfd = pidfd_open(*pid, 0)) < 0) {
-		int r = -errno;
-
+		r = -errno;
 		kill(*pid, SIGKILL);
 		return r;
+	}
+	return 0;
+}
+
+int
+peer_process(int fd, uid_t *uid, pid_t *pid, int *pidfd)
+{
+	struct ucred cred;
+	socklen_t    len = sizeof(cred);
+	char	     byte;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
+		return -errno;
+	*uid = cred.uid;
+	*pid = cred.pid;
+	len = sizeof(*pidfd);
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, pidfd, &len) == 0)
+		return 0;
+	if ((*pidfd = pidfd_open(cred.pid, 0)) < 0)
+		return -errno;
+	/* older kernels: connected still, so it had not ended before that */
+	if (recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0) {
+		close(*pidfd);
+		return -ENOTCONN;
 	}
 	return 0;
 }

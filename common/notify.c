@@ -1,10 +1,10 @@
 /*
- * dp-master/notify.c - systemd's notify protocol: one datagram a message.
+ * common/notify.c - systemd's notify protocol; see notify.h.
  *
- * Runs in the root half. Believes its environment, which is cleared after.
+ * Runs in the parents of the suite. Believes its environment, which is cleared after.
  * SPDX-License-Identifier: ISC
  */
-#include "dp-master/master.h"
+#include "common/notify.h"
 
 #include <stddef.h>
 #include <stdio.h>

@@ -1,0 +1,104 @@
+/*
+ * dp-master/conf_set.c - a configuration with the sockets it asks for.
+ *
+ * Runs in the root half. Believes the administrator's files and nothing else;
+ * every failure names file, line and key.
+ * SPDX-License-Identifier: ISC
+ */
+#include "dp-master/master.h"
+#include "common/listen.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int
+conf_set_load(const char *file, struct conf_set **out, char err[CONF_ERR_MAX])
+{
+	struct conf_set *c = calloc(1, sizeof(*c));
+	int		 r = -ENOMEM;
+
+	snprintf(err, CONF_ERR_MAX, "out of memory");
+	if (c != NULL &&
+	    ((r = settings_load(file, &c->s, &c->src, err)) < 0 ||
+		(r = settings_check_files(&c->s, c->src, err)) < 0))
+		conf_set_free(&c);
+	*out = c;
+	return r;
+}
+
+/* Takes the socket that is open on this address already, or opens one. */
+static int
+open_listener(struct conf_set *c, const struct conf_set *keep, const char *key,
+    const char *address, char why[CONF_ERR_MAX])
+{
+	struct listener *l = &c->listeners[c->nlisteners];
+	int		 r = 0;
+
+	for (size_t i = 0; i < c->nlisteners; i++)
+		if (strcmp(c->listeners[i].address, address) == 0) {
+			snprintf(why, CONF_ERR_MAX,
+			    "%s is given twice (also for %s)", address,
+			    c->listeners[i].key);
+			return -EEXIST;
+		}
+	if (c->nlisteners == LISTEN_MAX) {
+		snprintf(why, CONF_ERR_MAX, "more than %d addresses in all",
+		    LISTEN_MAX);
+		return -E2BIG;
+	}
+	snprintf(l->key, sizeof(l->key), "%s", key);
+	snprintf(l->address, sizeof(l->address), "%s", address);
+	l->fd = -1;
+	for (size_t i = 0; keep != NULL && i < keep->nlisteners; i++)
+		if (strcmp(keep->listeners[i].address, address) == 0)
+			l->fd = fcntl(keep->listeners[i].fd, F_DUPFD_CLOEXEC, 3);
+	if (l->fd < 0 && (r = listen_tcp(address, &l->fd)) < 0)
+		snprintf(why, CONF_ERR_MAX, "cannot listen on %s: %s", address,
+		    strerror(-r));
+	else
+		c->nlisteners++;
+	return r;
+}
+
+int
+conf_set_open(struct conf_set *c, const struct conf_set *keep,
+    char err[CONF_ERR_MAX])
+{
+	const struct settings_section *sec;
+	const struct conf_item	      *i;
+	char			       word[128], key[64], why[CONF_ERR_MAX];
+	size_t			       pos;
+
+	for (sec = settings_sections; sec->name != NULL; sec++)
+		for (i = sec->items; i->key != NULL; i++) {
+			const char *list = (char *)&c->s + sec->offset +
+			    i->offset;
+
+			snprintf(key, sizeof(key), "%s.%s", sec->name, i->key);
+			pos = 0;
+			while (i->type == CONF_LISTEN &&
+			    conf_word(list, &pos, word, sizeof(word)) == 1)
+				if (open_listener(c, keep, key, word, why) < 0)
+					return settings_blame(c->src, sec->name,
+					    i->key, why, err);
+		}
+	return 0;
+}
+
+void
+conf_set_free(struct conf_set **cp)
+{
+	struct conf_set *c = *cp;
+
+	if (c == NULL)
+		return;
+	for (size_t i = 0; i < c->nlisteners; i++)
+		close(c->listeners[i].fd);
+	settings_sources_free(&c->src);
+	free(c);
+	*cp = NULL;
+}
