@@ -53,6 +53,7 @@ static char	      run_dir[256];
 /* What is a role's right is no escape of that role. */
 #define CONNECT (1U << PEER_CONNECT)
 #define STORE	(1U << PEER_STORE)
+#define FETCH	(1U << PEER_FETCH)
 
 static long
 try_open_at(const char *path, int flags)
@@ -326,7 +327,7 @@ static const struct {
 	T(t_creat, 0), T(t_mkdir, 0), T(t_mknod, 0), T(t_unlink, 0),
 	T(t_rename, 0), T(t_symlink, 0), T(t_link, 0), T(t_chmod, 0),
 	T(t_chown, 0), T(t_fchmod, STORE), T(t_fchmodat, 0), T(t_fchown, 0),
-	T(t_fsetxattr, 0), T(t_setflags, 0), T(t_chroot, 0), T(t_pivot, 0),
+	T(t_fsetxattr, 0), T(t_setflags, FETCH), T(t_chroot, 0), T(t_pivot, 0),
 	T(t_mount, 0), T(t_umount, 0), T(t_open_tree, 0), T(t_fsopen, 0),
 	T(t_by_handle, 0), T(t_fanotify, 0), T(t_inotify, 0), T(t_exec, 0),
 	T(t_exec_fd, 0), T(t_fork, 0), T(t_vfork, 0), T(t_clone3, 0),
