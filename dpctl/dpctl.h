@@ -56,17 +56,18 @@ struct args {
 	const char	     *socket;	/* NULL: the usual one */
 };
 
-/* ---- main.c: the table ------------------------------------------------------ */
+/* ---- commands.c: the table --------------------------------------------------- */
 
 extern const struct command commands[];
 extern const size_t	    ncommands;
 extern const struct option_row global_options[];
+void help_command(const struct command *c);
 
 /* ---- args.c ------------------------------------------------------------------ */
 
 /*
- * argv[1..] into a. With cmd NULL afterwards *which is "help", "version" or the
- * word that stands where help was asked for a command. Free with args_fini.
+ * argv[1..] into a, checked by the table; a->cmd is NULL only when *help or
+ * *version was asked for. Borrows from argv; free with args_fini.
  */
 int  args_parse(struct args *a, int argc, char *argv[], bool *help, bool *version);
 void args_fini(struct args *a);

@@ -5,6 +5,7 @@ dpctl_SRCS := \
 	dpctl/admin.c \
 	dpctl/args.c \
 	dpctl/ca.c \
+	dpctl/commands.c \
 	dpctl/files.c \
 	dpctl/keys.c \
 	dpctl/progress.c \
@@ -15,3 +16,4 @@ dpctl_SRCS := \
 	dpctl/say.c \
 	dpctl/table.c
 dpctl_PKGS := jansson libcrypto
+dpctl_TESTS := check_dpctl_args check_dpctl_text

@@ -143,6 +143,22 @@ put_cell(FILE *f, const char *text, int width, bool right, bool color)
 		fprintf(f, "%*s", pad, "");
 }
 
+/* "uptime_s" is "uptime": the unit stands with the value. */
+static void
+key_text(const char *key, char *out, size_t size)
+{
+	size_t n = strlen(key);
+
+	if (n > 6 && (ends_with(key, "_per_s") || ends_with(key, "_bytes")))
+		n -= 6;
+	else if (n > 2 && ends_with(key, "_s"))
+		n -= 2;
+	snprintf(out, size, "%.*s", (int)n, key);
+	tame(out);
+	for (char *c = out; *c != '\0'; c++)
+		*c = *c == '_' ? ' ' : *c;
+}
+
 static void
 print_lines(FILE *f, const json_t *row, bool color)
 {
@@ -155,12 +171,7 @@ print_lines(FILE *f, const json_t *row, bool color)
 		if (width_of(key) > width)
 			width = width_of(key);
 	json_object_foreach((json_t *)row, key, v) {
-		snprintf(name, sizeof(name), "%s", key);
-		tame(name);
-		for (char *c = name; *c != '\0'; c++)
-			*c = *c == '_' ? ' ' : *c;
-		if (is_seconds(key))
-			name[strlen(name) > 2 ? strlen(name) - 2 : 0] = '\0';
+		key_text(key, name, sizeof(name));
 		cell_text(key, v, text, sizeof(text));
 		fprintf(f, "%-*s  ", width, name);
 		put_cell(f, text, 0, false, color);
@@ -211,8 +222,7 @@ print_table(FILE *f, const json_t *rows, bool color)
 	if (color)
 		fputs(BOLD, f);
 	for (size_t c = 0; c < n; c++) {
-		snprintf(text, sizeof(text), "%s", col[c].key);
-		tame(text);
+		key_text(col[c].key, text, sizeof(text));
 		put_cell(f, text, c + 1 < n || col[c].right ? col[c].width : 0,
 		    col[c].right, false);
 		fputs(c + 1 < n ? "  " : "", f);
