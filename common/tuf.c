@@ -69,19 +69,21 @@ struct tuf {
 
 /* ---- errors, names ------------------------------------------------------------ */
 
-static int fail(struct tuf *t, int r, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
+static void note(struct tuf *t, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 
-static int
-fail(struct tuf *t, int r, const char *fmt, ...)
+static void
+note(struct tuf *t, const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(t->error, sizeof(t->error), fmt, ap);
 	va_end(ap);
-	return r;
 }
+
+/* A macro, so that an analyzer sees which errno comes out. */
+#define fail(t, r, ...) (note((t), __VA_ARGS__), (r))
 
 const char *
 tuf_error(const struct tuf *t)
@@ -191,7 +193,7 @@ targets_role(struct tuf *t, const char *name, struct role **out)
 	if (t->ntargets >= t->conf.max_roles)
 		return fail(t, -E2BIG, "more than %u targets roles",
 		    t->conf.max_roles);
-	more = reallocarray(t->targets, t->ntargets + 1, sizeof(*more));
+	more = reallocarray(t->targets, t->ntargets + 1, sizeof(struct role *));
 	if (more == NULL)
 		return fail(t, -ENOMEM, "out of memory");
 	t->targets = more;
@@ -669,7 +671,7 @@ follow(struct tuf *t, const struct role *from, const char *name,
 		r = tuf_meta_verify(role->meta, who, why, sizeof(why));
 		file_name(name, 0, file);
 		if (r < 0)
-			fail(t, r, "%s: %s", file, why);
+			note(t, "%s: %s", file, why);
 		return edge_add(t, role, from, r);
 	}
 	if ((r = snapshot_fact(t, name, &f)) < 0)
@@ -989,15 +991,16 @@ was_seen(const struct walk *w, const char *name)
 static int
 target_in(const struct role *role, const char *path, struct tuf_target *out)
 {
-	struct tuf_fact f;
-	const json_t   *custom;
+	const struct tuf_meta *m = role->meta;
+	struct tuf_fact	       f;
+	const json_t	      *custom;
 
-	if (tuf_meta_target(role->meta, path, &f, &custom) < 0)
+	if (m == NULL || tuf_meta_target(m, path, &f, &custom) < 0)
 		return -ENOENT;
 	*out = (struct tuf_target){
 		/* jansson keeps the key at one place for the object's life */
 		.path = json_object_iter_key(json_object_iter_at(
-		    (json_t *)role->meta->targets, path)),
+		    (json_t *)m->targets, path)),
 		.role = role->name,
 		.length = f.length,
 		.has_sha256 = f.has_sha256,
@@ -1051,6 +1054,7 @@ tuf_find(struct tuf *t, const char *path, struct tuf_target *out)
 		return t->err;
 	if (t->step != READY)
 		return -EINVAL;
+	*out = (struct tuf_target){ 0 };
 	t->wanted = NULL;
 	t->error[0] = '\0';
 	w.seen = calloc(t->conf.max_delegations + 2, sizeof(*w.seen));
@@ -1058,7 +1062,7 @@ tuf_find(struct tuf *t, const char *path, struct tuf_target *out)
 	if (r == 0)
 		r = search(t, &w, path, &of_path, out);
 	if (r == -ENOMEM)
-		fail(t, r, "out of memory");
+		note(t, "out of memory");
 	free(w.todo);
 	free(w.seen);
 	return r;

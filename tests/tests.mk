@@ -45,7 +45,7 @@ $(BUILD)/tests/tuf-cases/done: tests/unit/tuf_cases.py
 
 include tests/escape/module.mk
 
-unit-tests: $(UNIT:%=$(BUILD)/tests/%)
+unit-tests: $(UNIT:%=$(BUILD)/tests/%) tuf-client
 fuzzers: $(FUZZ:%=$(BUILD)/tests/%)
 
 check: check-unit check-fuzz check-system
@@ -56,7 +56,7 @@ check-fuzz: fuzzers
 	    if $(BUILD)/tests/$$f tests/fuzz/corpus/$$f; then ok=$$((ok + 1)); \
 	    else echo "FAILED $$f"; bad=$$((bad + 1)); fi; done; \
 	    echo "fuzz: $$ok passed, $$bad failed"; [ $$bad -eq 0 ]
-check-system: all escapes
+check-system: all escapes unit-tests
 	@BUILD=$(BUILD) tests/run-system $(TESTS)
 
 fuzz:

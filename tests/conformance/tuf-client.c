@@ -149,7 +149,8 @@ fetch(struct client *c, const char *base, const char *path, size_t max,
 	curl_easy_setopt(c->curl, CURLOPT_WRITEDATA, out);
 	rc = curl_easy_perform(c->curl);
 	curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &status);
-	if (rc == CURLE_OK)
+	/* the page that explains a 404 may be longer than the file */
+	if (rc == CURLE_OK || (rc == CURLE_WRITE_ERROR && status != 200))
 		return status;
 	fprintf(stderr, "%s: %s\n", url, curl_easy_strerror(rc));
 	return 0;
@@ -238,8 +239,10 @@ refresh(struct client *c)
 		struct body b;
 
 		snprintf(path, sizeof(path), "%s/%s", c->metadata_dir, e->d_name);
-		if (role == NULL || read_file(path, &b) < 0)
+		if (role == NULL)
 			continue;
+		if (read_file(path, &b) < 0)
+			err(1, "%s", path);
 		if (tuf_local(c->tuf, role, b.bytes, b.len) < 0)
 			err(1, NULL);
 		free(b.bytes);

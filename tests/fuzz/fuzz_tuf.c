@@ -87,7 +87,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 		len = rd_u32(&r);
 		if ((p = rd_bytes(&r, len)) == NULL || len == 0) {
-			e = tuf_missing(t);
+			tuf_missing(t);
 			continue;
 		}
 		parse_all(p, len);
