@@ -53,10 +53,12 @@ make_users() {
 	done < <(grep -v '^#' $conf)
 }
 
-case ${1-} in
-''|--setup) ;;
+bad() { echo "check.sh: \"$1\": expected nothing or one of --setup, --help" >&2; exit 2; }
+[ $# -le 1 ] || bad "$2"
+case ${1--} in
+-|--setup) ;;
 -h|--help) sed -n '2,/SPDX/s/^# \{0,1\}//p' "$0" | sed '$d'; exit 0 ;;
-*) echo "check.sh: unknown option $1; usage: check.sh [--setup]" >&2; exit 2 ;;
+*) bad "$1" ;;
 esac
 
 todo=$(missing | tr '\n' ' ')

@@ -283,13 +283,13 @@ report() {
 
 usage() { sed -n '2,/^# SPDX/s/^# \{0,1\}//p' "$0" | sed '$d'; }
 KEEP='' FAILED=0 JSON=
-case ${1-} in
-'') ;;
+bad() { echo "quickstart.sh: \"$1\": expected nothing or one of --keep, --stop, --help" >&2; exit 2; }
+[ $# -le 1 ] || bad "$2"
+case ${1--} in
+-|--stop|--help|-h) ;;
 --keep) KEEP=1 ;;
---stop|--help|-h) ;;
-*) echo "quickstart.sh: \"$1\": expected --keep, --stop or --help" >&2; exit 2 ;;
+*) bad "$1" ;;
 esac
-[ $# -le 1 ] || { echo "quickstart.sh: \"$2\": one option at most" >&2; exit 2; }
 case ${1-} in --help|-h) usage; exit 0 ;; esac
 [ "$(id -u)" -eq 0 ] || die "must be root: it makes network namespaces and users"
 if [ "${1-}" = --stop ]; then
