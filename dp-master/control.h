@@ -1,7 +1,7 @@
 /*
  * dp-master/control.h - the control half: health, events, the admin socket.
  *
- * Shape:   one struct control. control.c holds the workers' state and their
+ * Shape:   one struct control. control_workers.c holds the workers' state and their
  *          channels, control_admin.c the connections, control_commands.c what
  *          may be asked. A request lives from its line to its "ok" or "error".
  * Ownership: a request belongs to its connection; request_end frees it.
@@ -67,12 +67,14 @@ struct control {
 };
 
 /* control_admin.c */
-void admin_init(struct control *c);
+int  admin_init(struct control *c);
 void request_row(struct request *q, json_t *take_row);
 void request_text(struct request *q, const char *line); /* as it is */
 void request_end(struct request *q, const char *error); /* NULL: ok */
 
-/* control.c */
+/* control_workers.c */
+extern const struct worker_ops control_ops;
+int  control_start(struct control *c);
 int  control_forward(struct request *q, enum peer_role role, int argc,
      char *argv[]);
 void control_event(struct control *c, const char *from, json_t *take_event);

@@ -391,12 +391,14 @@ on_sweep(void *ctx)
 	}
 }
 
-void
+int
 admin_init(struct control *c)
 {
-	if (loop_io_new(c->loop, c->listen_fd, LOOP_READ, on_accept, c,
-		&c->listen_io) < 0 ||
-	    loop_timer_new(c->loop, on_sweep, c, &c->sweep) < 0)
-		log_fatal(EXIT_TEMPORARY, "admin socket: no memory");
-	loop_timer_set(c->sweep, SWEEP_MS);
+	int r;
+
+	if ((r = loop_timer_new(c->loop, on_sweep, c, &c->sweep)) < 0 ||
+	    (r = loop_timer_set(c->sweep, SWEEP_MS)) < 0)
+		return r;
+	return loop_io_new(c->loop, c->listen_fd, LOOP_READ, on_accept, c,
+	    &c->listen_io);
 }

@@ -9,4 +9,7 @@ dp-control_SRCS := \
 	dp-master/control_admin.c \
 	dp-master/control_commands.c \
 	dp-master/control_sandbox.c \
-	dp-master/control_words.c
+	dp-master/control_words.c \
+	dp-master/control_workers.c
+dp-control_TESTS := check_control_words
+dp-control_FUZZ := fuzz_control_words
