@@ -79,6 +79,10 @@ install: all
 	install -m 755 $(addprefix $(BUILD)/,$(filter-out $(SBIN),$(PROGS))) $(DESTDIR)$(LIBEXEC)/
 	install -m 755 $(addprefix $(BUILD)/,$(SBIN)) $(DESTDIR)$(PREFIX)/sbin/
 	install -Dm 644 packaging/sysusers/dpoint.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/dpoint.conf
+	install -Dm 644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system packaging/systemd/*.service
+	install -Dm 644 packaging/dpoint.conf $(DESTDIR)$(PREFIX)/share/doc/dpoint/dpoint.conf
+	for p in $(wildcard */*.[1-8]); do install -Dm 644 -t \
+	    $(DESTDIR)$(PREFIX)/share/man/man$${p##*.} $$p || exit 1; done
 
 clean:
 	rm -rf build

@@ -24,7 +24,7 @@ place_make_dir(const char *key, const char *path, mode_t mode, uid_t owner)
 	struct stat st;
 	int	    fd;
 
-	for (size_t i = 1; path[i] != '\0' && i < sizeof(part); i++)
+	for (size_t i = 1; i < sizeof(part) && path[i] != '\0'; i++)
 		if (path[i] == '/') {
 			memcpy(part, path, i);
 			part[i] = '\0';

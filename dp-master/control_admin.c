@@ -186,7 +186,7 @@ request_end(struct request *q, const char *error)
 static void
 run_line(struct conn *k, const char *line, size_t len)
 {
-	struct words	w;
+	struct words	w = { 0 };
 	struct request *q;
 	const char     *reason;
 	char	      **argv = w.argv;
