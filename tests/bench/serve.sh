@@ -107,7 +107,6 @@ start_ours() { # CASE
 	[master]
 	libexec = $BIN
 	run-dir = $W/run
-	log-level = warn
 	[store]
 	dir = $W/store
 	reserve = 0
