@@ -73,5 +73,10 @@ $(BUILD)/tests/hload: $(BUILD)/obj/tests/bench/hload.o
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(shell pkg-config --libs libssl libcrypto)
 bench-serve: all $(BUILD)/tests/hload
 	@BUILD=$(BUILD) tests/bench/serve.sh
+$(BUILD)/tests/dlhash: $(BUILD)/obj/tests/bench/dlhash.o
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(shell pkg-config --libs libcurl libcrypto)
+bench-fetch: all $(BUILD)/tests/dlhash
+	@BUILD=$(BUILD) tests/bench/fetch.sh
 
-.PHONY: bench-serve tuf-client unit-tests fuzzers check check-unit check-fuzz check-system fuzz
+.PHONY: bench-fetch bench-serve tuf-client unit-tests fuzzers check check-unit check-fuzz check-system fuzz
