@@ -43,6 +43,13 @@ $(BUILD)/tests/check_tuf: | $(BUILD)/tests/tuf-cases/done
 $(BUILD)/tests/tuf-cases/done: tests/unit/tuf_cases.py
 	/usr/bin/python3 $< $(@D) && touch $@
 
+# plays the master and a downloader to a real dp-store
+$(BUILD)/tests/store-driver: $(BUILD)/obj/tests/harness/store-driver.o \
+    $(BUILD)/obj/tests/harness/master.o $(BUILD)/libcommon.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(COMMON_LIBS)
+harness: $(BUILD)/tests/store-driver
+
 include tests/escape/module.mk
 
 unit-tests: $(UNIT:%=$(BUILD)/tests/%) tuf-client
@@ -56,7 +63,7 @@ check-fuzz: fuzzers
 	    if $(BUILD)/tests/$$f tests/fuzz/corpus/$$f; then ok=$$((ok + 1)); \
 	    else echo "FAILED $$f"; bad=$$((bad + 1)); fi; done; \
 	    echo "fuzz: $$ok passed, $$bad failed"; [ $$bad -eq 0 ]
-check-system: all escapes unit-tests
+check-system: all escapes unit-tests harness
 	@BUILD=$(BUILD) tests/run-system $(TESTS)
 
 fuzz:

@@ -1,0 +1,16 @@
+# dp-store - the only process that opens the index and the content.
+PROGS += dp-store
+dp-store_SRCS := \
+	dp-store/main.c \
+	dp-store/admin.c \
+	dp-store/content.c \
+	dp-store/index.c \
+	dp-store/io.c \
+	dp-store/jobs.c \
+	dp-store/names.c \
+	dp-store/peer.c \
+	dp-store/publish.c \
+	dp-store/sandbox.c
+dp-store_LIBS := -llmdb -lpthread
+dp-store_TESTS :=
+dp-store_FUZZ := fuzz_names
