@@ -24,6 +24,7 @@
 
 #define TICKET_SECONDS 3600 /* a ticket key makes tickets for so long ... */
 #define TICKET_LIFE    7200 /* ... which are good for so long */
+#define SESSIONS_MAX   2048 /* kept, of clients with certificates */
 #define VERIFIED_MAX   1024 /* certificates remembered; a power of two */
 #define VERIFIED_S     600  /* so long */
 #define GATHER_MAX     (TLS_WRITE_MAX + 16384) /* and their record headers */
@@ -139,7 +140,8 @@ tls_setup(void)
 	return 0;
 }
 
-/* -- session tickets: no session is kept here, keys change by the hour -- */
+/* -- session tickets of clients without certificates: no session is kept, keys
+ * change by the hour -- */
 
 static int
 ticket_new(struct ticket_key *k)
@@ -361,15 +363,18 @@ configure(struct tls *t, const struct tls_conf *conf, char err[TLS_ERR_MAX])
 	SSL_CTX *x = t->ctx;
 
 	if (SSL_CTX_set_min_proto_version(x, TLS1_2_VERSION) != 1 ||
-	    SSL_CTX_set_cipher_list(x,
-		"ECDHE+AESGCM:ECDHE+CHACHA20:!PSK:!SRP") != 1 ||
+	    SSL_CTX_set_ciphersuites(x, "TLS_AES_128_GCM_SHA256:"
+		"TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256") != 1 ||
+	    SSL_CTX_set_cipher_list(x, "ECDHE+AES128+AESGCM:ECDHE+AESGCM:"
+		"ECDHE+CHACHA20:!PSK:!SRP") != 1 ||
 	    SSL_CTX_set1_groups_list(x, "X25519:P-256:P-384") != 1)
 		return say(err, "OpenSSL refuses our protocol settings");
 	SSL_CTX_set_options(x, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
 		SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA |
 		SSL_OP_IGNORE_UNEXPECTED_EOF);
+	/* NO_AUTO_CHAIN: else every handshake would build our own chain anew */
 	SSL_CTX_set_mode(x, SSL_MODE_RELEASE_BUFFERS |
-		SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+		SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_NO_AUTO_CHAIN);
 	SSL_CTX_set_read_ahead(x, 1);
 	SSL_CTX_set_session_cache_mode(x, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_timeout(x, TICKET_LIFE);
@@ -394,6 +399,14 @@ configure(struct tls *t, const struct tls_conf *conf, char err[TLS_ERR_MAX])
 		return say(err, "client-ca holds no certificate");
 	if (conf->client_crl != NULL && !use_crl(x, conf))
 		return say(err, "client-crl holds no revocation list");
+	/*
+	 * A ticket would hold the client's certificate, which OpenSSL decodes
+	 * once more for every ticket it makes: a fifth of a handshake. So these
+	 * sessions are kept here, as many as there is room for.
+	 */
+	SSL_CTX_set_options(x, SSL_OP_NO_TICKET);
+	SSL_CTX_set_session_cache_mode(x, SSL_SESS_CACHE_SERVER);
+	SSL_CTX_sess_set_cache_size(x, SESSIONS_MAX);
 	SSL_CTX_set_purpose(x, X509_PURPOSE_SSL_CLIENT);
 	SSL_CTX_set_cert_verify_callback(x, on_verify, t);
 	SSL_CTX_set_verify(x, SSL_VERIFY_PEER |
