@@ -17,6 +17,7 @@ common_SRCS := \
 	common/spawn.c \
 	common/store_client.c \
 	common/tls.c \
+	common/tls_record.c \
 	common/tuf.c \
 	common/tuf_key.c \
 	common/tuf_meta.c \
@@ -25,5 +26,5 @@ common_SRCS := \
 	common/wr.c
 common_PKGS := inih jansson libcrypto libevent_core libseccomp libssl
 common_LIBS :=
-common_TESTS := check_bytes check_ipc check_settings check_tuf
-common_FUZZ := fuzz_json fuzz_settings fuzz_tuf fuzz_tuf_signed
+common_TESTS := check_bytes check_ipc check_settings check_tuf check_tls_record
+common_FUZZ := fuzz_json fuzz_settings fuzz_tuf fuzz_tuf_signed fuzz_tls_record

@@ -8,6 +8,9 @@
 #include "common/tls.h"
 
 #include <errno.h>
+#include <linux/tls.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -21,12 +24,14 @@
 #include <time.h>
 
 #include "common/hash.h"
+#include "common/tls_record.h"
 
 #define TICKET_SECONDS 3600 /* a ticket key makes tickets for so long ... */
 #define TICKET_LIFE    7200 /* ... which are good for so long */
 #define SESSIONS_MAX   2048 /* kept, of clients with certificates */
 #define VERIFIED_MAX   1024 /* certificates remembered; a power of two */
 #define VERIFIED_S     600  /* so long */
+#define KEY_RECORDS    (UINT64_C(1) << 23)
 #define GATHER_MAX     (TLS_WRITE_MAX + 16384) /* and their record headers */
 
 struct ticket_key {
@@ -46,48 +51,116 @@ struct tls {
 	struct verified	  verified[VERIFIED_MAX];
 };
 
-struct tls_conn {
-	SSL	   *ssl;
-	struct tls *tls;
-	int	    fd;
-	bool	    drained, closing, eof, ktls;
-	uint8_t	   *rest; /* records the socket did not take */
-	size_t	    rest_off, rest_len;
-	char	   *name; /* NULL: none */
+struct bytes { /* what does not fit into this turn */
+	size_t	off, len;
+	uint8_t data[];
 };
 
+/*
+ * OpenSSL's state is with a connection while hands are shaken; with TLS 1.3 it
+ * goes then, and two keys of tls_record.h stay.
+ */
+struct tls_conn {
+	SSL		 *ssl; /* NULL: own records */
+	struct tls	 *tls;
+	struct bytes	 *raw;	 /* received, not looked at */
+	struct bytes	 *plain; /* opened, not asked for */
+	uint8_t		 *rest;	 /* records the socket did not take */
+	size_t		  rest_off, rest_len;
+	char		 *name; /* NULL: none */
+	int		  fd;
+	bool		  drained, closing, eof, ktls, resumed, has_in, has_out;
+	struct record_key in, out;
+};
+
+/* The bytes of one read; what is left of them at the end goes to raw. */
+static uint8_t		 arrived[2 * RECORD_MAX];
 static BIO_METHOD	*method;
 static EVP_MD		*sha256;
 static EVP_CIPHER	*aes_cbc;
 static uint8_t		 gather[GATHER_MAX];
 static size_t		 gathered;
+static bool		 no_ktls; /* this kernel has none */
 static struct tls_counts counts;
+
+static int seal(struct tls_conn *c, enum record_type type, const void *p,
+    size_t n);
 
 /* -- the socket, as OpenSSL sees it -- */
 
 static int
+bytes_keep(struct bytes **b, const void *p, size_t n)
+{
+	if (n == 0)
+		return 0;
+	if ((*b = malloc(sizeof(**b) + n)) == NULL)
+		return -ENOMEM;
+	(*b)->off = 0;
+	(*b)->len = n;
+	memcpy((*b)->data, p, n);
+	return 0;
+}
+
+static size_t
+bytes_take(struct bytes **b, void *p, size_t max)
+{
+	size_t n;
+
+	if (*b == NULL)
+		return 0;
+	n = (*b)->len - (*b)->off < max ? (*b)->len - (*b)->off : max;
+	memcpy(p, (*b)->data + (*b)->off, n);
+	if (((*b)->off += n) == (*b)->len) {
+		free(*b);
+		*b = NULL;
+	}
+	return n;
+}
+
+/* More bytes of the socket's: how many, 0 at the end, -EAGAIN, -EPIPE. */
+static ssize_t
+receive(struct tls_conn *c, void *p, size_t max)
+{
+	ssize_t n;
+
+	if (c->eof)
+		return 0;
+	if (c->drained)
+		return -EAGAIN;
+	n = recv(c->fd, p, max, 0);
+	if (n < 0 && errno != EAGAIN && errno != EINTR)
+		return -EPIPE;
+	if (n == 0)
+		c->eof = true;
+	/* a short read emptied the socket: what comes later is a new edge */
+	c->drained = n < (ssize_t)max && !(n > 0 && c->closing);
+	return n < 0 ? -EAGAIN : n;
+}
+
+/*
+ * OpenSSL gets what it asks for and no more, so that nothing is in its buffers
+ * when it is let go.
+ */
+static int
 bio_read(BIO *b, char *buf, int n)
 {
 	struct tls_conn *c = BIO_get_data(b);
+	size_t		 give;
 	ssize_t		 got;
 
 	BIO_clear_retry_flags(b);
-	if (c->drained || c->eof) {
-		if (!c->eof)
+	if (c->raw != NULL)
+		return (int)bytes_take(&c->raw, buf, (size_t)n);
+	if ((got = receive(c, arrived, sizeof(arrived))) <= 0) {
+		if (got == -EAGAIN)
 			BIO_set_retry_read(b);
-		return c->eof ? 0 : -1;
+		return got == 0 ? 0 : -1;
 	}
-	got = recv(c->fd, buf, (size_t)n, 0);
-	if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
-		c->drained = true;
-		BIO_set_retry_read(b);
+	give = got < n ? (size_t)got : (size_t)n;
+	memcpy(buf, arrived, give);
+	if (bytes_keep(&c->raw, arrived + give, (size_t)got - give) < 0)
 		return -1;
-	}
-	if (got == 0)
-		c->eof = true;
-	/* a short read emptied the socket: what comes later is a new edge */
-	c->drained = got < n && !c->closing;
-	return (int)got;
+	return (int)give;
 }
 
 static int
@@ -132,6 +205,8 @@ tls_setup(void)
 	aes_cbc = EVP_CIPHER_fetch(NULL, "AES-256-CBC", NULL);
 	method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK,
 	    "dpoint");
+	if (record_setup() < 0)
+		return -EIO;
 	if (sha256 == NULL || aes_cbc == NULL || method == NULL ||
 	    !BIO_meth_set_read(method, bio_read) ||
 	    !BIO_meth_set_write(method, bio_write) ||
@@ -266,6 +341,104 @@ take_name(struct tls_conn *c, X509 *x)
 	GENERAL_NAMES_free(names);
 }
 
+/* -- taking over from OpenSSL -- */
+
+/*
+ * OpenSSL calls this when it begins to use a secret, with a line as SSLKEYLOGFILE
+ * has it: the name, the client's random number, the secret.
+ */
+static void
+on_secret(const SSL *ssl, const char *line)
+{
+	struct tls_conn	 *c = SSL_get_app_data(ssl);
+	const SSL_CIPHER *cipher = SSL_get_current_cipher(ssl);
+	const char	 *hex = strrchr(line, ' ');
+	uint8_t		  secret[48];
+	bool in = strncmp(line, "CLIENT_TRAFFIC_SECRET_0 ", 24) == 0,
+	     out = strncmp(line, "SERVER_TRAFFIC_SECRET_0 ", 24) == 0;
+	size_t len;
+	int    r;
+
+	if ((!in && !out) || hex == NULL || cipher == NULL ||
+	    OPENSSL_hexstr2buf_ex(secret, sizeof(secret), &len, hex + 1, '\0') != 1)
+		return;
+	r = record_key_init(in ? &c->in : &c->out,
+	    SSL_CIPHER_get_protocol_id(cipher), secret, len);
+	c->has_in |= in && r == 0;
+	c->has_out |= out && r == 0;
+	OPENSSL_cleanse(secret, sizeof(secret));
+}
+
+/* Counts the records that OpenSSL moves under the new secrets. */
+static void
+on_message(int sent, int version, int type, const void *buf, size_t len,
+    SSL *ssl, void *arg)
+{
+	struct tls_conn *c = SSL_get_app_data(ssl);
+
+	(void)version, (void)buf, (void)len, (void)arg;
+	if (type != SSL3_RT_HEADER)
+		return;
+	if (sent && c->has_out)
+		c->out.seq++;
+	else if (!sent && c->has_in)
+		c->in.seq++;
+}
+
+/* With the kernel's help, if it has any: it seals what we send then. */
+static void
+try_ktls(struct tls_conn *c)
+{
+	struct tls12_crypto_info_aes_gcm_128 k = {
+		.info = { TLS_1_3_VERSION, TLS_CIPHER_AES_GCM_128 } };
+
+	if (no_ktls || c->out.suite != SUITE_AES_128 || tls_flush(c) < 0)
+		return;
+	if (setsockopt(c->fd, IPPROTO_TCP, TCP_ULP, "tls", 4) < 0) {
+		/* without the module every attempt would load the loader */
+		no_ktls = errno == ENOENT;
+		return;
+	}
+	memcpy(k.key, c->out.key, sizeof(k.key));
+	memcpy(k.salt, c->out.iv, sizeof(k.salt));
+	memcpy(k.iv, c->out.iv + sizeof(k.salt), sizeof(k.iv));
+	for (int i = 0; i < 8; i++)
+		k.rec_seq[7 - i] = (uint8_t)(c->out.seq >> (8 * i));
+	c->ktls = setsockopt(c->fd, SOL_TLS, TLS_TX, &k, sizeof(k)) == 0;
+	counts.ktls += c->ktls;
+	OPENSSL_cleanse(&k, sizeof(k));
+}
+
+/* The kernel is told that this record is no data. */
+static void
+ktls_alert(struct tls_conn *c, const uint8_t *p, size_t n)
+{
+	union {
+		struct cmsghdr h;
+		char	       room[CMSG_SPACE(1)];
+	} u = { .h = { .cmsg_level = SOL_TLS, .cmsg_type = TLS_SET_RECORD_TYPE,
+		    .cmsg_len = CMSG_LEN(1) } };
+	struct iovec  v = { (void *)(uintptr_t)p, n };
+	struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = &u,
+		.msg_controllen = sizeof(u.room) };
+
+	*CMSG_DATA(&u.h) = RECORD_ALERT;
+	if (sendmsg(c->fd, &m, MSG_NOSIGNAL) < 0)
+		return; /* it was to be polite */
+}
+
+static void
+take_over(struct tls_conn *c)
+{
+	if (SSL_version(c->ssl) != TLS1_3_VERSION || !c->has_in || !c->has_out)
+		return;
+	/* as closed in order, or its session could not be resumed */
+	SSL_set_shutdown(c->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+	SSL_free(c->ssl);
+	c->ssl = NULL;
+	try_ktls(c);
+}
+
 /* -- one set of rules -- */
 
 static int
@@ -375,11 +548,12 @@ configure(struct tls *t, const struct tls_conf *conf, char err[TLS_ERR_MAX])
 	/* NO_AUTO_CHAIN: else every handshake would build our own chain anew */
 	SSL_CTX_set_mode(x, SSL_MODE_RELEASE_BUFFERS |
 		SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_NO_AUTO_CHAIN);
-	SSL_CTX_set_read_ahead(x, 1);
 	SSL_CTX_set_session_cache_mode(x, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_timeout(x, TICKET_LIFE);
 	SSL_CTX_set_num_tickets(x, 1);
 	SSL_CTX_set_app_data(x, t);
+	SSL_CTX_set_keylog_callback(x, on_secret);
+	SSL_CTX_set_msg_callback(x, on_message);
 	SSL_CTX_set_tlsext_ticket_key_evp_cb(x, on_ticket);
 	SSL_CTX_set_session_id_context(x, (const uint8_t *)"dpoint", 6);
 	if (conf->cert == NULL || conf->key == NULL)
@@ -479,6 +653,7 @@ tls_accept(struct tls *t, int fd, struct tls_conn **out)
 	BIO_set_data(b, c);
 	BIO_set_init(b, 1);
 	SSL_set_bio(c->ssl, b, b);
+	SSL_set_app_data(c->ssl, c);
 	SSL_set_accept_state(c->ssl);
 	*out = c;
 	return 0;
@@ -492,6 +667,10 @@ tls_conn_free(struct tls_conn **cp)
 	if (c == NULL)
 		return;
 	SSL_free(c->ssl);
+	record_key_fini(&c->in);
+	record_key_fini(&c->out);
+	free(c->raw);
+	free(c->plain);
 	if (c->rest != NULL)
 		counts.unsent -= c->rest_len;
 	free(c->rest);
@@ -529,7 +708,8 @@ tls_handshake(struct tls_conn *c)
 		return r;
 	}
 	counts.handshakes++;
-	counts.resumed += SSL_session_reused(c->ssl) == 1;
+	c->resumed = SSL_session_reused(c->ssl) == 1;
+	counts.resumed += c->resumed;
 	x = SSL_get0_peer_certificate(c->ssl);
 	if (x != NULL) {
 		/* a ticket may have outlived the certificate it stands for */
@@ -537,7 +717,30 @@ tls_handshake(struct tls_conn *c)
 			return -EPROTO;
 		take_name(c, x);
 	}
+	take_over(c);
 	return 0;
+}
+
+static int
+seal(struct tls_conn *c, enum record_type type, const void *p, size_t n)
+{
+	size_t len;
+	int    r;
+
+	if (sizeof(gather) - gathered < n + RECORD_OVER)
+		return -EAGAIN;
+	/* long before a key has sealed more than it should: RFC 8446, 5.5 */
+	if (c->out.seq > KEY_RECORDS && type == RECORD_DATA) {
+		static const uint8_t update[] = { 24, 0, 0, 1, 0 };
+
+		if ((r = seal(c, RECORD_HANDSHAKE, update, sizeof(update))) < 0 ||
+		    (r = record_key_update(&c->out)) < 0)
+			return r;
+	}
+	r = record_seal(&c->out, type, p, n, gather + gathered, &len);
+	if (r == 0)
+		gathered += len;
+	return r;
 }
 
 void
@@ -547,27 +750,121 @@ tls_readable(struct tls_conn *c, bool closing)
 	c->drained = false;
 }
 
+/* A message that is no data; KeyUpdate is the only one a client may send. */
+static int
+on_handshake_record(struct tls_conn *c, const uint8_t *p, size_t n)
+{
+	static const uint8_t ours[] = { 24, 0, 0, 1, 0 };
+	int		     r;
+
+	if (n != 5 || memcmp(p, "\x18\0\0\1", 4) != 0 || p[4] > 1)
+		return -EPROTO;
+	if ((r = record_key_update(&c->in)) < 0 || p[4] == 0)
+		return r;
+	if (c->ktls || c->rest != NULL)
+		return -EPROTO; /* the kernel has our key, and keeps it */
+	if ((r = seal(c, RECORD_HANDSHAKE, ours, sizeof(ours))) < 0)
+		return r;
+	return record_key_update(&c->out);
+}
+
+/* Opens the next record that is data. Its bytes lie in arrived, at *p. */
+static ssize_t
+next_record(struct tls_conn *c, uint8_t **p)
+{
+	enum record_type type;
+	size_t		 have = bytes_take(&c->raw, arrived, sizeof(arrived)),
+		 at = 0, n;
+	ssize_t		 r;
+
+	for (;;) {
+		r = record_size(arrived + at, have - at);
+		if (r < 0)
+			return -EPROTO;
+		if (r == 0 || (size_t)r > have - at) {
+			memmove(arrived, arrived + at, have - at);
+			have -= at;
+			at = 0;
+			r = receive(c, arrived + have, sizeof(arrived) - have);
+			if (r == -EAGAIN && bytes_keep(&c->raw, arrived, have) < 0)
+				return -ENOMEM;
+			if (r <= 0)
+				return r;
+			have += (size_t)r;
+			continue;
+		}
+		if (record_open(&c->in, arrived + at, (size_t)r, &type, p, &n) < 0)
+			return -EPROTO;
+		at += (size_t)r;
+		if (type == RECORD_DATA && n > 0)
+			break;
+		if (type == RECORD_ALERT) {
+			c->eof = true;
+			return n == 2 && (*p)[1] == 0 ? 0 : -EPIPE;
+		}
+		if (type == RECORD_HANDSHAKE &&
+		    (r = on_handshake_record(c, *p, n)) < 0)
+			return r;
+		if (type != RECORD_DATA && type != RECORD_HANDSHAKE)
+			return -EPROTO;
+	}
+	if (bytes_keep(&c->raw, arrived + at, have - at) < 0)
+		return -ENOMEM;
+	return (ssize_t)n;
+}
+
 ssize_t
 tls_read(struct tls_conn *c, void *buf, size_t n)
 {
-	int r = SSL_read(c->ssl, buf, n > INT32_MAX ? INT32_MAX : (int)n);
+	uint8_t *p;
+	ssize_t	 r;
 
-	if (r > 0)
+	if (c->ssl != NULL) {
+		r = SSL_read(c->ssl, buf, n > INT32_MAX ? INT32_MAX : (int)n);
+		if (r > 0)
+			return r;
+		if (SSL_get_error(c->ssl, (int)r) == SSL_ERROR_ZERO_RETURN)
+			return 0;
+		return error_of(c, (int)r);
+	}
+	if (c->plain != NULL)
+		return (ssize_t)bytes_take(&c->plain, buf, n);
+	if ((r = next_record(c, &p)) <= 0)
 		return r;
-	if (SSL_get_error(c->ssl, r) == SSL_ERROR_ZERO_RETURN)
-		return 0;
-	return error_of(c, r);
+	if ((size_t)r > n) {
+		if (bytes_keep(&c->plain, p + n, (size_t)r - n) < 0)
+			return -ENOMEM;
+		r = (ssize_t)n;
+	}
+	memcpy(buf, p, (size_t)r);
+	return r;
 }
 
 int
 tls_write(struct tls_conn *c, const void *buf, size_t n)
 {
-	int r;
+	const uint8_t *p = buf;
+	size_t	       part;
+	int	       r = 0;
 
 	if (n == 0)
 		return 0;
-	r = SSL_write(c->ssl, buf, (int)n);
-	return r == (int)n ? 0 : r > 0 ? -EPROTO : error_of(c, r);
+	if (c->ssl != NULL) {
+		r = SSL_write(c->ssl, buf, (int)n);
+		return r == (int)n ? 0 : r > 0 ? -EPROTO : error_of(c, r);
+	}
+	if (c->rest != NULL || n > sizeof(gather) - gathered)
+		return -EAGAIN;
+	if (c->ktls) {
+		memcpy(gather + gathered, p, n);
+		gathered += n;
+		return 0;
+	}
+	for (; n > 0 && r == 0; p += part, n -= part) {
+		part = n < RECORD_PLAIN ? n : RECORD_PLAIN;
+		r = seal(c, RECORD_DATA, p, part);
+	}
+	return r;
 }
 
 static ssize_t
@@ -614,7 +911,14 @@ tls_flush(struct tls_conn *c)
 void
 tls_goodbye(struct tls_conn *c)
 {
-	(void)SSL_shutdown(c->ssl);
+	static const uint8_t close_notify[] = { 1, 0 };
+
+	if (c->ssl != NULL)
+		(void)SSL_shutdown(c->ssl);
+	else if (c->rest == NULL && !c->ktls)
+		(void)seal(c, RECORD_ALERT, close_notify, sizeof(close_notify));
+	else if (c->rest == NULL)
+		ktls_alert(c, close_notify, sizeof(close_notify));
 	ERR_clear_error();
 	(void)tls_flush(c);
 }
@@ -623,14 +927,6 @@ bool
 tls_has_sendfile(const struct tls_conn *c)
 {
 	return c->ktls;
-}
-
-ssize_t
-tls_sendfile(struct tls_conn *c, int fd, uint64_t off, size_t n)
-{
-	ossl_ssize_t r = SSL_sendfile(c->ssl, fd, (off_t)off, n, 0);
-
-	return r > 0 ? r : error_of(c, (int)r);
 }
 
 const char *
@@ -642,7 +938,7 @@ tls_peer_name(const struct tls_conn *c)
 bool
 tls_resumed(const struct tls_conn *c)
 {
-	return SSL_session_reused(c->ssl) == 1;
+	return c->resumed;
 }
 
 const struct tls_counts *

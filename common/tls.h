@@ -13,7 +13,9 @@
  *          tls_flush gives 0 nothing more may be written to it.
  * Reading: tls_read asks the socket once after tls_readable, not again after
  *          it came back short (edge-triggered readiness).
- * Memory:  an idle connection holds no buffer of ours and none of OpenSSL's.
+ * Memory:  after a handshake of TLS 1.3 OpenSSL's state goes and two keys of
+ *          common/tls_record.h stay; an idle connection holds no buffer. With
+ *          TLS 1.2 OpenSSL stays to the end.
  * Errors:  0, -EAGAIN (wait for the socket), -EPROTO (the peer's mistake or
  *          refusal; an alert was sent where there is one), -EPIPE, -ENOMEM;
  *          tls_new: -EINVAL with a text.
@@ -57,16 +59,16 @@ int	tls_write(struct tls_conn *c, const void *buf, size_t n); /* all of it */
 int	tls_flush(struct tls_conn *c);
 void	tls_goodbye(struct tls_conn *c); /* close_notify, as far as it goes */
 
-/* Kernel TLS is on for sending: file bytes go without a copy. */
+/* Kernel TLS is on for sending: after a tls_flush that gave 0, sendfile(2) on
+ * the socket itself sends sealed bytes. */
 bool	tls_has_sendfile(const struct tls_conn *c);
-ssize_t tls_sendfile(struct tls_conn *c, int fd, uint64_t off, size_t n);
 
 /* The dpoint URI of a verified client certificate, "" if none was shown. */
 const char *tls_peer_name(const struct tls_conn *c);
 bool	    tls_resumed(const struct tls_conn *c);
 
 struct tls_counts {
-	uint64_t handshakes, resumed, failed, revoked, cached_certs;
+	uint64_t handshakes, resumed, failed, revoked, cached_certs, ktls;
 	uint64_t unsent; /* bytes of records that sockets did not take */
 };
 const struct tls_counts *tls_counts(void);

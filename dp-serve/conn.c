@@ -608,13 +608,13 @@ answer(struct conn *c)
 /* -- bodies -- */
 
 static int
-send_clear(struct conn *c, uint64_t n)
+send_file(struct conn *c, uint64_t n)
 {
 	off_t	at = (off_t)c->off;
 	ssize_t sent;
 	int	r;
 
-	if ((r = flush(c, true)) < 0)
+	if ((r = flush(c, c->tls == NULL)) < 0)
 		return r;
 	sent = sendfile(c->fd, c->obj->fd, &at, n);
 	if (sent < 0)
@@ -668,7 +668,8 @@ send_body(struct conn *c)
 	limit -= c->off;
 	if (limit > TURN_BYTES)
 		limit = TURN_BYTES;
-	return c->tls != NULL ? send_tls(c, limit) : send_clear(c, limit);
+	return c->tls == NULL || tls_has_sendfile(c->tls) ? send_file(c, limit)
+							  : send_tls(c, limit);
 }
 
 /* -- turns -- */
