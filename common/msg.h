@@ -108,6 +108,21 @@ enum msg_type {
 	MSG_WANT_DONE	  = 99,	 /* -> asker	empty: hash is right, and published  */
 	MSG_WANT_NO	  = 100, /* -> asker	u16 HTTP status, str text	      */
 	MSG_WANT_STOP	  = 101, /* -> fetch	empty: nobody waits for this id      */
+
+	/* -- a device's parent (-> keeper) and its network child (-> child) -- */
+	MSG_KEPT_GET	= 128, /* -> keeper	str key			      */
+	MSG_KEPT	= 129, /* -> child	empty + fd: read-only		      */
+	MSG_KEPT_NONE	= 130, /* -> child	empty			      */
+	MSG_KEPT_PUT	= 131, /* -> keeper	str key + fd; no reply		      */
+	MSG_TARGET_OPEN = 132, /* -> keeper	hash, u64 size, str path	      */
+	MSG_TARGET_HERE = 133, /* -> child	empty: the right file is there      */
+	MSG_TARGET_PART = 134, /* -> child	u64 there + 2 fds: write, read	      */
+	MSG_TARGET_SYNC = 135, /* -> keeper	hash, u64 durable; no reply	      */
+	MSG_TARGET_DONE = 136, /* -> keeper	hash, str path, str kind, str version;
+				*		reply MSG_STORE_OK or MSG_STORE_NO   */
+	MSG_TARGET_BAD	= 137, /* -> keeper	hash: wrong bytes, delete; no reply  */
+	MSG_ROUND	= 138, /* -> keeper	u8 1 the set is known, u32 meant for
+				*		us, u32 here, u64 bytes, str error  */
 };
 
 /* MSG_WORKER states */

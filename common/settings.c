@@ -158,14 +158,14 @@ const struct settings_section settings_sections[] = {
 };
 
 struct settings_sources {
-	size_t		       n;
+	const struct settings_section *sections;
 	struct settings_source of[]; /* in order of the tables */
 };
 
 static void *
-section_of(struct settings *s, const struct settings_section *sec)
+section_of(void *base, const struct settings_section *sec)
 {
-	return (char *)s + sec->offset;
+	return (char *)base + sec->offset;
 }
 
 void
@@ -180,15 +180,15 @@ settings_preset(struct settings *s)
 
 /* Finds a key; index counts items over all sections. */
 static const struct conf_item *
-lookup(const char *section, const char *key,
-    const struct settings_section **sec_out, size_t *index)
+lookup(const struct settings_section *sections, const char *section,
+    const char *key, const struct settings_section **sec_out, size_t *index)
 {
 	const struct settings_section *sec;
 	const struct conf_item	      *it;
 
 	*sec_out = NULL;
 	*index = 0;
-	for (sec = settings_sections; sec->name != NULL; sec++) {
+	for (sec = sections; sec->name != NULL; sec++) {
 		bool here = strcmp(sec->name, section) == 0;
 
 		if (here)
@@ -201,7 +201,7 @@ lookup(const char *section, const char *key,
 }
 
 struct reading {
-	struct settings		*s;
+	void			*base; /* of the struct the sections fill */
 	struct settings_sources *src;
 	char			 file[4400];
 	FILE			*f;
@@ -217,7 +217,8 @@ on_value(void *user, const char *section, const char *key, const char *value)
 	struct reading		      *rd = user;
 	const struct settings_section *sec;
 	size_t			       index;
-	const struct conf_item	      *it = lookup(section, key, &sec, &index);
+	const struct conf_item	      *it = lookup(rd->src->sections, section,
+	    key, &sec, &index);
 	char			       why[CONF_ERR_MAX], whole[4400];
 	int			       line = rd->line;
 
@@ -236,11 +237,11 @@ on_value(void *user, const char *section, const char *key, const char *value)
 		return 0;
 	}
 	if (rd->continued) { /* inih repeats the key: a list goes on */
-		conf_format(it, section_of(rd->s, sec), whole, 2200);
+		conf_format(it, section_of(rd->base, sec), whole, 2200);
 		snprintf(whole + strlen(whole), 2200, " %.2190s", value);
 		value = whole;
 	}
-	if (conf_set(it, section_of(rd->s, sec), value, why) < 0) {
+	if (conf_set(it, section_of(rd->base, sec), value, why) < 0) {
 		rd->failed = true;
 		snprintf(rd->err, CONF_ERR_MAX, "%.150s:%d: %.50s.%.50s: %.200s",
 		    rd->file, line, section, key, why);
@@ -354,7 +355,8 @@ settings_blame(const struct settings_sources *src, const char *section,
 	const struct settings_section *sec;
 	size_t			       index;
 
-	lookup(section, key, &sec, &index);
+	lookup(src != NULL ? src->sections : settings_sections, section, key,
+	    &sec, &index);
 	if (src != NULL && src->of[index].line > 0)
 		snprintf(err, CONF_ERR_MAX, "%s:%d: %s.%s: %.200s",
 		    src->of[index].file, src->of[index].line, section, key,
@@ -415,27 +417,50 @@ check_whole(const struct settings *s, const struct settings_sources *src,
 }
 
 int
-settings_load(const char *file, struct settings *s,
-    struct settings_sources **sources, char err[CONF_ERR_MAX])
+settings_read(const struct settings_section *sections, void *base,
+    const char *file, struct settings_sources **sources,
+    char err[CONF_ERR_MAX])
 {
-	struct reading rd = { .s = s, .err = err };
+	struct reading rd = { .base = base, .err = err };
 	char	       dir[4096];
 	size_t	       n;
 	int	       r;
 
-	(void)lookup("", "", &(const struct settings_section *){ NULL }, &n);
+	*sources = NULL;
+	(void)lookup(sections, "", "", &(const struct settings_section *){ NULL },
+	    &n);
 	rd.src = calloc(1, sizeof(*rd.src) + n * sizeof(rd.src->of[0]));
 	if (rd.src == NULL)
 		return -ENOMEM;
-	rd.src->n = n;
-	settings_preset(s);
+	rd.src->sections = sections;
+	for (const struct settings_section *sec = sections; sec->name != NULL;
+	    sec++)
+		conf_preset(sec->items, section_of(base, sec));
 	snprintf(dir, sizeof(dir), "%s.d", file);
-	if ((r = read_file(&rd, file)) == 0 && (r = read_dir(&rd, dir)) == 0)
-		r = check_whole(s, rd.src, err);
-	if (r == 0 && sources != NULL)
-		*sources = rd.src;
-	else
+	if ((r = read_file(&rd, file)) == 0)
+		r = read_dir(&rd, dir);
+	if (r < 0)
 		free(rd.src);
+	else
+		*sources = rd.src;
+	return r;
+}
+
+int
+settings_load(const char *file, struct settings *s,
+    struct settings_sources **sources, char err[CONF_ERR_MAX])
+{
+	struct settings_sources *src;
+	int			 r;
+
+	memset(s, 0, sizeof(*s));
+	r = settings_read(settings_sections, s, file, &src, err);
+	if (r == 0)
+		r = check_whole(s, src, err);
+	if (r == 0 && sources != NULL)
+		*sources = src;
+	else
+		free(src);
 	return r;
 }
 
@@ -495,17 +520,17 @@ settings_log_level(const struct settings *s)
 }
 
 void
-settings_dump(const struct settings *s, const struct settings_sources *src)
+settings_dump(const void *base, const struct settings_sources *src)
 {
 	const struct settings_section *sec;
 	char			       value[2100];
 	size_t			       i = 0;
 
-	for (sec = settings_sections; sec->name != NULL; sec++) {
+	for (sec = src->sections; sec->name != NULL; sec++) {
 		printf("%s[%s]\n", i > 0 ? "\n" : "", sec->name);
 		for (const struct conf_item *it = sec->items; it->key != NULL;
 		    it++, i++) {
-			conf_format(it, (const char *)s + sec->offset, value,
+			conf_format(it, (const char *)base + sec->offset, value,
 			    sizeof(value));
 			printf("# %s\n", it->help);
 			if (src->of[i].line > 0)
@@ -597,7 +622,7 @@ settings_from_text(struct settings *s, const char *text, size_t len,
 			return -EINVAL;
 		}
 		*dot = *eq = '\0';
-		if ((it = lookup(line, dot + 1, &sec, &index)) == NULL) {
+		if ((it = lookup(settings_sections, line, dot + 1, &sec, &index)) == NULL) {
 			snprintf(err, CONF_ERR_MAX, "%.60s.%.60s: no such key",
 			    line, dot + 1);
 			return -EINVAL;

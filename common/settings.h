@@ -97,7 +97,14 @@ struct settings_source {
 int  settings_load(const char *file, struct settings *s,
      struct settings_sources **sources, char err[CONF_ERR_MAX]);
 void settings_sources_free(struct settings_sources **sources);
-void settings_dump(const struct settings *s, const struct settings_sources *src);
+/*
+ * The same for any file of this shape (the agent's): the sections fill the
+ * struct at base, defaults first; sources then go with that struct.
+ */
+int  settings_read(const struct settings_section *sections, void *base,
+     const char *file, struct settings_sources **sources,
+     char err[CONF_ERR_MAX]);
+void settings_dump(const void *base, const struct settings_sources *src);
 
 /* Whether every CONF_FILE is a readable regular file now; err as above. */
 int settings_check_files(const struct settings *s,

@@ -1,0 +1,637 @@
+/*
+ * dp-agent/keep.c - the device's files; see keep.h.
+ * SPDX-License-Identifier: ISC
+ */
+#include "dp-agent/keep.h"
+
+#include "common/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define PARTS	  ".dpoint"
+#define STATE_MAX (8 << 20) /* bytes of one kept file */
+#define SLICE	  (1 << 20)
+
+struct placed {
+	struct placed *next;
+	struct hash    hash;
+	uint64_t       size;
+	int64_t	       mtime_ns, ctime_ns;
+	bool	       marked;
+	char	       path[];
+};
+
+#define BUCKETS 4096
+
+struct keep {
+	int	       targets_fd, parts_fd, state_fd, tuf_fd;
+	FILE	      *list;
+	struct placed *placed[BUCKETS];
+	uint8_t	      *buf; /* SLICE bytes */
+};
+
+bool
+keep_path_is_good(const char *path)
+{
+	const char *part = path;
+	size_t	    n;
+
+	if (strlen(path) >= KEEP_PATH_LEN || path[0] == '\0')
+		return false;
+	for (const char *p = path; *p != '\0'; p++)
+		if ((unsigned char)*p < ' ' || *p == 127 || *p == '\\')
+			return false;
+	for (;; part += n + 1) {
+		n = strcspn(part, "/");
+		if (n == 0 || n > 255 || strncmp(part, PARTS, 7) == 0 ||
+		    (n <= 2 && strncmp(part, "..", n) == 0))
+			return false;
+		if (part[n] == '\0')
+			return true;
+	}
+}
+
+static bool
+key_is_good(const char *key)
+{
+	static const char ok[] = "abcdefghijklmnopqrstuvwxyz"
+				 "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._%-";
+	size_t		  n = strlen(key);
+
+	return n > 0 && n <= 200 && key[0] != '.' && strspn(key, ok) == n;
+}
+
+/* Opens beneath dir, following no link anywhere. */
+static int
+open_beneath(int dir, const char *path, uint64_t flags, uint64_t mode)
+{
+	struct open_how how = { .flags = flags | O_CLOEXEC,
+		.mode = mode,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
+		    RESOLVE_NO_MAGICLINKS };
+	int fd = (int)syscall(SYS_openat2, dir, path, &how, sizeof(how));
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int
+make_dir_at(int dir, const char *path, mode_t mode, int *fd)
+{
+	if (mkdirat(dir, path, mode) < 0 && errno != EEXIST)
+		return -errno;
+	*fd = openat(dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return *fd < 0 ? -errno : 0;
+}
+
+static int
+make_dirs(const char *path, mode_t mode, int *fd)
+{
+	char part[300];
+
+	for (size_t i = 1; path[i] != '\0' && i < sizeof(part); i++)
+		if (path[i] == '/') {
+			memcpy(part, path, i);
+			part[i] = '\0';
+			if (mkdir(part, 0755) < 0 && errno != EEXIST)
+				return -errno;
+		}
+	return make_dir_at(AT_FDCWD, path, mode, fd);
+}
+
+/* -- the list of placed files -- */
+
+static size_t
+bucket(const char *path)
+{
+	uint32_t h = 2166136261u;
+
+	while (*path != '\0')
+		h = (h ^ (unsigned char)*path++) * 16777619u;
+	return h % BUCKETS;
+}
+
+static struct placed *
+find(struct keep *k, const char *path)
+{
+	struct placed *p = k->placed[bucket(path)];
+
+	while (p != NULL && strcmp(p->path, path) != 0)
+		p = p->next;
+	return p;
+}
+
+static int64_t
+ns(struct timespec t)
+{
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static bool
+is_as_listed(const struct placed *p, const struct stat *st)
+{
+	return (uint64_t)st->st_size == p->size &&
+	    ns(st->st_mtim) == p->mtime_ns && ns(st->st_ctim) == p->ctime_ns;
+}
+
+static struct placed *
+enter(struct keep *k, const char *path)
+{
+	struct placed *p = find(k, path);
+	size_t	       n = strlen(path) + 1;
+
+	if (p != NULL)
+		return p;
+	if ((p = calloc(1, sizeof(*p) + n)) == NULL)
+		return NULL;
+	memcpy(p->path, path, n);
+	p->next = k->placed[bucket(path)];
+	k->placed[bucket(path)] = p;
+	return p;
+}
+
+static void
+forget(struct keep *k, struct placed *p)
+{
+	struct placed **at = &k->placed[bucket(p->path)];
+
+	while (*at != p)
+		at = &(*at)->next;
+	*at = p->next;
+	free(p);
+}
+
+static void
+write_line(FILE *f, const struct placed *p)
+{
+	char hex[HASH_HEX];
+
+	hash_to_hex(&p->hash, hex);
+	fprintf(f, "%s %llu %lld %lld %s\n", hex, (unsigned long long)p->size,
+	    (long long)p->mtime_ns, (long long)p->ctime_ns, p->path);
+}
+
+/* A line that is cut or strange is left out: that file is hashed again. */
+static void
+read_line(struct keep *k, char *line)
+{
+	char		  *end;
+	struct placed	  *p, v = { 0 };
+	unsigned long long size;
+
+	line[strcspn(line, "\n")] = '\0';
+	if (strlen(line) < HASH_HEX + 5 ||
+	    hash_from_hex(&v.hash, line, HASH_HEX - 1) < 0)
+		return;
+	size = strtoull(line + HASH_HEX, &end, 10);
+	v.mtime_ns = strtoll(end, &end, 10);
+	v.ctime_ns = strtoll(end, &end, 10);
+	if (*end++ != ' ' || !keep_path_is_good(end) ||
+	    (p = enter(k, end)) == NULL)
+		return;
+	p->hash = v.hash;
+	p->size = size;
+	p->mtime_ns = v.mtime_ns;
+	p->ctime_ns = v.ctime_ns;
+}
+
+/* Reads the list and writes it anew, without the lines that count no more. */
+static int
+load_list(struct keep *k)
+{
+	FILE  *f;
+	char  *line = NULL;
+	size_t cap = 0;
+	int    fd = openat(k->state_fd, "placed", O_RDONLY | O_CLOEXEC);
+
+	if (fd >= 0 && (f = fdopen(fd, "r")) != NULL) {
+		while (getline(&line, &cap, f) > 0)
+			read_line(k, line);
+		free(line);
+		fclose(f);
+	}
+	fd = openat(k->state_fd, "placed.new",
+	    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd < 0 || (f = fdopen(fd, "w")) == NULL)
+		return -errno;
+	for (size_t i = 0; i < BUCKETS; i++)
+		for (struct placed *p = k->placed[i]; p != NULL; p = p->next)
+			write_line(f, p);
+	if (fflush(f) != 0 || fdatasync(fd) < 0 ||
+	    renameat(k->state_fd, "placed.new", k->state_fd, "placed") < 0) {
+		fclose(f);
+		return -errno;
+	}
+	k->list = f; /* lines are appended from here on */
+	return 0;
+}
+
+static void
+remember(struct keep *k, const char *path, const struct hash *h,
+    const struct stat *st)
+{
+	struct placed *p = enter(k, path);
+
+	if (p == NULL)
+		return; /* it is hashed again next time */
+	p->hash = *h;
+	p->size = (uint64_t)st->st_size;
+	p->mtime_ns = ns(st->st_mtim);
+	p->ctime_ns = ns(st->st_ctim);
+	p->marked = true;
+	write_line(k->list, p);
+	fflush(k->list); /* a full disk costs a line, that is a hash later */
+	clearerr(k->list);
+}
+
+int
+keep_open(struct keep **out, const char *target_dir, const char *state_dir)
+{
+	struct keep *k = calloc(1, sizeof(*k));
+	int	     r;
+
+	*out = NULL;
+	if (k == NULL)
+		return -ENOMEM;
+	k->targets_fd = k->parts_fd = k->state_fd = k->tuf_fd = -1;
+	if ((k->buf = malloc(SLICE)) == NULL)
+		r = -ENOMEM;
+	else if ((r = make_dirs(target_dir, 0755, &k->targets_fd)) == 0 &&
+	    (r = make_dir_at(k->targets_fd, PARTS, 0700, &k->parts_fd)) == 0 &&
+	    (r = make_dirs(state_dir, 0755, &k->state_fd)) == 0 &&
+	    (r = make_dir_at(k->state_fd, "tuf", 0755, &k->tuf_fd)) == 0)
+		r = load_list(k);
+	if (r < 0) {
+		keep_close(&k);
+		return r;
+	}
+	*out = k;
+	return 0;
+}
+
+void
+keep_close(struct keep **kp)
+{
+	struct keep   *k = *kp;
+	struct placed *p;
+
+	if (k == NULL)
+		return;
+	for (size_t i = 0; i < BUCKETS; i++)
+		while ((p = k->placed[i]) != NULL) {
+			k->placed[i] = p->next;
+			free(p);
+		}
+	if (k->list != NULL)
+		fclose(k->list);
+	if (k->targets_fd >= 0)
+		close(k->targets_fd);
+	if (k->parts_fd >= 0)
+		close(k->parts_fd);
+	if (k->state_fd >= 0)
+		close(k->state_fd);
+	if (k->tuf_fd >= 0)
+		close(k->tuf_fd);
+	free(k->buf);
+	free(k);
+	*kp = NULL;
+}
+
+/* -- files -- */
+
+static int
+hash_file(struct keep *k, int fd, struct hash *out)
+{
+	struct hash_run *run;
+	off_t		 at = 0;
+	ssize_t		 n = 0;
+	int		 r = hash_run_new(&run);
+
+	while (r == 0 && (n = pread(fd, k->buf, SLICE, at)) > 0) {
+		r = hash_run_add(run, k->buf, (size_t)n);
+		at += n;
+	}
+	if (r == 0 && n < 0)
+		r = -errno;
+	if (r == 0)
+		r = hash_run_end(run, out);
+	hash_run_free(&run);
+	return r;
+}
+
+int
+keep_has(struct keep *k, const char *path, const struct hash *h, uint64_t size)
+{
+	struct placed *p = find(k, path);
+	struct hash    got;
+	struct stat    st;
+	int	       fd, right = 0;
+
+	if (!keep_path_is_good(path))
+		return 0;
+	if (p != NULL)
+		p->marked = true;
+	fd = open_beneath(k->targets_fd, path, O_RDONLY | O_NONBLOCK, 0);
+	if (fd < 0)
+		return 0;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+	    (uint64_t)st.st_size == size) {
+		if (p != NULL && is_as_listed(p, &st))
+			right = hash_eq(&p->hash, h);
+		else if (hash_file(k, fd, &got) == 0 && hash_eq(&got, h)) {
+			remember(k, path, h, &st);
+			right = 1;
+		}
+	}
+	close(fd);
+	return right;
+}
+
+static void
+part_name(const struct hash *h, const char *suffix, char out[HASH_HEX + 8])
+{
+	char hex[HASH_HEX];
+
+	hash_to_hex(h, hex);
+	snprintf(out, HASH_HEX + 8, "%s%s", hex, suffix);
+}
+
+/* How many bytes of a partial file are certain, whatever happened. */
+static uint64_t
+part_length(struct keep *k, const struct hash *h, uint64_t size)
+{
+	char	name[HASH_HEX + 8], text[24] = "";
+	ssize_t n = 0;
+	int	fd;
+
+	part_name(h, ".len", name);
+	if ((fd = openat(k->parts_fd, name, O_RDONLY | O_CLOEXEC)) < 0)
+		return 0;
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (n <= 0)
+		return 0;
+	return strtoull(text, NULL, 10) <= size ? strtoull(text, NULL, 10)
+						: size;
+}
+
+int
+keep_part_open(struct keep *k, const struct hash *h, uint64_t size,
+    int *write_fd, int *read_fd, uint64_t *there)
+{
+	char	    name[HASH_HEX + 8];
+	struct stat st;
+	int	    r = 0;
+
+	*read_fd = -1;
+	part_name(h, "", name);
+	*write_fd = openat(k->parts_fd, name,
+	    O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+	if (*write_fd < 0)
+		return -errno;
+	*read_fd = openat(k->parts_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (*read_fd < 0 || fstat(*write_fd, &st) < 0 ||
+	    (size > 0 &&
+		fallocate(*write_fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)size) < 0 &&
+		errno != EOPNOTSUPP))
+		r = -errno;
+	if (r == 0) {
+		*there = part_length(k, h, size);
+		if (*there > (uint64_t)st.st_size)
+			*there = (uint64_t)st.st_size;
+		if (ftruncate(*write_fd, (off_t)*there) < 0)
+			r = -errno;
+	}
+	if (r < 0) {
+		close(*write_fd);
+		if (*read_fd >= 0)
+			close(*read_fd);
+		*write_fd = *read_fd = -1;
+		if (r == -ENOSPC)
+			keep_part_drop(k, h);
+	}
+	return r;
+}
+
+void
+keep_part_sync(struct keep *k, const struct hash *h, uint64_t durable)
+{
+	char name[HASH_HEX + 8], text[24];
+	int  fd, n;
+
+	part_name(h, ".len", name);
+	fd = openat(k->parts_fd, name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
+	    0600);
+	if (fd < 0)
+		return; /* costs what would have been gone on after */
+	n = snprintf(text, sizeof(text), "%-20llu\n",
+	    (unsigned long long)durable);
+	if (pwrite(fd, text, (size_t)n, 0) != n)
+		log_debug("partial file %s: length not noted", name);
+	close(fd);
+}
+
+void
+keep_part_drop(struct keep *k, const struct hash *h)
+{
+	char name[HASH_HEX + 8];
+
+	part_name(h, "", name);
+	unlinkat(k->parts_fd, name, 0);
+	part_name(h, ".len", name);
+	unlinkat(k->parts_fd, name, 0);
+}
+
+/* The directory of path, made if need be; *last is the final part. */
+static int
+open_parent(struct keep *k, const char *path, const char **last, int *out)
+{
+	char	    part[KEEP_PATH_LEN];
+	const char *slash = path;
+	int	    r;
+
+	while ((slash = strchr(slash, '/')) != NULL) {
+		memcpy(part, path, (size_t)(slash - path));
+		part[slash - path] = '\0';
+		if ((r = open_beneath(k->targets_fd, part,
+			 O_PATH | O_DIRECTORY, 0)) == -ENOENT) {
+			/* its parents are directories of ours by now */
+			if (mkdirat(k->targets_fd, part, 0755) < 0)
+				return -errno;
+		} else if (r < 0)
+			return r;
+		else
+			close(r);
+		slash++;
+	}
+	*last = strrchr(path, '/');
+	if (*last == NULL) {
+		*last = path;
+		r = openat(k->targets_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		r = r < 0 ? -errno : r;
+	} else {
+		memcpy(part, path, (size_t)(*last - path));
+		part[*last - path] = '\0';
+		++*last;
+		r = open_beneath(k->targets_fd, part, O_RDONLY | O_DIRECTORY, 0);
+	}
+	*out = r;
+	return r < 0 ? r : 0;
+}
+
+int
+keep_place(struct keep *k, const struct hash *h, const char *path)
+{
+	char	    name[HASH_HEX + 8];
+	const char *last = NULL;
+	struct hash got;
+	struct stat st;
+	int	    fd, dir = -1, r = 0;
+
+	if (!keep_path_is_good(path))
+		return -EINVAL;
+	part_name(h, "", name);
+	fd = openat(k->parts_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	/* refused as long as anyone could still write */
+	if (fcntl(fd, F_SETLEASE, F_RDLCK) < 0 && errno == EAGAIN)
+		r = -EBUSY;
+	if (r == 0 && (r = hash_file(k, fd, &got)) == 0 && !hash_eq(&got, h)) {
+		keep_part_drop(k, h);
+		r = -EBADMSG;
+	}
+	if (r == 0 && fsync(fd) < 0)
+		r = -errno;
+	if (r == 0 && (r = open_parent(k, path, &last, &dir)) == 0) {
+		if (renameat(k->parts_fd, name, dir, last) < 0 ||
+		    fsync(dir) < 0 || fstat(fd, &st) < 0)
+			r = -errno;
+		else
+			remember(k, path, h, &st);
+	}
+	close(fd); /* and the lease */
+	if (dir >= 0)
+		close(dir);
+	if (r == 0) {
+		part_name(h, ".len", name);
+		unlinkat(k->parts_fd, name, 0);
+	}
+	return r;
+}
+
+void
+keep_marks_clear(struct keep *k)
+{
+	for (size_t i = 0; i < BUCKETS; i++)
+		for (struct placed *p = k->placed[i]; p != NULL; p = p->next)
+			p->marked = false;
+}
+
+void
+keep_unmarked(struct keep *k, bool remove,
+    void (*tell)(void *ctx, const char *path), void *ctx)
+{
+	struct placed *p, *next;
+	struct stat    st;
+	int	       fd;
+
+	for (size_t i = 0; i < BUCKETS; i++)
+		for (p = k->placed[i]; p != NULL; p = next) {
+			next = p->next;
+			if (p->marked)
+				continue;
+			fd = open_beneath(k->targets_fd, p->path, O_PATH, 0);
+			if (fd < 0) {
+				forget(k, p);
+				continue;
+			}
+			/* only what we placed and nobody changed since */
+			if (remove && fstat(fd, &st) == 0 &&
+			    is_as_listed(p, &st) &&
+			    unlinkat(k->targets_fd, p->path, 0) == 0) {
+				tell(ctx, p->path);
+				forget(k, p);
+			} else
+				tell(ctx, p->path);
+			close(fd);
+		}
+}
+
+/* -- state -- */
+
+int
+keep_state_open(struct keep *k, const char *key)
+{
+	int fd;
+
+	if (!key_is_good(key))
+		return -EINVAL;
+	fd = openat(k->tuf_fd, key, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+static int
+replace(int dir, const char *name, const void *bytes, size_t len)
+{
+	const uint8_t *p = bytes;
+	char	       tmp[256];
+	ssize_t	       n;
+	int	       fd, r = 0;
+
+	snprintf(tmp, sizeof(tmp), "%s.new", name);
+	fd = openat(dir, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW |
+	    O_CLOEXEC, 0644);
+	if (fd < 0)
+		return -errno;
+	while (r == 0 && len > 0) {
+		if ((n = write(fd, p, len)) < 0)
+			r = -errno;
+		else {
+			p += n;
+			len -= (size_t)n;
+		}
+	}
+	if (r == 0 && fsync(fd) < 0)
+		r = -errno;
+	close(fd);
+	if (r == 0 && (renameat(dir, tmp, dir, name) < 0 || fsync(dir) < 0))
+		r = -errno;
+	if (r < 0)
+		unlinkat(dir, tmp, 0);
+	return r;
+}
+
+int
+keep_state_put(struct keep *k, const char *key, int from_fd)
+{
+	struct stat st;
+	char	   *buf;
+	ssize_t	    n;
+	int	    r;
+
+	if (!key_is_good(key) || fstat(from_fd, &st) < 0 ||
+	    !S_ISREG(st.st_mode) || st.st_size > STATE_MAX)
+		return -EINVAL;
+	if ((buf = malloc((size_t)st.st_size + 1)) == NULL)
+		return -ENOMEM;
+	n = pread(from_fd, buf, (size_t)st.st_size, 0);
+	r = n == st.st_size ? replace(k->tuf_fd, key, buf, (size_t)n) : -EIO;
+	free(buf);
+	return r;
+}
+
+void
+keep_doubt(struct keep *k)
+{
+	for (size_t i = 0; i < BUCKETS; i++)
+		for (struct placed *p = k->placed[i]; p != NULL; p = p->next)
+			p->mtime_ns = p->ctime_ns = -1;
+}

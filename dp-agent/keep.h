@@ -1,0 +1,69 @@
+/*
+ * dp-agent/keep.h - the device's files: what is under way, what is in place.
+ *
+ * Runs in the parent, which alone may write here. Parses nothing foreign: a
+ * path and a hash come from the child, both are checked, the bytes of a file
+ * are hashed and never looked at.
+ *
+ * target-dir/a/b.deb	   placed files, by their paths in the repository
+ * target-dir/.dpoint/	   partial files by hash, on the same file system, so
+ *			   that placing is one rename; <hash>.len holds the
+ *			   length that is on disk for certain
+ * state-dir/tuf/KEY	   what the child keeps: trusted metadata, byte for byte
+ * state-dir/placed	   one line a placed file, appended; the last one counts
+ *			   and status.json, the last round as it tells it
+ *
+ * Errors: 0 or a negative errno; -EBADMSG wrong bytes, -EINVAL a path or key
+ *         that must not be, -EBUSY the child still has the file open.
+ * SPDX-License-Identifier: ISC
+ */
+#ifndef DP_AGENT_KEEP_H
+#define DP_AGENT_KEEP_H
+
+#include "common/hash.h"
+
+#include <stdbool.h>
+
+#define KEEP_PATH_LEN 1024
+
+struct keep;
+
+/* Makes the directories and reads the list of placed files. */
+int  keep_open(struct keep **out, const char *target_dir, const char *state_dir);
+void keep_close(struct keep **k);
+
+/* Whether a path may name a file of ours: no empty, "." or ".." part, none
+ * that begins with ".dpoint", no control byte. */
+bool keep_path_is_good(const char *path);
+
+/*
+ * The file is in place and right: 1 (from the list, if size and times are still
+ * those; else it is hashed), else 0. Marks the path as meant for this device.
+ */
+int keep_has(struct keep *k, const char *path, const struct hash *h,
+    uint64_t size);
+
+/* A partial file: two descriptors, the caller's, and the length to go on after.
+ * Space for size bytes is reserved first: -ENOSPC before the first byte. */
+int  keep_part_open(struct keep *k, const struct hash *h, uint64_t size,
+     int *write_fd, int *read_fd, uint64_t *there);
+void keep_part_sync(struct keep *k, const struct hash *h, uint64_t durable);
+void keep_part_drop(struct keep *k, const struct hash *h);
+
+/* No writer left, the hash is right, on disk, then renamed to its path. */
+int keep_place(struct keep *k, const struct hash *h, const char *path);
+
+/* A round begins: nothing is marked. At its end: what is placed, unmarked and
+ * still there is told, and removed if so wished. */
+void keep_marks_clear(struct keep *k);
+void keep_unmarked(struct keep *k, bool remove,
+    void (*tell)(void *ctx, const char *path), void *ctx);
+
+/* State by key ([A-Za-z0-9._%-], at most 200): replaced whole, atomically. */
+int keep_state_open(struct keep *k, const char *key); /* descriptor, -ENOENT */
+int keep_state_put(struct keep *k, const char *key, int from_fd);
+
+/* What is in place is hashed again the next time it is asked for. */
+void keep_doubt(struct keep *k);
+
+#endif

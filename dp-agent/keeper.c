@@ -1,0 +1,224 @@
+/*
+ * dp-agent/keeper.c - what the network child may ask of the parent.
+ *
+ * Runs in the parent. Believes nothing: the table bounds every message, keep.c
+ * checks every path, key and hash again.
+ * SPDX-License-Identifier: ISC
+ */
+#include "dp-agent/agent.h"
+
+#include "common/log.h"
+#include "common/size.h"
+#include "common/wr.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static void
+rd_hash(struct rd *r, struct hash *h)
+{
+	const uint8_t *p = rd_bytes(r, HASH_LEN);
+
+	if (p != NULL)
+		memcpy(h->b, p, HASH_LEN);
+}
+
+static int
+on_kept_get(void *ctx, struct ipc_msg *m)
+{
+	struct agent *a = ctx;
+	char	      key[256];
+	int	      fd;
+
+	rd_str(&m->rd, key, sizeof(key));
+	if (rd_done(&m->rd) < 0)
+		return -EBADMSG;
+	fd = keep_state_open(a->keep, key);
+	if (fd == -EINVAL)
+		return -EBADMSG;
+	return fd < 0
+	    ? ipc_send(a->keeper, MSG_KEPT_NONE, m->id, NULL, 0)
+	    : ipc_send_fds(a->keeper, MSG_KEPT, m->id, NULL, 0, fd, -1);
+}
+
+static int
+on_kept_put(void *ctx, struct ipc_msg *m)
+{
+	struct agent *a = ctx;
+	char	      key[256];
+	int	      r;
+
+	rd_str(&m->rd, key, sizeof(key));
+	if (rd_done(&m->rd) < 0)
+		return -EBADMSG;
+	r = keep_state_put(a->keep, key, m->fds[0]);
+	if (r == -EINVAL)
+		return -EBADMSG;
+	if (r < 0)
+		log_warn_err(r, "state %s: not kept", key);
+	return 0;
+}
+
+static int
+answer_no(struct agent *a, uint32_t id, int r)
+{
+	uint8_t	  buf[300];
+	struct wr w = wr_to(buf, sizeof(buf));
+
+	wr_u32(&w, (uint32_t)-r);
+	wr_str(&w, strerror(-r));
+	return ipc_send(a->keeper, MSG_STORE_NO, id, buf, w.len);
+}
+
+static int
+on_target_open(void *ctx, struct ipc_msg *m)
+{
+	struct agent *a = ctx;
+	struct hash   h = { 0 };
+	char	      path[KEEP_PATH_LEN];
+	uint8_t	      buf[8];
+	struct wr     w = wr_to(buf, sizeof(buf));
+	uint64_t      size, there;
+	int	      r, wfd, rfd;
+
+	rd_hash(&m->rd, &h);
+	size = rd_u64(&m->rd);
+	rd_str(&m->rd, path, sizeof(path));
+	if (rd_done(&m->rd) < 0 || size > INT64_MAX)
+		return -EBADMSG;
+	if (!keep_path_is_good(path))
+		return answer_no(a, m->id, -EINVAL);
+	if (keep_has(a->keep, path, &h, size))
+		return ipc_send(a->keeper, MSG_TARGET_HERE, m->id, NULL, 0);
+	r = keep_part_open(a->keep, &h, size, &wfd, &rfd, &there);
+	if (r < 0)
+		return answer_no(a, m->id, r);
+	wr_u64(&w, there);
+	return ipc_send_fds(a->keeper, MSG_TARGET_PART, m->id, buf, w.len, wfd,
+	    rfd);
+}
+
+static int
+on_target_sync(void *ctx, struct ipc_msg *m)
+{
+	struct agent *a = ctx;
+	struct hash   h = { 0 };
+	uint64_t      durable;
+
+	rd_hash(&m->rd, &h);
+	durable = rd_u64(&m->rd);
+	if (rd_done(&m->rd) < 0)
+		return -EBADMSG;
+	keep_part_sync(a->keep, &h, durable);
+	return 0;
+}
+
+static int
+on_target_done(void *ctx, struct ipc_msg *m)
+{
+	struct agent *a = ctx;
+	struct hash   h = { 0 };
+	char	      path[KEEP_PATH_LEN], kind[64], version[128];
+	int	      r;
+
+	rd_hash(&m->rd, &h);
+	rd_str(&m->rd, path, sizeof(path));
+	rd_str(&m->rd, kind, sizeof(kind));
+	rd_str(&m->rd, version, sizeof(version));
+	if (rd_done(&m->rd) < 0)
+		return -EBADMSG;
+	if ((r = keep_place(a->keep, &h, path)) < 0) {
+		log_warn_err(r, "%s: not placed", path);
+		return answer_no(a, m->id, r);
+	}
+	log_info("%s: verified and placed", path);
+	hook_add(a, &h, path, kind, version);
+	return ipc_send(a->keeper, MSG_STORE_OK, m->id, NULL, 0);
+}
+
+static int
+on_target_bad(void *ctx, struct ipc_msg *m)
+{
+	struct agent *a = ctx;
+	struct hash   h = { 0 };
+
+	rd_hash(&m->rd, &h);
+	if (rd_done(&m->rd) < 0)
+		return -EBADMSG;
+	keep_part_drop(a->keep, &h);
+	return 0;
+}
+
+static void
+tell_unmarked(void *ctx, const char *path)
+{
+	const struct agent *a = ctx;
+
+	log_info("%s: no longer meant for this device%s", path,
+	    a->conf.remove ? ", removed" : "");
+}
+
+static int
+on_round(void *ctx, struct ipc_msg *m)
+{
+	struct agent *a = ctx;
+	uint8_t	      known = rd_u8(&m->rd);
+	uint32_t      wanted = rd_u32(&m->rd), here = rd_u32(&m->rd);
+	uint64_t      bytes = rd_u64(&m->rd);
+	char	      error[600];
+
+	rd_str(&m->rd, error, sizeof(error));
+	if (rd_done(&m->rd) < 0)
+		return -EBADMSG;
+	if (known)
+		keep_unmarked(a->keep, a->conf.remove, tell_unmarked, a);
+	keep_marks_clear(a->keep);
+	if (error[0] != '\0')
+		log_warn("round: %s", error);
+	if (known)
+		log_info("round: %u of %u files verified and in place, %llu "
+			 "bytes received",
+		    here, wanted, (unsigned long long)bytes);
+	a->failures = 0;
+	if (a->once) {
+		a->round_over = true;
+		a->result = known && here == wanted ? 0 : 1;
+		children_stop(a);
+	}
+	return 0;
+}
+
+static const struct ipc_handler from_net[] = {
+	/* type		    nfds min max   fn */
+	{ MSG_KEPT_GET,	    0, 3,  202,	 on_kept_get },
+	{ MSG_KEPT_PUT,	    1, 3,  202,	 on_kept_put },
+	{ MSG_TARGET_OPEN,  0, 43, 1066, on_target_open },
+	{ MSG_TARGET_SYNC,  0, 40, 40,	 on_target_sync },
+	{ MSG_TARGET_DONE,  0, 39, 1254, on_target_done },
+	{ MSG_TARGET_BAD,   0, 32, 32,	 on_target_bad },
+	{ MSG_ROUND,	    0, 19, 618,	 on_round },
+};
+
+static void
+net_broken(void *ctx, struct ipc *c, int r)
+{
+	struct agent *a = ctx;
+
+	ipc_free(&c);
+	a->keeper = NULL;
+	if (r == -ENOTCONN)
+		return; /* its end is noticed by its pidfd */
+	log_warn_err(r, "network child: bad message, killed");
+	children_kill(a);
+}
+
+int
+keeper_open(struct agent *a, int take_fd)
+{
+	ipc_free(&a->keeper);
+	return ipc_new(a->loop, take_fd,
+	    (struct ipc_table){ from_net, COUNT(from_net) }, a, net_broken,
+	    1024, &a->keeper);
+}

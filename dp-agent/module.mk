@@ -1,0 +1,17 @@
+# dp-agent/ - the network agent: root parent and sandboxed network child.
+PROGS += dp-agent dp-agent-net
+dp-agent_SRCS := \
+	dp-agent/main.c \
+	dp-agent/conf.c \
+	dp-agent/hook.c \
+	dp-agent/keep.c \
+	dp-agent/keeper.c \
+	dp-agent/child.c \
+	dp-agent/status.c
+dp-agent-net_SRCS := \
+	dp-agent/net_main.c \
+	dp-agent/net_refresh.c \
+	dp-agent/net_sandbox.c \
+	dp-agent/net_source.c \
+	dp-agent/net_targets.c
+dp-agent-net_PKGS := libcurl

@@ -1,0 +1,120 @@
+/*
+ * dp-agent/net.h - the network child: what its parts share.
+ *
+ * One round: refresh the metadata from the first source that helps
+ * (net_refresh.c), then get what is meant for this device's group and not in
+ * place yet (net_targets.c), then tell the parent. Sockets come from
+ * dp-connect, files from the parent; the child owns neither.
+ * SPDX-License-Identifier: ISC
+ */
+#ifndef DP_AGENT_NET_H
+#define DP_AGENT_NET_H
+
+#include "common/download.h"
+#include "common/sandbox.h"
+#include "common/tuf.h"
+#include "common/worker.h"
+
+#define SOURCES_MAX 16
+#define PARALLEL_MAX 16
+#define ROLES 4 /* top-level roles, whose metadata is kept */
+
+struct source {
+	char	 url[1024];
+	unsigned failures;     /* in a row */
+	uint64_t retry_ms;     /* not before, loop_now_ms */
+	uint64_t bytes;
+	char	 error[300];
+};
+
+enum target_state {
+	TARGET_WAITS,
+	TARGET_ASKED,	/* the parent, whether it is here */
+	TARGET_COMES,	/* a download */
+	TARGET_PLACING, /* the parent checks it again */
+	TARGET_OK,
+	TARGET_FAILED,
+};
+
+struct net;
+
+struct target {
+	struct net	 *n;
+	char		 *path, *url_path;
+	char		  kind[64], version[128], error[300];
+	struct hash	  hash;
+	uint64_t	  size, synced, start;
+	enum target_state state;
+	int		  fd, read_fd;
+	unsigned	  tried; /* bits of sources */
+	size_t		  source;
+	struct download	 *download;
+};
+
+struct kept {
+	char  *bytes;
+	size_t len;
+};
+
+struct net {
+	struct worker	   *worker;
+	struct loop	   *loop;
+	struct ipc	   *keeper, *connector;
+	struct downloads   *downloads;
+	struct download_tls tls;
+	struct fetch_conf   conf;
+	char		   *conf_root; /* the first trusted root */
+	size_t		    conf_root_len;
+	struct source	    sources[SOURCES_MAX];
+	size_t		    nsources;
+	struct loop_timer  *timer; /* the next round */
+	unsigned	    rounds_failed;
+
+	/* refresh */
+	struct kept	 kept[ROLES];
+	unsigned	 kept_left; /* answers of the parent that are due */
+	struct tuf	*tuf;
+	struct tuf_want	 want;
+	struct download *download;
+	size_t		 source;
+	unsigned	 tried;
+	bool		 all_roles, without_kept;
+	int64_t		 refreshed; /* time of the last one that worked */
+	char		 error[600];
+	json_t		*metadata;  /* rows of the status */
+
+	/* targets */
+	struct target *targets;
+	size_t	       ntargets, at, under_way, here;
+	uint64_t       bytes; /* received in this round */
+};
+
+extern const char *const net_roles[ROLES];
+extern const struct sandbox net_sandbox;
+
+/* net_source.c */
+int  sources_init(struct net *n, const char *urls);
+/* The best source not in tried: in order, those that failed lately last.
+ * -ENOENT when all were tried. */
+int  source_pick(const struct net *n, unsigned tried, size_t *out);
+void source_worked(struct net *n, size_t i);
+void source_failed(struct net *n, size_t i, const char *why);
+
+/* net_refresh.c; ends with net_refreshed() */
+void refresh_start(struct net *n);
+
+/* net_targets.c; ends with net_round_over() */
+int  targets_collect(struct net *n, struct tuf *tuf);
+void targets_start(struct net *n);
+void targets_free(struct net *n);
+int  targets_on_here(struct net *n, struct ipc_msg *m);
+int  targets_on_part(struct net *n, struct ipc_msg *m);
+int  targets_on_ok(struct net *n, struct ipc_msg *m);
+int  targets_on_no(struct net *n, struct ipc_msg *m);
+
+/* net_main.c */
+void net_refreshed(struct net *n, bool ok);
+void net_round_over(struct net *n);
+int  net_keep(struct net *n, const char *key, const void *bytes, size_t len);
+
+#endif

@@ -1,0 +1,439 @@
+/*
+ * dp-agent/net_main.c - the network child: start, rounds, end.
+ *
+ * Runs as its own user in empty namespaces, behind its sandbox. Believes the
+ * parent's configuration and signatures that chain to its root.json; believes
+ * nothing that a distribution point, a repository or a proxy says. Starts as any
+ * worker of the suite does, with the parent in the master's place and in the
+ * store's.
+ * SPDX-License-Identifier: ISC
+ */
+#include "dp-agent/net.h"
+
+#include "common/log.h"
+#include "common/size.h"
+#include "common/wr.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PEM_MAX	     (1 << 20)
+#define ROOT_MAX     (1 << 20)
+#define KEPT_MAX     (8 << 20)
+#define SYSTEM_CA    "/etc/ssl/certs/ca-certificates.crt"
+#define SYSTEM_CA_MAX (4 << 20)
+#define RETRY_MIN    10000 /* after a round that failed */
+
+/* -- the parent, in the store's place -- */
+
+int
+net_keep(struct net *n, const char *key, const void *bytes, size_t len)
+{
+	const uint8_t *p = bytes;
+	uint8_t	       buf[256];
+	struct wr      w = wr_to(buf, sizeof(buf));
+	size_t	       done = 0;
+	ssize_t	       k;
+	int	       fd = memfd_create("kept", MFD_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	while (done < len) {
+		if ((k = pwrite(fd, p + done, len - done, (off_t)done)) < 0) {
+			int r = -errno;
+
+			close(fd);
+			return r;
+		}
+		done += (size_t)k;
+	}
+	wr_str(&w, key);
+	return ipc_send_fds(n->keeper, MSG_KEPT_PUT, 0, buf, w.len, fd, -1);
+}
+
+static int
+kept_answer(struct net *n)
+{
+	if (n->kept_left == 0)
+		return -EBADMSG;
+	if (--n->kept_left == 0)
+		refresh_start(n);
+	return 0;
+}
+
+static int
+on_kept(void *ctx, struct ipc_msg *m)
+{
+	struct net *n = ctx;
+	off_t	    len = lseek(m->fds[0], 0, SEEK_END);
+	char	   *buf;
+
+	if (m->id >= ROLES || len < 0 || len > KEPT_MAX)
+		return -EBADMSG;
+	if ((buf = malloc((size_t)len + 1)) == NULL)
+		return -ENOMEM;
+	if (pread(m->fds[0], buf, (size_t)len, 0) == len) {
+		free(n->kept[m->id].bytes);
+		n->kept[m->id] = (struct kept){ buf, (size_t)len };
+	} else
+		free(buf);
+	return kept_answer(n);
+}
+
+static int
+on_kept_none(void *ctx, struct ipc_msg *m)
+{
+	(void)m;
+	return kept_answer(ctx);
+}
+
+static int
+on_here(void *ctx, struct ipc_msg *m)
+{
+	return targets_on_here(ctx, m);
+}
+
+static int
+on_part(void *ctx, struct ipc_msg *m)
+{
+	return targets_on_part(ctx, m);
+}
+
+static int
+on_ok(void *ctx, struct ipc_msg *m)
+{
+	return targets_on_ok(ctx, m);
+}
+
+static int
+on_no(void *ctx, struct ipc_msg *m)
+{
+	return targets_on_no(ctx, m);
+}
+
+static const struct ipc_handler from_keeper[] = {
+	/* type		   nfds min max fn */
+	{ MSG_KEPT,	   1, 0, 0,   on_kept },
+	{ MSG_KEPT_NONE,   0, 0, 0,   on_kept_none },
+	{ MSG_TARGET_HERE, 0, 0, 0,   on_here },
+	{ MSG_TARGET_PART, 2, 8, 8,   on_part },
+	{ MSG_STORE_OK,	   0, 0, 0,   on_ok },
+	{ MSG_STORE_NO,	   0, 6, 300, on_no },
+};
+
+static void
+keeper_broken(void *ctx, struct ipc *c, int r)
+{
+	struct net *n = ctx;
+
+	(void)c;
+	if (r != -ENOTCONN)
+		log_warn_err(r, "parent: bad message");
+	loop_stop(n->loop, r); /* without it there is nothing to do here */
+}
+
+/* -- the connector -- */
+
+static int
+on_connected(void *ctx, struct ipc_msg *m)
+{
+	struct net *n = ctx;
+	char	    address[128];
+
+	rd_str(&m->rd, address, sizeof(address));
+	if (rd_done(&m->rd) < 0)
+		return -EBADMSG;
+	downloads_socket(n->downloads, m->id, ipc_take_fd(m, 0), address);
+	return 0;
+}
+
+static int
+on_connect_no(void *ctx, struct ipc_msg *m)
+{
+	struct net *n = ctx;
+	char	    why[512];
+
+	(void)rd_u32(&m->rd);
+	rd_str(&m->rd, why, sizeof(why));
+	if (rd_done(&m->rd) < 0)
+		return -EBADMSG;
+	downloads_socket(n->downloads, m->id, -1, why);
+	return 0;
+}
+
+static const struct ipc_handler from_connector[] = {
+	/* type		  nfds min max	fn */
+	{ MSG_CONNECTED,  1,   2,  128, on_connected },
+	{ MSG_CONNECT_NO, 0,   6,  512, on_connect_no },
+};
+
+static void
+connector_broken(void *ctx, struct ipc *c, int r)
+{
+	struct net *n = ctx;
+
+	(void)r; /* the parent starts both of us anew */
+	ipc_free(&c);
+	n->connector = NULL;
+	downloads_sockets_lost(n->downloads);
+}
+
+static int
+ask_connect(void *ctx, uint32_t ticket, const char *host, uint16_t port)
+{
+	struct net *n = ctx;
+	uint8_t	    buf[URL_HOST_LEN + 16];
+	struct wr   w = wr_to(buf, sizeof(buf));
+
+	wr_u16(&w, port);
+	wr_u32(&w, (uint32_t)n->conf.connect_timeout * 1000);
+	wr_str(&w, host);
+	return n->connector == NULL
+	    ? -ENOTCONN
+	    : ipc_send(n->connector, MSG_CONNECT, ticket, buf, w.len);
+}
+
+static bool
+may_follow(void *ctx, const struct url *to)
+{
+	struct net *n = ctx;
+	struct url  u;
+
+	for (size_t i = 0; i < n->nsources; i++)
+		if (url_parse(n->sources[i].url, &u) == 0 &&
+		    url_same_host(&u, to))
+			return true;
+	return false;
+}
+
+static const struct downloads_ops line = {
+	.connect = ask_connect,
+	.may_follow = may_follow,
+};
+
+/* -- rounds -- */
+
+static void
+put_status(struct net *n)
+{
+	static const char *const states[] = { "waits", "waits", "comes",
+		"comes", "verified", "failed" };
+	json_t *sources = json_array(), *targets = json_array(), *o;
+	char   *text, hex[HASH_HEX];
+
+	for (size_t i = 0; i < n->nsources; i++) {
+		const struct source *s = &n->sources[i];
+
+		json_array_append_new(sources,
+		    json_pack("{s:s?,s:s,s:I,s:s?}", "url", s->url, "state",
+			s->failures > 0	  ? "failed"
+			    : s->bytes > 0 ? "works"
+					   : "not asked",
+			"bytes", (json_int_t)s->bytes, "error", s->error));
+	}
+	for (size_t i = 0; i < n->ntargets; i++) {
+		const struct target *t = &n->targets[i];
+
+		hash_to_hex(&t->hash, hex);
+		json_array_append_new(targets,
+		    json_pack("{s:s?,s:s,s:I,s:s,s:s,s:s?}", "path", t->path,
+			"state", states[t->state], "size", (json_int_t)t->size,
+			"sha256", hex, "kind", t->kind, "error",
+			t->state == TARGET_FAILED ? t->error : ""));
+	}
+	o = json_pack("{s:I,s:I,s:s?,s:I,s:I,s:I,s:o,s:O,s:o}", "time",
+	    (json_int_t)time(NULL), "refreshed", (json_int_t)n->refreshed,
+	    "error", n->error, "wanted", (json_int_t)n->ntargets, "verified",
+	    (json_int_t)n->here, "bytes", (json_int_t)n->bytes, "sources",
+	    sources, "metadata", n->metadata, "targets", targets);
+	if (o != NULL && (text = json_dumps(o, JSON_COMPACT)) != NULL) {
+		(void)net_keep(n, "status.json", text, strlen(text));
+		free(text);
+	}
+	json_decref(o);
+}
+
+/* base, give or take a tenth: devices must not ask all at once. */
+static uint64_t
+jitter(uint64_t base)
+{
+	uint16_t dice = 0;
+
+	if (getrandom(&dice, sizeof(dice), 0) < 0)
+		dice = 32768; /* the middle is no worse than none */
+	return base - base / 10 + base / 5 * dice / 65536;
+}
+
+static void
+tell_round(struct net *n, bool known)
+{
+	uint8_t	  buf[700];
+	struct wr w = wr_to(buf, sizeof(buf));
+
+	wr_u8(&w, known);
+	wr_u32(&w, (uint32_t)n->ntargets);
+	wr_u32(&w, (uint32_t)n->here);
+	wr_u64(&w, n->bytes);
+	wr_str(&w, n->error);
+	(void)ipc_send(n->keeper, MSG_ROUND, 0, buf, w.len);
+}
+
+static void
+end_round(struct net *n, bool known)
+{
+	bool	 ok = known && n->here == n->ntargets;
+	uint64_t ms = n->conf.interval * 1000;
+
+	put_status(n);
+	tell_round(n, known);
+	n->bytes = 0;
+	n->rounds_failed = ok ? 0 : n->rounds_failed + 1;
+	if (!ok)
+		ms = download_backoff_ms(n->rounds_failed,
+		    RETRY_MIN < ms ? RETRY_MIN : ms, ms);
+	loop_timer_set(n->timer, jitter(ms));
+}
+
+void
+net_refreshed(struct net *n, bool ok)
+{
+	if (ok)
+		targets_start(n);
+	else
+		end_round(n, false);
+}
+
+void
+net_round_over(struct net *n)
+{
+	end_round(n, true);
+}
+
+static void
+on_timer(void *ctx)
+{
+	refresh_start(ctx);
+}
+
+/* -- start -- */
+
+static int
+read_file(struct net *n, const char *key, char **out, size_t *len)
+{
+	int r = worker_file_text(n->worker, key, PEM_MAX, out, len);
+
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0)
+		log_err_err(r, "%s", key);
+	return r;
+}
+
+static int
+read_system_ca(struct net *n)
+{
+	FILE *f = fopen(SYSTEM_CA, "re");
+
+	if (f == NULL)
+		return 0; /* then https needs a private one */
+	if ((n->tls.ca = malloc(SYSTEM_CA_MAX)) != NULL) {
+		n->tls.ca_len = fread(n->tls.ca, 1, SYSTEM_CA_MAX - 1, f);
+		n->tls.ca[n->tls.ca_len] = '\0';
+	}
+	fclose(f);
+	return n->tls.ca != NULL ? 0 : -ENOMEM;
+}
+
+static void
+open_all(struct net *n)
+{
+	const struct settings *s = worker_settings(n->worker);
+	struct downloads_conf  dc = {
+		 .connect_ms = s->fetch.connect_timeout * 1000,
+		 .stall_ms = s->fetch.stall_timeout * 1000,
+	};
+	int r;
+
+	n->conf = s->fetch;
+	n->loop = worker_loop(n->worker);
+	if (downloads_setup() < 0 || tuf_setup() < 0 || hash_setup() < 0)
+		log_fatal(EXIT_TEMPORARY, "libcurl or OpenSSL does not start");
+	if (sources_init(n, s->content.upstream) < 0)
+		exit(EXIT_OPERATOR);
+	if ((r = worker_file_text(n->worker, "content.root", ROOT_MAX,
+		 &n->conf_root, &n->conf_root_len)) < 0)
+		log_fatal(EXIT_OPERATOR, "root: %s", strerror(-r));
+	if (read_file(n, "content.ca", &n->tls.ca, &n->tls.ca_len) < 0 ||
+	    read_file(n, "content.client-cert", &n->tls.cert,
+		&n->tls.cert_len) < 0 ||
+	    read_file(n, "content.client-key", &n->tls.key, &n->tls.key_len) < 0)
+		exit(EXIT_OPERATOR);
+	if (n->tls.ca == NULL && read_system_ca(n) < 0)
+		log_fatal(EXIT_TEMPORARY, "no memory");
+	n->metadata = json_array();
+	if (downloads_new(n->loop, &dc, &line, n, &n->downloads) < 0 ||
+	    loop_timer_new(n->loop, on_timer, n, &n->timer) < 0)
+		log_fatal(EXIT_TEMPORARY, "no memory");
+}
+
+static void
+open_channels(struct net *n)
+{
+	int fd, r = 0;
+
+	if ((fd = worker_peer(n->worker, PEER_STORE)) < 0)
+		log_fatal(EXIT_OPERATOR, "no channel to the parent");
+	if ((r = ipc_new(n->loop, fd,
+		 (struct ipc_table){ from_keeper, COUNT(from_keeper) }, n,
+		 keeper_broken, 8192, &n->keeper)) == 0 &&
+	    (fd = worker_peer(n->worker, PEER_CONNECT)) >= 0)
+		r = ipc_new(n->loop, fd,
+		    (struct ipc_table){ from_connector, COUNT(from_connector) },
+		    n, connector_broken, 1024, &n->connector);
+	if (r < 0)
+		log_fatal(EXIT_TEMPORARY, "channels: %s", strerror(-r));
+}
+
+/* What the parent keeps is asked for first; the last answer starts a round. */
+static void
+first_round(struct net *n)
+{
+	uint8_t buf[32];
+
+	for (uint32_t i = 0; i < ROLES; i++) {
+		struct wr w = wr_to(buf, sizeof(buf));
+
+		wr_str(&w, net_roles[i]);
+		if (ipc_send(n->keeper, MSG_KEPT_GET, i, buf, w.len) == 0)
+			n->kept_left++;
+	}
+}
+
+static const struct worker_ops ops = { 0 };
+
+int
+main(int argc, char *argv[])
+{
+	static struct net n;
+	char		  user[64];
+	int		  r;
+
+	n.worker = worker_start(PEER_FETCH, argc, argv);
+	log_init("dp-agent-net");
+	open_all(&n);
+	snprintf(user, sizeof(user), "%sagent",
+	    worker_settings(n.worker)->master.user_prefix);
+	priv_drop(user, NULL);
+	sandbox_enter(&net_sandbox);
+	open_channels(&n);
+	first_round(&n);
+	r = worker_run(n.worker, &ops, &n); /* until the parent says so */
+	return r == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

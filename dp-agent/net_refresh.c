@@ -1,0 +1,216 @@
+/*
+ * dp-agent/net_refresh.c - metadata, from one source after the other.
+ *
+ * Runs in the network child. A whole refresh comes from one source: a
+ * distribution point that is behind, or lies, is left for the next one. What
+ * the updater says is trusted goes to the parent at once, so that no later
+ * start can be rolled back behind it.
+ * SPDX-License-Identifier: ISC
+ */
+#include "dp-agent/net.h"
+
+#include "common/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+const char *const net_roles[ROLES] = { "root", "timestamp", "snapshot",
+	"targets" };
+
+static void step(struct net *n);
+static void next_source(struct net *n);
+
+static void
+kept_set(struct kept *k, const void *bytes, size_t len)
+{
+	char *copy = malloc(len);
+
+	if (copy == NULL)
+		return; /* the parent has it; this process begins behind it */
+	memcpy(copy, bytes, len);
+	free(k->bytes);
+	*k = (struct kept){ copy, len };
+}
+
+static int
+save(void *arg, const struct tuf_file *f)
+{
+	struct net *n = arg;
+
+	/* delegated roles are bound by snapshot.json, which is kept */
+	for (int i = 0; i < ROLES; i++)
+		if (strcmp(f->role, net_roles[i]) == 0) {
+			kept_set(&n->kept[i], f->bytes, f->len);
+			return net_keep(n, f->role, f->bytes, f->len);
+		}
+	return 0;
+}
+
+static int
+begin(struct net *n)
+{
+	struct tuf_conf c = { .now = time(NULL), .save = save, .arg = n };
+	int		r;
+
+	tuf_free(&n->tuf);
+	n->all_roles = false;
+	if ((r = tuf_new(&n->tuf, &c)) < 0)
+		return r;
+	if (n->without_kept || n->kept[0].bytes == NULL)
+		return tuf_local(n->tuf, "root", n->conf_root, n->conf_root_len);
+	for (int i = 0; r == 0 && i < ROLES; i++)
+		if (n->kept[i].bytes != NULL)
+			r = tuf_local(n->tuf, net_roles[i], n->kept[i].bytes,
+			    n->kept[i].len);
+	return r;
+}
+
+static void
+give_up_source(struct net *n, const char *why)
+{
+	snprintf(n->error, sizeof(n->error), "%.250s: %.340s",
+	    n->sources[n->source].url, why);
+	source_failed(n, n->source, why);
+	next_source(n);
+}
+
+static void
+on_metadata(void *ctx, const struct download_result *res)
+{
+	struct net *n = ctx;
+
+	n->download = NULL;
+	if (res->r == 0) {
+		n->bytes += res->len;
+		n->sources[n->source].bytes += res->len;
+		(void)tuf_give(n->tuf, res->bytes, res->len); /* step() sees */
+	} else if (res->r == -ENOENT)
+		(void)tuf_missing(n->tuf);
+	else {
+		give_up_source(n, res->text);
+		return;
+	}
+	step(n);
+}
+
+static int
+ask(struct net *n)
+{
+	char		     url[URL_LEN], path[TUF_PATH_LEN + 16];
+	const char	    *urls[1] = { url };
+	struct download_want w = { .urls = urls, .nurls = 1, .tls = &n->tls,
+		.max = n->want.max, .fd = -1, .read_fd = -1,
+		.done = on_metadata, .ctx = n };
+
+	snprintf(path, sizeof(path), "metadata/%s", n->want.path);
+	if (url_join(n->sources[n->source].url, path, true, url, sizeof(url)) < 0)
+		return -EINVAL;
+	return download_start(n->downloads, &w, &n->download);
+}
+
+static int
+add_row(void *arg, const struct tuf_file *f)
+{
+	struct net *n = arg;
+	char	    text[120];
+	struct tm   tm;
+	time_t	    t = (time_t)f->expires;
+	size_t	    k;
+
+	k = (size_t)snprintf(text, sizeof(text), "version %lld, expires ",
+	    (long long)f->version);
+	if (gmtime_r(&t, &tm) != NULL)
+		strftime(text + k, sizeof(text) - k, "%Y-%m-%d", &tm);
+	json_array_append_new(n->metadata,
+	    json_pack("{s:s?,s:I,s:I,s:s,s:s}", "role", f->role, "version",
+		(json_int_t)f->version, "expires", (json_int_t)f->expires, "text",
+		text, "warning", f->expired ? "expired" : ""));
+	return 0;
+}
+
+static void
+verified(struct net *n)
+{
+	int r;
+
+	json_decref(n->metadata);
+	n->metadata = json_array();
+	(void)tuf_files(n->tuf, add_row, n);
+	r = targets_collect(n, n->tuf);
+	tuf_free(&n->tuf);
+	if (r < 0) {
+		snprintf(n->error, sizeof(n->error), "list of files: %s",
+		    strerror(-r));
+		net_refreshed(n, false);
+		return;
+	}
+	source_worked(n, n->source);
+	n->error[0] = '\0';
+	n->refreshed = time(NULL);
+	net_refreshed(n, true);
+}
+
+static void
+step(struct net *n)
+{
+	char why[600];
+	int  r = tuf_next(n->tuf, &n->want);
+
+	if (r == 0 && !n->all_roles) {
+		n->all_roles = true;
+		tuf_load_all(n->tuf);
+		r = tuf_next(n->tuf, &n->want);
+	}
+	if (r == 1) {
+		if ((r = ask(n)) < 0)
+			give_up_source(n, strerror(-r));
+		return;
+	}
+	if (r == 0) {
+		verified(n);
+		return;
+	}
+	snprintf(why, sizeof(why), "%s", tuf_error(n->tuf));
+	if ((r == -EBADMSG || r == -EACCES) && !n->without_kept &&
+	    n->kept[0].bytes != NULL && tuf_version(n->tuf, "root") == 0) {
+		log_warn("kept root.json: %s; begins with the configured one",
+		    why);
+		n->without_kept = true;
+		n->tried = 0;
+		next_source(n);
+		return;
+	}
+	give_up_source(n, why);
+}
+
+static void
+next_source(struct net *n)
+{
+	int r;
+
+	if (source_pick(n, n->tried, &n->source) < 0) {
+		tuf_free(&n->tuf);
+		net_refreshed(n, false);
+		return;
+	}
+	n->tried |= 1U << n->source;
+	if ((r = begin(n)) < 0) {
+		snprintf(n->error, sizeof(n->error), "metadata: %s",
+		    strerror(-r));
+		tuf_free(&n->tuf);
+		net_refreshed(n, false);
+		return;
+	}
+	step(n);
+}
+
+void
+refresh_start(struct net *n)
+{
+	n->tried = 0;
+	n->error[0] = '\0';
+	next_source(n);
+}

@@ -1,0 +1,120 @@
+/*
+ * dp-agent/status.c - shows the last round.
+ *
+ * Runs in the administrator's own `dp-agent status`. The file was written by the
+ * network child: it is JSON of a bounded size and nothing of it is believed
+ * beyond being shown, without control bytes.
+ * SPDX-License-Identifier: ISC
+ */
+#include "dp-agent/agent.h"
+
+#include "common/json.h"
+#include "common/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define STATUS_MAX (8 << 20)
+
+static void
+show(const char *s)
+{
+	for (; *s != '\0'; s++)
+		putchar((unsigned char)*s < ' ' || *s == 127 ? '?' : *s);
+}
+
+static void
+show_time(const char *label, int64_t t)
+{
+	char	  text[40] = "never";
+	time_t	  v = (time_t)t;
+	struct tm tm;
+
+	if (t > 0 && gmtime_r(&v, &tm) != NULL)
+		strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S UTC", &tm);
+	printf("%-14s %s\n", label, text);
+}
+
+static void
+show_row(const json_t *row, const char *a, const char *b, const char *c)
+{
+	const char *s;
+
+	printf("  ");
+	s = js_str(row, a);
+	show(s != NULL ? s : "?");
+	s = js_str(row, b);
+	printf("  ");
+	show(s != NULL ? s : "");
+	if ((s = js_str(row, c)) != NULL && *s != '\0') {
+		printf(": ");
+		show(s);
+	}
+	putchar('\n');
+}
+
+static void
+show_text(const json_t *o)
+{
+	const json_t *row;
+	const char   *error = js_str(o, "error");
+	int64_t	      v = 0;
+	size_t	      i;
+
+	(void)js_int(o, "time", 0, INT64_MAX, &v);
+	show_time("last round", v);
+	v = 0;
+	(void)js_int(o, "refreshed", 0, INT64_MAX, &v);
+	show_time("last refresh", v);
+	if (error != NULL && *error != '\0') {
+		printf("%-14s ", "error");
+		show(error);
+		putchar('\n');
+	}
+	puts("sources");
+	json_array_foreach (js_arr(o, "sources"), i, row)
+		show_row(row, "url", "state", "error");
+	puts("metadata");
+	json_array_foreach (js_arr(o, "metadata"), i, row)
+		show_row(row, "role", "text", "warning");
+	puts("files");
+	json_array_foreach (js_arr(o, "targets"), i, row)
+		show_row(row, "path", "state", "error");
+}
+
+int
+status_print(const struct agent_conf *c, bool json)
+{
+	char	path[400], why[200], *buf;
+	json_t *o = NULL;
+	FILE   *f;
+	size_t	n;
+	int	r;
+
+	snprintf(path, sizeof(path), "%s/tuf/status.json", c->state_dir);
+	if ((f = fopen(path, "re")) == NULL) {
+		log_err("%s: %s", path,
+		    errno == ENOENT ? "no round has ended yet"
+				    : strerror(errno));
+		return 1;
+	}
+	if ((buf = malloc(STATUS_MAX)) == NULL) {
+		fclose(f);
+		return EXIT_TEMPORARY;
+	}
+	n = fread(buf, 1, STATUS_MAX, f);
+	fclose(f);
+	if ((r = js_parse(&o, buf, n, why, sizeof(why))) < 0)
+		log_err("%s: %s", path, why);
+	else if (json) {
+		json_dumpf(o, stdout, JSON_COMPACT);
+		putchar('\n');
+	} else
+		show_text(o);
+	json_decref(o);
+	free(buf);
+	return r < 0 || fflush(stdout) != 0 ? 1 : 0;
+}
