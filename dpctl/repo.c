@@ -377,10 +377,10 @@ repo_open(struct repo *r, struct args *a, enum repo_keys which)
 	    "version")), TUF_SNAPSHOT, &r->snapshot)) != EX_DONE ||
 	    (st = load_roles(r)) != EX_DONE)
 		return st;
-	if (which != REPO_NO_KEYS &&
+	if ((which == REPO_ALL_KEYS || which == REPO_ONLINE_KEYS) &&
 	    (st = load_keys(r, a, "keys", &r->keys)) != EX_DONE)
 		return st;
-	if (which == REPO_ALL_KEYS &&
+	if ((which == REPO_ALL_KEYS || which == REPO_ROOT_KEYS) &&
 	    (st = load_keys(r, a, "root-keys", &r->root_keys)) != EX_DONE)
 		return st;
 	return EX_DONE;
@@ -427,6 +427,31 @@ is_old(const struct repo *r, const char *role, const json_t *doc)
 	return doc_expires(doc) - r->now < repo_span(r, role) / 2;
 }
 
+/* By the keys that are asked for now: a rotation may have changed them. */
+static bool
+is_signed(const struct repo *r, const char *role, const json_t *doc)
+{
+	json_t *signers = repo_signers(r, role), *v;
+	int64_t good = 0;
+	size_t	len, i;
+	char   *text;
+
+	if (js_canon(doc_signed(doc), &text, &len) < 0)
+		return false;
+	json_array_foreach(json_object_get(signers, "keyids"), i, v)
+		good += has_good(doc, repo_pubs(r, role), json_string_value(v), text, len);
+	free(text);
+	return good >= json_integer_value(json_object_get(signers, "threshold"));
+}
+
+/* Whether a role's file must be written anew. */
+static bool
+is_due(const struct repo *r, const char *role, const json_t *doc)
+{
+	return json_object_get(r->changed, role) != NULL || is_old(r, role, doc) ||
+	    !is_signed(r, role, doc);
+}
+
 static json_t *
 fact_of(const json_t *doc, bool with_hash)
 {
@@ -455,16 +480,14 @@ repo_publish(struct repo *r, bool all, int *written)
 	int	    st, before = *written;
 
 	json_object_foreach(r->roles, role, doc) {
-		if (!all && json_object_get(r->changed, role) == NULL &&
-		    !is_old(r, role, doc))
+		if (!all && !is_due(r, role, doc))
 			continue;
 		if ((st = write_role(r, role, doc, written)) != EX_DONE)
 			return st;
 		snprintf(file, sizeof(file), "%s.json", role);
 		json_object_set_new(meta, file, fact_of(doc, false));
 	}
-	if (all || *written > before || json_object_get(r->changed, "snapshot") != NULL ||
-	    is_old(r, "snapshot", r->snapshot)) {
+	if (all || *written > before || is_due(r, "snapshot", r->snapshot)) {
 		if ((st = write_role(r, "snapshot", r->snapshot, written)) != EX_DONE)
 			return st;
 		json_object_set_new(js_obj(doc_signed(r->timestamp), "meta"),

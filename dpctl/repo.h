@@ -34,7 +34,7 @@ struct repo {
 	int64_t	       now;
 };
 
-enum repo_keys { REPO_NO_KEYS, REPO_ONLINE_KEYS, REPO_ALL_KEYS };
+enum repo_keys { REPO_NO_KEYS, REPO_ONLINE_KEYS, REPO_ROOT_KEYS, REPO_ALL_KEYS };
 
 /* repo_open takes the lock and loads all; repo_close is needed on failure too. */
 int  repo_begin(struct repo *r, const char *dir);
@@ -63,7 +63,10 @@ int doc_sign(json_t *doc, const json_t *signers, const struct keyring *ring,
 
 /* The next version of the root, signed by old and new keys: written, or waiting. */
 int repo_root_next(struct repo *r, json_t *root);
-/* Everything that changed, and what has less than half of its time left. */
+/*
+ * Everything that changed, what has less than half of its time left, and what is
+ * not signed by the keys that the newest root or delegation asks for.
+ */
 int repo_publish(struct repo *r, bool all, int *written);
 
 /* ---- repo_add.c: names and files -------------------------------------------- */

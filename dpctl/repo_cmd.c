@@ -566,6 +566,7 @@ int
 cmd_repo_rotate(struct args *a)
 {
 	const char *role = a->pos[1], *type;
+	char	    path[PATH_LEN];
 	json_t	   *retired = json_array();
 	struct repo r = { .lock = -1 };
 	bool	    delegated;
@@ -580,6 +581,14 @@ cmd_repo_rotate(struct args *a)
 		goto out;
 	}
 	repo_close(&r);
+	if (!delegated && (st = path_join(path, a->pos[0], "waiting.root.json")) !=
+	    EX_DONE)
+		goto out;
+	if (!delegated && access(path, F_OK) == 0) {
+		st = fail("%s: a new root waits for signatures already; dpctl repo sign"
+		    " finishes it, removing the file gives it up", path);
+		goto out;
+	}
 	if ((st = repo_open(&r, a, delegated ? REPO_ONLINE_KEYS : REPO_ALL_KEYS)) != EX_DONE)
 		goto out;
 	st = delegated ? rotate_delegated(&r, a, role, type, retired) :
@@ -606,7 +615,7 @@ cmd_repo_sign(struct args *a)
 	size_t		 len;
 	int		 st;
 
-	if ((st = repo_open(&r, a, REPO_ALL_KEYS)) != EX_DONE ||
+	if ((st = repo_open(&r, a, REPO_ROOT_KEYS)) != EX_DONE ||
 	    (st = path_join(path, r.dir, "waiting.root.json")) != EX_DONE)
 		goto out;
 	if (access(path, F_OK) < 0) {
@@ -622,7 +631,8 @@ cmd_repo_sign(struct args *a)
 		    m->version, doc_version(r.root));
 	else if ((st = repo_root_next(&r, m->doc)) == EX_DONE)
 		say(json_pack("{s:I}", "root", (json_int_t)m->version), "published root %"
-		    PRId64, m->version);
+		    PRId64 "; dpctl repo publish signs the rest with the keys it names",
+		    m->version);
 out:
 	tuf_meta_free(&m);
 	free(text);

@@ -100,6 +100,22 @@ hash_fd(struct verify *v, int fd, struct hash *out)
 	return r;
 }
 
+/* tuf_target_path gives a URL path; below a directory it is a file name again. */
+static void
+percent_decode(char *s)
+{
+	unsigned c;
+	char	*to = s;
+
+	for (; *s != '\0'; s++)
+		if (*s == '%' && sscanf(s + 1, "%2x", &c) == 1) {
+			*to++ = (char)c;
+			s += 2;
+		} else
+			*to++ = *s;
+	*to = '\0';
+}
+
 static int
 check_target(void *arg, const struct tuf_target *t)
 {
@@ -109,8 +125,10 @@ check_target(void *arg, const struct tuf_target *t)
 	struct stat    st;
 	int	       fd, r;
 
-	if (tuf_target_path(v->tuf, t, rel) < 0 ||
-	    path_join(path, v->dir, "targets/%s", rel) != EX_DONE)
+	if (tuf_target_path(v->tuf, t, rel) < 0)
+		return ++v->bad, 0;
+	percent_decode(rel);
+	if (path_join(path, v->dir, "targets/%s", rel) != EX_DONE)
 		return ++v->bad, 0;
 	if ((fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)) < 0 ||
 	    fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
