@@ -126,7 +126,7 @@ split(struct args *a, int argc, char *argv[], bool *help, bool *version)
 			    " lists its options", a->cmd->name, (int)len, word,
 			    a->cmd->name);
 		if (row == NULL)
-			return usage_error("--%.*s: no such option", (int)len, word);
+			return usage_error("no such option --%.*s", (int)len, word);
 		if (row->value == NULL && eq != NULL)
 			return usage_error("--%s takes no value", row->name);
 		if (row->value != NULL && eq == NULL && i + 1 == argc)

@@ -351,7 +351,7 @@ check_name(const char *name)
 	if (*name == '\0' || *name == '.' || *name == '-' ||
 	    strlen(name) > NAME_MAX_LEN || name[strspn(name, "abcdefghijklmnopqrstuvwxyz"
 	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")] != '\0')
-		return usage_error("name \"%s\": expected up to %d letters, digits,"
+		return usage_error("name \"%.80s\": expected up to %d letters, digits,"
 		    " \".\", \"_\" and \"-\"", name, NAME_MAX_LEN);
 	return EX_DONE;
 }

@@ -58,7 +58,7 @@ int
 target_name_check(const char *name)
 {
 	return good_path(name, TARGET_NAME_MAX) ? EX_DONE :
-	    usage_error("target name \"%s\": expected a relative path of up to %d bytes"
+	    usage_error("target name \"%.80s\": expected a relative path of up to %d bytes"
 	    " without blanks, \"\\\", empty parts, or parts that begin with \".\"", name,
 	    TARGET_NAME_MAX);
 }
@@ -68,14 +68,14 @@ group_check(const char *group)
 {
 	return strcmp(group, "/") == 0 ||
 	    (group[0] == '/' && good_path(group + 1, TUF_NAME_MAX - 16)) ? EX_DONE :
-	    usage_error("--group \"%s\": expected a path like /hq/berlin", group);
+	    usage_error("--group \"%.80s\": expected a path like /hq/berlin", group);
 }
 
 int
 role_check(const char *role)
 {
 	return good_path(role, TUF_NAME_MAX - 16) ? EX_DONE :
-	    usage_error("role \"%s\": expected a name without blanks", role);
+	    usage_error("role \"%.80s\": expected a name without blanks", role);
 }
 
 int
