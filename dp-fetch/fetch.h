@@ -45,6 +45,7 @@ int  job_want(struct fetch *f, struct repo *repo, const struct target *t,
 void job_leave(struct job_waiter *w);
 void jobs_pump(struct fetch *f);	/* start what may start */
 void jobs_store_lost(struct fetch *f);	/* begin again when it is back */
+void jobs_again(struct fetch *f, struct repo *repo); /* with its new source */
 void jobs_end(struct fetch *f);		/* keep partial files, then forget */
 
 /* -- repo.c: one repository -- */
@@ -65,15 +66,18 @@ struct repo_reply { /* an admin command that waits */
 	struct admin_reply *reply;
 };
 
+struct repo_source { /* where it comes from, by the configuration */
+	struct download_tls tls;
+	char		   *root;
+	size_t		    root_len;
+	char		    urls[DOWNLOAD_URLS_MAX][2048];
+	size_t		    nurls; /* 0: this repository is not wanted */
+};
+
 struct repo {
 	struct fetch	       *f;
 	const char	       *space, *prefix;
-	const struct repo_conf *conf;
-	struct download_tls	tls;
-	char		       *root; /* of the configuration */
-	size_t			root_len;
-	char			urls[DOWNLOAD_URLS_MAX][2048];
-	size_t			nurls;
+	struct repo_source	src;
 
 	enum repo_step		step;
 	struct loop_timer      *timer;
@@ -100,7 +104,12 @@ struct repo {
 
 int  repo_init(struct repo *r, struct fetch *f, const char *space,
      const char *prefix, const struct repo_conf *conf);
-int  repo_configure(struct repo *r); /* files and URLs of the configuration */
+/* A reload: prepare all, which may fail, then apply all, which may not. */
+int  repo_prepare(struct repo *r, const struct repo_conf *conf,
+     struct repo_source **out);
+void repo_apply(struct repo *r, struct repo_source **take);
+void repo_source_free(struct repo_source **s);
+void repo_check_expiry(struct repo *r);
 void repo_store_ready(struct repo *r);
 void repo_store_lost(struct repo *r);
 void repo_refresh(struct repo *r, struct admin_reply *reply); /* or NULL */

@@ -186,7 +186,7 @@ start_download(struct job *j)
 	struct repo	    *repo = j->repo;
 	char		     urls[DOWNLOAD_URLS_MAX][URL_LEN], path[TUF_PATH_LEN + 16];
 	const char	    *list[DOWNLOAD_URLS_MAX];
-	struct download_want want = { .urls = list, .tls = &repo->tls,
+	struct download_want want = { .urls = list, .tls = &repo->src.tls,
 		.has_length = true, .has_hash = true, .length = j->t.size,
 		.hash = j->t.hash, .fd = j->write_fd, .read_fd = j->read_fd,
 		.start = j->there, .progress = on_progress,
@@ -194,8 +194,8 @@ start_download(struct job *j)
 	int r;
 
 	snprintf(path, sizeof(path), "targets/%s", j->t.path);
-	for (size_t i = 0; i < repo->nurls; i++)
-		if (url_join(repo->urls[i], path, true, urls[want.nurls],
+	for (size_t i = 0; i < repo->src.nurls; i++)
+		if (url_join(repo->src.urls[i], path, true, urls[want.nurls],
 			URL_LEN) == 0) {
 			list[want.nurls] = urls[want.nurls];
 			want.nurls++;
@@ -409,6 +409,20 @@ jobs_store_lost(struct fetch *f)
 		j->step = QUEUED;
 		j->verified = false;
 		j->there = j->synced = 0;
+	}
+}
+
+void
+jobs_again(struct fetch *f, struct repo *repo)
+{
+	for (struct job *j = f->jobs; j != NULL; j = j->next) {
+		if (j->repo != repo || j->step != LOADING)
+			continue;
+		put_aside(j);
+		close(j->read_fd);
+		j->read_fd = -1;
+		j->step = WAITING; /* the store may still have to close it */
+		loop_timer_set(j->timer, BUSY_MS);
 	}
 }
 

@@ -97,8 +97,8 @@ may_follow(void *ctx, const struct url *to)
 	struct url    u;
 
 	for (size_t i = 0; i < REPOS; i++)
-		for (size_t k = 0; k < f->repos[i].nurls; k++)
-			if (url_parse(f->repos[i].urls[k], &u) == 0 &&
+		for (size_t k = 0; k < f->repos[i].src.nurls; k++)
+			if (url_parse(f->repos[i].src.urls[k], &u) == 0 &&
 			    url_same_host(&u, to))
 				return true;
 	return false;
@@ -139,20 +139,8 @@ on_minute(void *ctx)
 	localtime_r(&now, &tm);
 	wan_set_rate(&f->bucket, wan_rate_at(&f->wan, &tm), loop_now_ms(f->loop));
 	loop_timer_set(f->minute, (uint64_t)(60 - tm.tm_sec % 60) * 1000);
-	for (size_t i = 0; i < REPOS; i++) {
-		struct repo *r = &f->repos[i];
-
-		if (r->now == NULL || r->told_expired || r->now->expires > now)
-			continue;
-		r->told_expired = true;
-		log_warn("%s: %s metadata has expired; what was verified stays "
-			 "in force, nothing new is accepted",
-		    r->space, r->now->expires_role);
-		worker_event(f->worker, "metadata-expired",
-		    json_pack("{s:s,s:s,s:I}", "repository", r->space, "role",
-			r->now->expires_role, "expires",
-			(json_int_t)r->now->expires));
-	}
+	for (size_t i = 0; i < REPOS; i++)
+		repo_check_expiry(&f->repos[i]);
 }
 
 /* -- configuration -- */
@@ -209,20 +197,21 @@ on_reload(void *ctx)
 {
 	struct fetch	     *f = ctx;
 	const struct settings *s = worker_settings(f->worker);
+	struct repo_source   *src[REPOS] = { NULL };
 	struct downloads_conf dc;
 	int		      r;
 
-	if ((r = read_conf(f, &dc)) < 0)
+	if ((r = repo_prepare(&f->repos[0], &s->content, &src[0])) == 0 &&
+	    (r = repo_prepare(&f->repos[1], &s->site, &src[1])) == 0)
+		r = read_conf(f, &dc); /* the last to fail: it takes effect */
+	if (r < 0) {
+		repo_source_free(&src[0]);
+		repo_source_free(&src[1]);
 		return r;
+	}
 	downloads_set(f->downloads, &dc);
-	f->repos[0].conf = &s->content;
-	f->repos[1].conf = &s->site;
 	for (size_t i = 0; i < REPOS; i++) {
-		/* what is under way goes on from its partial files */
-		if (f->repos[i].step > REPO_IDLE)
-			repo_end(&f->repos[i]);
-		if ((r = repo_configure(&f->repos[i])) < 0)
-			return r;
+		repo_apply(&f->repos[i], &src[i]);
 		if (store_client_connected(f->store))
 			repo_store_ready(&f->repos[i]);
 	}

@@ -99,6 +99,20 @@ drop_work(struct repo *r)
 	r->r = 0;
 }
 
+void
+repo_check_expiry(struct repo *r)
+{
+	if (r->now == NULL || r->told_expired || r->now->expires > time(NULL))
+		return;
+	r->told_expired = true;
+	log_warn("%s: %s metadata has expired; what was verified stays in "
+		 "force, nothing new is accepted",
+	    r->space, r->now->expires_role);
+	worker_event(r->f->worker, "metadata-expired",
+	    json_pack("{s:s,s:s,s:I}", "repository", r->space, "role",
+		r->now->expires_role, "expires", (json_int_t)r->now->expires));
+}
+
 static void
 refresh_failed(struct repo *r, const char *why)
 {
@@ -117,6 +131,7 @@ refresh_failed(struct repo *r, const char *why)
 	worker_event(r->f->worker, "refresh-failed",
 	    json_pack("{s:s,s:s}", "repository", r->space, "error", copy));
 	answer(r, copy);
+	repo_check_expiry(r);
 	schedule(r);
 }
 
@@ -194,20 +209,20 @@ loaded(struct repo *r)
 
 	free(r->blob);
 	r->blob = NULL;
-	if (c == NULL || c->len != r->root_len ||
-	    memcmp(c->bytes, r->root, c->len) != 0) {
+	if (c == NULL || c->len != r->src.root_len ||
+	    memcmp(c->bytes, r->src.root, c->len) != 0) {
 		state_fini(&r->state); /* the operator chose another root */
-		root = json_loadb(r->root, r->root_len, 0, NULL);
+		root = json_loadb(r->src.root, r->src.root_len, 0, NULL);
 		version = json_integer_value(json_object_get(
 		    json_object_get(root, "signed"), "version"));
 		json_decref(root);
-		(void)state_put(&r->state, SAVED_CONFIG, "root", 0, r->root,
-		    r->root_len);
+		(void)state_put(&r->state, SAVED_CONFIG, "root", 0, r->src.root,
+		    r->src.root_len);
 		(void)state_put(&r->state, SAVED_ROLE, "root",
-		    (uint64_t)version, r->root, r->root_len);
+		    (uint64_t)version, r->src.root, r->src.root_len);
 		if (version > 0)
 			(void)state_put(&r->state, SAVED_ROOT, "root",
-			    (uint64_t)version, r->root, r->root_len);
+			    (uint64_t)version, r->src.root, r->src.root_len);
 	} else
 		offline_set(r);
 	r->state_loaded = true;
@@ -499,7 +514,7 @@ next_metadata(struct repo *r)
 {
 	char		     urls[DOWNLOAD_URLS_MAX][URL_LEN], path[TUF_PATH_LEN + 16];
 	const char	    *list[DOWNLOAD_URLS_MAX];
-	struct download_want want = { .urls = list, .tls = &r->tls, .fd = -1,
+	struct download_want want = { .urls = list, .tls = &r->src.tls, .fd = -1,
 		.read_fd = -1, .done = on_metadata, .ctx = r };
 	int		     e = tuf_next(r->tuf, &r->want);
 
@@ -517,8 +532,8 @@ next_metadata(struct repo *r)
 		return;
 	}
 	snprintf(path, sizeof(path), "metadata/%s", r->want.path);
-	for (size_t i = 0; i < r->nurls; i++)
-		if (url_join(r->urls[i], path, true, urls[want.nurls],
+	for (size_t i = 0; i < r->src.nurls; i++)
+		if (url_join(r->src.urls[i], path, true, urls[want.nurls],
 			URL_LEN) == 0) {
 			list[want.nurls] = urls[want.nurls];
 			want.nurls++;
@@ -881,61 +896,116 @@ free_tls(struct download_tls *t)
 	*t = (struct download_tls){ 0 };
 }
 
-/* Downloads borrow the certificates: nothing may be under way. */
-int
-repo_configure(struct repo *r)
+static bool
+same_bytes(const char *a, size_t na, const char *b, size_t nb)
 {
-	struct download_tls tls;
-	char		   *root = NULL, key[64];
-	size_t		    pos = 0, len = 0;
-	int		    e = 0;
+	return na == nb && (na == 0 || memcmp(a, b, na) == 0);
+}
 
-	if (r->conf->upstream[0] == '\0') {
-		r->step = REPO_OFF;
+static bool
+same_source(const struct repo *r, const struct repo_source *n)
+{
+	const struct repo_source *s = &r->src;
+
+	if (s->nurls != n->nurls ||
+	    !same_bytes(s->root, s->root_len, n->root, n->root_len) ||
+	    !same_bytes(s->tls.ca, s->tls.ca_len, n->tls.ca, n->tls.ca_len) ||
+	    !same_bytes(s->tls.cert, s->tls.cert_len, n->tls.cert,
+		n->tls.cert_len) ||
+	    !same_bytes(s->tls.key, s->tls.key_len, n->tls.key, n->tls.key_len))
+		return false;
+	for (size_t i = 0; i < n->nurls; i++)
+		if (strcmp(s->urls[i], n->urls[i]) != 0)
+			return false;
+	return true;
+}
+
+void
+repo_source_free(struct repo_source **sp)
+{
+	struct repo_source *s = *sp;
+
+	if (s == NULL)
+		return;
+	free_tls(&s->tls);
+	free(s->root);
+	free(s);
+	*sp = NULL;
+}
+
+/* What the configuration says now; changes nothing yet. */
+int
+repo_prepare(struct repo *r, const struct repo_conf *conf,
+    struct repo_source **out)
+{
+	struct repo_source *s;
+	char		    key[64];
+	size_t		    pos = 0;
+	int		    e;
+
+	if ((*out = s = calloc(1, sizeof(*s))) == NULL)
+		return -ENOMEM;
+	if (conf->upstream[0] == '\0')
 		return 0;
-	}
 	snprintf(key, sizeof(key), "%s.root", r->space);
-	e = worker_file_text(r->f->worker, key, ROOT_MAX, &root, &len);
-	if (e < 0) {
+	e = worker_file_text(r->f->worker, key, ROOT_MAX, &s->root,
+	    &s->root_len);
+	if (e < 0)
 		log_err("%s.root: %s: an upstream needs the first trusted "
 			"root.json",
 		    r->space, strerror(-e));
-		return e;
-	}
-	if ((e = read_tls(r, &tls)) < 0) {
+	else if ((e = read_tls(r, &s->tls)) < 0)
 		log_err("%s: certificates: %s", r->space, strerror(-e));
-		free_tls(&tls);
-		free(root);
-		return e;
+	while (s->nurls < DOWNLOAD_URLS_MAX &&
+	    conf_word(conf->upstream, &pos, s->urls[s->nurls],
+		sizeof(s->urls[0])))
+		s->nurls++;
+	if (e < 0)
+		repo_source_free(out);
+	return e;
+}
+
+/* Transfers go on, unless they are from what is no more to be asked. */
+void
+repo_apply(struct repo *r, struct repo_source **take)
+{
+	struct repo_source old = r->src;
+	bool		   other_root;
+
+	if (same_source(r, *take)) {
+		repo_source_free(take);
+		return;
 	}
-	free_tls(&r->tls);
-	r->tls = tls;
-	if (r->root == NULL || len != r->root_len ||
-	    memcmp(root, r->root, len) != 0)
+	other_root = !same_bytes(old.root, old.root_len, (*take)->root,
+	    (*take)->root_len);
+	if (r->step > REPO_IDLE)
+		refresh_failed(r, "the configuration has changed");
+	r->src = **take; /* before what borrows the old one begins again */
+	jobs_again(r->f, r);
+	free_tls(&old.tls);
+	free(old.root);
+	free(*take);
+	*take = NULL;
+	if (other_root)
 		r->state_loaded = false;
-	free(r->root);
-	r->root = root;
-	r->root_len = len;
-	r->nurls = 0;
-	while (r->nurls < DOWNLOAD_URLS_MAX &&
-	    conf_word(r->conf->upstream, &pos, r->urls[r->nurls],
-		sizeof(r->urls[0])))
-		r->nurls++;
-	if (r->step == REPO_OFF)
+	if (r->src.nurls == 0)
+		r->step = REPO_OFF;
+	else if (r->step == REPO_OFF || other_root)
 		r->step = REPO_LOADING;
-	return 0;
 }
 
 int
 repo_init(struct repo *r, struct fetch *f, const char *space,
     const char *prefix, const struct repo_conf *conf)
 {
-	int e;
+	struct repo_source *src;
+	int		    e;
 
-	*r = (struct repo){ .f = f, .space = space, .prefix = prefix,
-		.conf = conf };
-	e = loop_timer_new(f->loop, on_timer, r, &r->timer);
-	return e < 0 ? e : repo_configure(r);
+	*r = (struct repo){ .f = f, .space = space, .prefix = prefix };
+	if ((e = loop_timer_new(f->loop, on_timer, r, &r->timer)) == 0 &&
+	    (e = repo_prepare(r, conf, &src)) == 0)
+		repo_apply(r, &src);
+	return e;
 }
 
 void
