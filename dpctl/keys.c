@@ -19,7 +19,7 @@
 #include "dpctl/dpctl.h"
 #include "dpctl/keys.h"
 
-enum { KEY_FILE_MAX = 65536, RSA_BITS = 3072 };
+enum { KEY_FILE_MAX = 65536, RSA_BITS = 3072, RSA_LEAST = 2048 };
 
 static const struct {
 	const char *type;	/* as dpctl and OpenSSL's names go */
@@ -74,6 +74,23 @@ public_text(EVP_PKEY *pkey)
 	return text;
 }
 
+/* The row of types that the key is; COUNT(types) when it is none. */
+static size_t
+type_of(EVP_PKEY *pkey)
+{
+	char   group[32] = "";
+	size_t i;
+
+	for (i = 0; i < COUNT(types) && !EVP_PKEY_is_a(pkey, types[i].openssl); i++)
+		;
+	if (EVP_PKEY_is_a(pkey, "EC") && (EVP_PKEY_get_group_name(pkey, group,
+	    sizeof(group), NULL) != 1 || strcmp(group, "prime256v1") != 0))
+		return COUNT(types);
+	if (EVP_PKEY_is_a(pkey, "RSA") && EVP_PKEY_get_bits(pkey) < RSA_LEAST)
+		return COUNT(types);
+	return i;
+}
+
 /* pkey and path become the ring's, on failure too. */
 static int
 keyring_add(struct keyring *ring, EVP_PKEY *pkey, const char *path)
@@ -81,12 +98,10 @@ keyring_add(struct keyring *ring, EVP_PKEY *pkey, const char *path)
 	struct key  k = { .pkey = pkey, .path = strdup(path) };
 	struct key *more = reallocarray(ring->v, ring->n + 1, sizeof(*more));
 	char	   *text = NULL;
-	size_t	    i;
+	size_t	    i = type_of(pkey);
 
 	if (more != NULL)
 		ring->v = more;
-	for (i = 0; i < COUNT(types) && !EVP_PKEY_is_a(pkey, types[i].openssl); i++)
-		;
 	if (i < COUNT(types) && (text = public_text(pkey)) != NULL)
 		k.pub = json_pack("{s:s, s:s, s:{s:s}}", "keytype", types[i].keytype,
 		    "scheme", types[i].scheme, "keyval", "public", text);
