@@ -330,7 +330,7 @@ say "dp-master and its workers are up after $(since "$BEGAN") s"
 step "every agent gets what is meant for it"
 for n in $AGENT_NAMES; do
 	agent_conf "$n"
-	lab_run "$n" "$n-once" "$BIN/dp-agent" --config "$LAB/agents/$n.conf" --once
+	lab_run "$n" "$n-once" "$BIN/dp-agent" --config "$LAB/agents/$n.conf" --once --wait 150
 done
 progress
 TOOK=$(since "$BEGAN")

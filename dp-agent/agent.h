@@ -48,6 +48,7 @@ struct agent {
 	struct loop_timer *restart;
 	uint64_t	  started_ms;
 	unsigned	  failures;
+	uint64_t	  deadline_ms; /* of --once --wait */
 	bool		  once, stopping;
 	int		  result; /* exit status */
 	bool		  round_over;

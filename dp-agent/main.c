@@ -29,12 +29,16 @@
 static void
 usage(FILE *f)
 {
-	fputs("usage: dp-agent [--config FILE] [--once] [--verify]\n"
+	fputs("usage: dp-agent [--config FILE] [--once [--wait SECONDS]] "
+	      "[--verify]\n"
 	      "       dp-agent [--config FILE] status [--json]\n"
 	      "       dp-agent [--config FILE] --check-config | "
 	      "--dump-config\n"
 	      "  -c, --config FILE  default " CONF_FILE_DEFAULT "\n"
 	      "  -1, --once         one round, then end\n"
+	      "  -w, --wait SECONDS with --once: further rounds until all is "
+	      "in place,\n"
+	      "                     for so long at most\n"
 	      "  -r, --verify       hash again what is in place\n"
 	      "  -t, --check-config say whether the configuration is good\n"
 	      "  -d, --dump-config  print the values in force and where each "
@@ -50,7 +54,7 @@ usage(FILE *f)
 }
 
 struct args {
-	const char *file;
+	const char *file, *wait;
 	bool	    once, verify, json, status;
 	int	    action; /* 't', 'd' or 0 */
 };
@@ -61,6 +65,7 @@ parse_args(struct args *a, int argc, char *argv[])
 	static const struct option options[] = {
 		{ "config", required_argument, NULL, 'c' },
 		{ "once", no_argument, NULL, '1' },
+		{ "wait", required_argument, NULL, 'w' },
 		{ "verify", no_argument, NULL, 'r' },
 		{ "check-config", no_argument, NULL, 't' },
 		{ "dump-config", no_argument, NULL, 'd' },
@@ -72,13 +77,16 @@ parse_args(struct args *a, int argc, char *argv[])
 	int c;
 
 	a->file = CONF_FILE_DEFAULT;
-	while ((c = getopt_long(argc, argv, "c:1rtdjhV", options, NULL)) != -1)
+	while ((c = getopt_long(argc, argv, "c:1w:rtdjhV", options, NULL)) != -1)
 		switch (c) {
 		case 'c':
 			a->file = optarg;
 			break;
 		case '1':
 			a->once = true;
+			break;
+		case 'w':
+			a->wait = optarg;
 			break;
 		case 'r':
 			a->verify = true;
@@ -103,6 +111,10 @@ parse_args(struct args *a, int argc, char *argv[])
 	if (optind < argc && strcmp(argv[optind], "status") == 0) {
 		a->status = true;
 		optind++;
+	}
+	if (a->wait != NULL && !a->once) {
+		log_err("--wait goes with --once");
+		exit(EXIT_OPERATOR);
 	}
 	if (optind < argc || (a->json && !a->status)) {
 		log_err("unexpected argument \"%s\"",
@@ -242,6 +254,22 @@ on_signal(void *ctx, int signo)
 	agent_maybe_end(a);
 }
 
+/* --wait 5m */
+static uint64_t
+wait_ms(const char *text)
+{
+	static const struct conf_item item = { "wait", CONF_SECONDS, 0, "0", 0,
+		30 * 86400, "" };
+	uint64_t seconds;
+	char	 err[CONF_ERR_MAX];
+
+	if (text == NULL)
+		return 0;
+	if (conf_set(&item, &seconds, text, err) < 0)
+		log_fatal(EXIT_OPERATOR, "--wait: %s", err);
+	return seconds * 1000;
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -264,6 +292,7 @@ main(int argc, char *argv[])
 	if (r < 0 || (r = hooks_init(&a)) < 0 || (r = children_init(&a)) < 0 ||
 	    (r = loop_timer_new(a.loop, on_stop_timeout, &a, &stop_timer)) < 0)
 		log_fatal(EXIT_TEMPORARY, "start: %s", strerror(-r));
+	a.deadline_ms = loop_now_ms(a.loop) + wait_ms(args.wait);
 	children_start(&a);
 	r = loop_run(a.loop);
 	keep_close(&a.keep);

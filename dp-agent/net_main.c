@@ -29,7 +29,7 @@
 #define KEPT_MAX     (8 << 20)
 #define SYSTEM_CA    "/etc/ssl/certs/ca-certificates.crt"
 #define SYSTEM_CA_MAX (4 << 20)
-#define RETRY_MIN    10000 /* after a round that failed */
+#define RETRY_MIN    1000 /* after a round that failed */
 
 /* -- the parent, in the store's place -- */
 
