@@ -61,14 +61,13 @@ static const struct worker_ops ops = {
 
 /* As root the directory is "/" already; else it keeps its name. */
 static void
-enter_dir(const struct settings *conf, char root[256])
+enter_dir(const struct settings *conf)
 {
-	char user[64];
-	bool is_root = geteuid() == 0;
+	char	    user[64];
+	const char *root = geteuid() == 0 ? "/" : conf->store.dir;
 
 	snprintf(user, sizeof(user), "%sstore", conf->master.user_prefix);
 	priv_drop(user, conf->store.dir);
-	snprintf(root, 256, "%s", is_root ? "/" : conf->store.dir);
 	if (chdir(root) < 0)
 		log_fatal(EXIT_OPERATOR, "store.dir: %s: %s", conf->store.dir,
 		    strerror(errno));
@@ -130,7 +129,6 @@ int
 main(int argc, char *argv[])
 {
 	static struct store s;
-	char		    root[256];
 	int		    r, fd;
 
 	s.worker = worker_start(PEER_STORE, argc, argv);
@@ -140,9 +138,9 @@ main(int argc, char *argv[])
 	    loop_timer_new(s.loop, job_touch_flush, &s, &s.touch_timer) < 0 ||
 	    loop_timer_new(s.loop, on_drain, &s, &s.drain_timer) < 0)
 		log_fatal(EXIT_TEMPORARY, "no memory");
-	enter_dir(worker_settings(s.worker), root);
+	enter_dir(worker_settings(s.worker));
 	open_all(&s);
-	store_sandbox_enter(root);
+	sandbox_enter(&store_sandbox);
 	for (int role = PEER_CONTROL + 1; role < PEER_MAX; role++)
 		if ((fd = worker_peer(s.worker, (enum peer_role)role)) >= 0)
 			peer_take(&s, (enum peer_role)role, fd);

@@ -38,20 +38,15 @@ static const struct sandbox_call calls[] = {
 	{ SYS_sched_yield, "LMDB's locks", 0, 0 },
 };
 
-void
-store_sandbox_enter(const char *root)
-{
-	const struct sandbox_path paths[] = {
-		{ root, "content and index", 1 },
-		{ NULL, NULL, 0 },
-	};
-	const struct sandbox s = {
-		.calls = calls,
-		.ncalls = COUNT(calls),
-		.paths = paths,
-		/* two a partial file, answers that wait, ghosts, slack */
-		.max_fds = 16384,
-	};
+static const struct sandbox_path paths[] = {
+	{ ".", "content and index; the root, when started as root", 1 },
+	{ NULL, NULL, 0 },
+};
 
-	sandbox_enter(&s);
-}
+const struct sandbox store_sandbox = {
+	.calls = calls,
+	.ncalls = COUNT(calls),
+	.paths = paths,
+	/* two a partial file, answers that wait, ghosts, slack */
+	.max_fds = 16384,
+};

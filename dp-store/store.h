@@ -61,8 +61,8 @@ struct store {
 	bool		   draining;
 };
 
-/* dp-store/sandbox.c; root is what is the store's directory by then. */
-void store_sandbox_enter(const char *root);
+/* dp-store/sandbox.c; the working directory is the store's by then. */
+extern const struct sandbox store_sandbox;
 
 /* dp-store/peer.c */
 void peer_take(void *store, enum peer_role role, int take_fd);
