@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #define CONNS_MAX  64
+#define CONNS_BUSY 16 /* more, who are only told that it is busy */
 #define OUT_MAX	   ((size_t)16 << 20) /* of one reader */
 #define OUT_SUM	   ((size_t)32 << 20) /* of all */
 #define IDLE_MS	   60000
@@ -329,7 +330,6 @@ ask_kernel(struct conn *k)
 static void
 on_accept(void *ctx, int events)
 {
-	static const char busy[] = "error busy: 64 connections\n";
 	struct control	 *c = ctx;
 	struct conn	 *k;
 	int fd = accept4(c->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -337,9 +337,8 @@ on_accept(void *ctx, int events)
 	(void)events;
 	if (fd < 0)
 		return;
-	if (c->nconns >= CONNS_MAX || (k = calloc(1, sizeof(*k))) == NULL) {
-		if (write(fd, busy, sizeof(busy) - 1) < 0)
-			log_debug("admin socket: asker left");
+	if (c->nconns >= CONNS_MAX + CONNS_BUSY ||
+	    (k = calloc(1, sizeof(*k))) == NULL) {
 		close(fd);
 		return;
 	}
@@ -353,6 +352,10 @@ on_accept(void *ctx, int events)
 	c->conns = k;
 	c->nconns++;
 	ask_kernel(k);
+	if (c->nconns > CONNS_MAX) {
+		k->closing = true;
+		put_error(k, "busy: 64 connections");
+	}
 }
 
 /* Whether nobody can hear the answer any more. */
@@ -374,10 +377,12 @@ on_sweep(void *ctx)
 
 	loop_timer_set(c->sweep, SWEEP_MS);
 	while ((k = *p) != NULL) {
-		bool waits = k->out_len > k->out_off;
+		bool	 waits = k->out_len > k->out_off;
+		uint64_t limit = k->closing ? SWEEP_MS
+		    : waits		    ? STALL_MS
+					    : IDLE_MS;
 
-		if (!k->dead && !has_left(k) &&
-		    now - k->active < (waits ? STALL_MS : IDLE_MS)) {
+		if (!k->dead && !has_left(k) && now - k->active < limit) {
 			p = &k->next;
 			continue;
 		}

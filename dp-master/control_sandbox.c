@@ -21,5 +21,5 @@ static const struct sandbox_call calls[] = {
 const struct sandbox control_sandbox = {
 	.calls = calls,
 	.ncalls = COUNT(calls),
-	.max_fds = 128, /* 64 askers, the channels, slack */
+	.max_fds = 128, /* 80 askers, the channels, slack */
 };
