@@ -16,6 +16,7 @@ common_SRCS := \
 	common/settings.c \
 	common/spawn.c \
 	common/store_client.c \
+	common/supply.c \
 	common/tls.c \
 	common/tls_record.c \
 	common/tuf.c \

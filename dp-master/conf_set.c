@@ -33,7 +33,7 @@ conf_set_load(const char *file, struct conf_set **out, char err[CONF_ERR_MAX])
 /* Takes the socket that is open on this address already, or opens one. */
 static int
 open_listener(struct conf_set *c, const struct conf_set *keep, const char *key,
-    const char *address, char why[CONF_ERR_MAX])
+    unsigned readers, const char *address, char why[CONF_ERR_MAX])
 {
 	struct listener *l = &c->listeners[c->nlisteners];
 	int		 r = 0;
@@ -52,6 +52,7 @@ open_listener(struct conf_set *c, const struct conf_set *keep, const char *key,
 	}
 	snprintf(l->key, sizeof(l->key), "%s", key);
 	snprintf(l->address, sizeof(l->address), "%s", address);
+	l->readers = readers;
 	l->fd = -1;
 	for (size_t i = 0; keep != NULL && i < keep->nlisteners; i++)
 		if (strcmp(keep->listeners[i].address, address) == 0)
@@ -82,7 +83,8 @@ conf_set_open(struct conf_set *c, const struct conf_set *keep,
 			pos = 0;
 			while (i->type == CONF_LISTEN &&
 			    conf_word(list, &pos, word, sizeof(word)) == 1)
-				if (open_listener(c, keep, key, word, why) < 0)
+				if (open_listener(c, keep, key, sec->readers,
+					word, why) < 0)
 					return settings_blame(c->src, sec->name,
 					    i->key, why, err);
 		}

@@ -19,6 +19,7 @@
 #include <getopt.h>
 #include <pwd.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,21 +36,14 @@ static struct master master;
 static void
 usage(FILE *f)
 {
-	fputs("usage: dp-master [--config FILE] [--check-config] "
-	      "[--dump-config]\n"
-	      "  -c, --config FILE  default /etc/dpoint/dpoint.conf, then "
-	      "FILE.d/*.conf\n"
-	      "  -t, --check-config say whether the configuration is good, and "
-	      "exit\n"
-	      "  -d, --dump-config  print the values in force and where each is "
-	      "given, and exit\n"
-	      "  -f, --foreground   stay in the foreground (always so)\n"
-	      "  -h, --help         this\n"
-	      "  -V, --version      the version\n"
-	      "Signals: SIGHUP reloads, SIGTERM and SIGINT drain and end.\n"
-	      "Exit: 0 ended as told, 100 an operator must act, 111 try "
-	      "again.\n",
-	    f);
+	fputs("usage: dp-master [--config FILE] [--check-config | --dump-config]\n"
+	      "  -c, --config FILE   instead of /etc/dpoint/dpoint.conf\n"
+	      "  -t, --check-config  say whether it is good, and exit\n"
+	      "  -d, --dump-config   print what holds and where it is given\n"
+	      "  -f, --foreground    stay in the foreground (always so)\n"
+	      "  -h, --help; -V, --version\n"
+	      "SIGHUP reloads, SIGTERM and SIGINT drain and end. Exit: 0 as\n"
+	      "told, 100 an operator must act, 111 temporary.\n", f);
 }
 
 /* May end the process: --help, --check-config and the like. */
@@ -90,11 +84,9 @@ parse_args(struct master *m, int argc, char *argv[])
 			usage(stderr);
 			exit(EXIT_OPERATOR);
 		}
-	if (optind < argc) {
-		log_err("unexpected argument \"%s\"", argv[optind]);
-		usage(stderr);
-		exit(EXIT_OPERATOR);
-	}
+	if (optind < argc)
+		log_fatal(EXIT_OPERATOR, "unexpected argument \"%s\"; usage: "
+		    "dp-master --help", argv[optind]);
 	if (conf_set_load(m->file, &m->conf, err) < 0)
 		log_fatal(EXIT_OPERATOR, "%s", err);
 	if (action == 't')
@@ -115,8 +107,7 @@ find_users(struct master *m)
 
 	if (!m->is_root) {
 		log_warn("NOT ROOT: every worker runs as this user, without "
-			 "namespaces of its own; for a developer's machine "
-			 "only");
+			 "namespaces; for a developer's machine only");
 		return;
 	}
 	for (int i = PEER_CONTROL; i < PEER_MAX; i++) {
@@ -128,9 +119,6 @@ find_users(struct master *m)
 			    "user %s does not exist; systemd-sysusers "
 			    "packaging/sysusers/dpoint.conf creates it",
 			    name);
-		if (pw->pw_uid == 0)
-			log_fatal(EXIT_OPERATOR,
-			    "user %s is root: a worker must not be", name);
 		m->slots[i].uid = pw->pw_uid;
 	}
 }
@@ -197,10 +185,8 @@ on_register(void *ctx, int events)
 			s = &m->slots[i];
 	if (s == NULL || m->stopping || slot_is_alive(s)) {
 		log_warn("registration of process %ld, user %ld: refused, %s",
-		    (long)pid, (long)uid,
-		    s == NULL	  ? "no worker has this user"
-		    : m->stopping ? "dp-master ends"
-				  : "this worker is already here");
+		    (long)pid, (long)uid, s == NULL ? "no worker has this user"
+			: "this worker is already here");
 		close(pidfd);
 		close(fd);
 		return;
@@ -251,28 +237,29 @@ supply_all(struct master *m)
 	}
 }
 
-/* What a running master cannot change; NULL: nothing. */
-static const char *
-fixed_key(const struct settings *a, const struct settings *b)
+/* What a running master cannot change. */
+static int
+check_fixed(const struct settings *a, const struct settings *b,
+    char err[CONF_ERR_MAX])
 {
-	const struct {
-		const char *key, *a, *b;
-	} fixed[] = {
-		{ "master.run-dir", a->master.run_dir, b->master.run_dir },
-		{ "master.user-prefix", a->master.user_prefix,
-		    b->master.user_prefix },
-		{ "master.start", a->master.start, b->master.start },
-		{ "master.admin-read-group", a->master.admin_read_group,
-		    b->master.admin_read_group },
-		{ "master.admin-change-group", a->master.admin_change_group,
-		    b->master.admin_change_group },
-		{ "store.dir", a->store.dir, b->store.dir },
+#define FIXED(name, field) { name, offsetof(struct settings, field) }
+	static const struct { const char *key; size_t at; } fixed[] = {
+		FIXED("master.run-dir", master.run_dir),
+		FIXED("master.user-prefix", master.user_prefix),
+		FIXED("master.start", master.start),
+		FIXED("master.admin-read-group", master.admin_read_group),
+		FIXED("master.admin-change-group", master.admin_change_group),
+		FIXED("store.dir", store.dir),
 	};
 
 	for (size_t i = 0; i < COUNT(fixed); i++)
-		if (strcmp(fixed[i].a, fixed[i].b) != 0)
-			return fixed[i].key;
-	return NULL;
+		if (strcmp((const char *)a + fixed[i].at,
+			(const char *)b + fixed[i].at) != 0) {
+			snprintf(err, CONF_ERR_MAX,
+			    "%s: needs a restart to change", fixed[i].key);
+			return -EINVAL;
+		}
+	return 0;
 }
 
 void
@@ -280,7 +267,6 @@ master_reload(struct master *m, uint32_t id)
 {
 	struct conf_set *next;
 	char		 err[CONF_ERR_MAX];
-	const char	*key;
 
 	if (m->stopping)
 		return;
@@ -291,17 +277,9 @@ master_reload(struct master *m, uint32_t id)
 	}
 	m->reload_id = id;
 	notify_reloading();
-	if (conf_set_load(m->file, &next, err) < 0) {
-		reload_end(m, err);
-		return;
-	}
-	if ((key = fixed_key(&m->conf->s, &next->s)) != NULL) {
-		snprintf(err, sizeof(err), "%s: needs a restart to change", key);
-		conf_set_free(&next);
-		reload_end(m, err);
-		return;
-	}
-	if (conf_set_open(next, m->conf, err) < 0) {
+	if (conf_set_load(m->file, &next, err) < 0 ||
+	    check_fixed(&m->conf->s, &next->s, err) < 0 ||
+	    conf_set_open(next, m->conf, err) < 0) {
 		conf_set_free(&next);
 		reload_end(m, err);
 		return;
@@ -356,11 +334,10 @@ stop_next(struct master *m)
 
 		if (s->state == WORKER_DRAINING)
 			return; /* one after the other */
-		if (s->state != WORKER_STOPPED) {
+		if (s->state != WORKER_STOPPED)
 			slot_shutdown(s); /* may call us again */
-			if (slot_is_alive(s))
-				return;
-		}
+		if (slot_is_alive(s))
+			return;
 	}
 	loop_stop(m->loop, 0);
 }
@@ -377,14 +354,12 @@ master_state_changed(struct slot *s)
 	}
 	if (s->role == PEER_CONTROL)
 		m->ping_sent = m->pong_seen = 0;
-	for (int i = PEER_CONTROL; !m->ready && i < PEER_MAX; i++)
-		if (m->slots[i].state != WORKER_READY)
+	for (int i = PEER_CONTROL; i < PEER_MAX; i++)
+		if (m->ready || m->slots[i].state != WORKER_READY)
 			return;
-	if (!m->ready) {
-		m->ready = true;
-		log_info("every worker is ready");
-		notify_send("READY=1\nSTATUS=every worker is ready");
-	}
+	m->ready = true;
+	log_info("every worker is ready");
+	notify_send("READY=1\nSTATUS=every worker is ready");
 }
 
 static void

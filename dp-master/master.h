@@ -20,8 +20,9 @@
 #define LISTEN_MAX 64
 
 struct listener {
-	char key[64], address[128];
-	int  fd;
+	char	 key[64], address[128];
+	unsigned readers; /* bits 1 << role */
+	int	 fd;
 };
 
 struct conf_set {
@@ -80,7 +81,12 @@ int  slot_adopt(struct slot *s, pid_t pid, int take_pidfd, int take_channel);
 void slot_supply(struct slot *s);	/* configuration ... MSG_START */
 void slot_shutdown(struct slot *s);	/* MSG_SHUTDOWN, or stop its restart */
 void slot_kill(struct slot *s);
-bool slot_is_alive(const struct slot *s);
+
+static inline bool
+slot_is_alive(const struct slot *s)
+{
+	return s->pidfd >= 0;
+}
 
 /* main.c, told by slot.c */
 void master_reload(struct master *m, uint32_t id);

@@ -14,6 +14,7 @@
 #include "common/log.h"
 #include "common/size.h"
 #include "common/spawn.h"
+#include "common/supply.h"
 #include "common/wr.h"
 
 #include <errno.h>
@@ -45,40 +46,12 @@ static const struct { enum peer_role a, b; } pairs[] = {
 	{ PEER_SERVE, PEER_FETCH },
 };
 
-static int on_hello(void *ctx, struct ipc_msg *m);
-static int on_ready(void *ctx, struct ipc_msg *m);
-static int on_refused(void *ctx, struct ipc_msg *m);
-static int on_pong(void *ctx, struct ipc_msg *m);
-static int on_kill(void *ctx, struct ipc_msg *m);
-static int on_reload(void *ctx, struct ipc_msg *m);
-
-static const struct ipc_handler from_stranger[] = {
-	/* type	      nfds min max fn */
-	{ MSG_HELLO,   0, 3, 3, on_hello },
-};
-static const struct ipc_handler from_worker[] = {
-	{ MSG_READY,   0, 0, 0, on_ready },
-	{ MSG_REFUSED, 0, 1, 1, on_refused },
-};
-static const struct ipc_handler from_control[] = {
-	{ MSG_READY,   0, 0, 0, on_ready },
-	{ MSG_REFUSED, 0, 1, 1, on_refused },
-	{ MSG_PONG,    0, 8, 8, on_pong },
-	{ MSG_KILL,    0, 1, 1, on_kill },
-	{ MSG_RELOAD,  0, 0, 0, on_reload },
-};
 #define TABLE(t) ((struct ipc_table){ t, COUNT(t) })
 
 static const char *
 name_of(const struct slot *s)
 {
 	return peer_role_name(s->role);
-}
-
-bool
-slot_is_alive(const struct slot *s)
-{
-	return s->pidfd >= 0;
 }
 
 void
@@ -117,88 +90,23 @@ set_state(struct slot *s, enum worker_state state)
 /* -- what a worker is given -- */
 
 static int
-send_files(struct slot *s)
-{
-	const struct settings_section *sec;
-	const struct conf_item	      *i;
-	char			       key[128];
-	uint8_t			       buf[160];
-	struct wr		       w;
-	int			       fd, r;
-
-	for (sec = settings_sections; sec->name != NULL; sec++) {
-		if ((sec->readers & 1U << s->role) == 0)
-			continue;
-		for (i = sec->items; i->key != NULL; i++) {
-			const char *path = (char *)&s->m->conf->s +
-			    sec->offset + i->offset;
-
-			if (i->type != CONF_FILE || path[0] == '\0')
-				continue;
-			snprintf(key, sizeof(key), "%s.%s", sec->name, i->key);
-			if ((fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY |
-				 O_NONBLOCK)) < 0) {
-				/* was there when it was checked */
-				log_err("worker %s: %s: %s: %s", name_of(s),
-				    key, path, strerror(errno));
-				continue;
-			}
-			w = wr_to(buf, sizeof(buf));
-			wr_str(&w, key);
-			if ((r = ipc_send_fds(s->ch, MSG_FILE, 0, buf, w.len,
-				 fd, -1)) < 0)
-				return r;
-		}
-	}
-	return 0;
-}
-
-/* The fd stays ours. */
-static int
-send_socket(struct slot *s, const char *key, const char *address, int fd)
-{
-	uint8_t	  buf[512];
-	struct wr w = wr_to(buf, sizeof(buf));
-
-	wr_str(&w, key);
-	wr_str(&w, address);
-	if ((fd = fcntl(fd, F_DUPFD_CLOEXEC, 3)) < 0)
-		return -errno;
-	return ipc_send_fds(s->ch, MSG_SOCKET, 0, buf, w.len, fd, -1);
-}
-
-/* Whether the section of this key, the text before its dot, is the role's. */
-static bool
-reads(const struct slot *s, const char *key)
-{
-	const struct settings_section *sec = settings_sections;
-
-	while (sec->name != NULL &&
-	    (strncmp(sec->name, key, strlen(sec->name)) != 0 ||
-		key[strlen(sec->name)] != '.'))
-		sec++;
-	return sec->name != NULL && (sec->readers & 1U << s->role) != 0;
-}
-
-static int
 supply(struct slot *s)
 {
 	const struct conf_set *c = s->m->conf;
 	char		       path[300];
-	int		       fd, r;
+	int		       r;
 
-	if ((r = settings_to_memfd(&c->s, s->role, &fd)) < 0 ||
-	    (r = ipc_send_fds(s->ch, MSG_CONFIG, 0, NULL, 0, fd, -1)) < 0 ||
-	    (r = send_files(s)) < 0)
+	if ((r = supply_config(s->ch, &c->s, s->role)) < 0)
 		return r;
 	for (size_t i = 0; i < c->nlisteners; i++)
-		if (reads(s, c->listeners[i].key) &&
-		    (r = send_socket(s, c->listeners[i].key,
+		if ((c->listeners[i].readers & 1U << s->role) != 0 &&
+		    (r = supply_socket(s->ch, c->listeners[i].key,
 			 c->listeners[i].address, c->listeners[i].fd)) < 0)
 			return r;
 	snprintf(path, sizeof(path), "%s/admin.sock", c->s.master.run_dir);
 	if (s->role == PEER_CONTROL &&
-	    (r = send_socket(s, "master.admin", path, s->m->admin_fd)) < 0)
+	    (r = supply_socket(s->ch, "master.admin", path,
+		 s->m->admin_fd)) < 0)
 		return r;
 	return ipc_send(s->ch, MSG_START, 0, NULL, 0);
 }
@@ -254,51 +162,18 @@ supply_peers(struct slot *s)
 
 /* -- what a worker says -- */
 
+/* MSG_READY or MSG_REFUSED: to the first configuration, or to a new one. */
 static int
-on_hello(void *ctx, struct ipc_msg *m)
-{
-	struct slot *s = ctx;
-	uint16_t     version = rd_u16(&m->rd);
-	uint8_t	     role = rd_u8(&m->rd);
-	int	     r;
-
-	if (version != MSG_VERSION || role != s->role) {
-		log_err("worker %s: says it is \"%s\" of version %u, "
-			"expected version %u: another build in master.libexec?",
-		    name_of(s), peer_role_name(role), version, MSG_VERSION);
-		return -EBADMSG;
-	}
-	ipc_set_table(s->ch, s->role == PEER_CONTROL ? TABLE(from_control)
-						     : TABLE(from_worker), s);
-	s->hello = true;
-	if ((r = supply_peers(s)) < 0)
-		return r;
-	slot_supply(s);
-	for (int i = PEER_CONTROL; s->role == PEER_CONTROL && i < PEER_MAX; i++)
-		tell_control(&s->m->slots[i]);
-	return 0;
-}
-
-static int
-on_ready(void *ctx, struct ipc_msg *m)
+on_verdict(void *ctx, struct ipc_msg *m)
 {
 	struct slot *s = ctx;
 
-	(void)m;
-	if (s->state == WORKER_STARTING) {
+	if (m->type == MSG_READY && s->state == WORKER_STARTING) {
 		loop_timer_stop(s->timer);
 		s->ready_at = loop_now_ms(s->m->loop);
 		set_state(s, WORKER_READY);
 	}
-	master_reload_answer(s, true);
-	return 0;
-}
-
-static int
-on_refused(void *ctx, struct ipc_msg *m)
-{
-	(void)m;
-	master_reload_answer(ctx, false);
+	master_reload_answer(s, m->type == MSG_READY);
 	return 0;
 }
 
@@ -336,6 +211,48 @@ on_reload(void *ctx, struct ipc_msg *m)
 	return 0;
 }
 
+static const struct ipc_handler from_worker[] = {
+	/* type	      nfds min max fn */
+	{ MSG_READY,   0, 0, 0, on_verdict },
+	{ MSG_REFUSED, 0, 1, 1, on_verdict },
+};
+static const struct ipc_handler from_control[] = {
+	{ MSG_READY,   0, 0, 0, on_verdict },
+	{ MSG_REFUSED, 0, 1, 1, on_verdict },
+	{ MSG_PONG,    0, 8, 8, on_pong },
+	{ MSG_KILL,    0, 1, 1, on_kill },
+	{ MSG_RELOAD,  0, 0, 0, on_reload },
+};
+
+static int
+on_hello(void *ctx, struct ipc_msg *m)
+{
+	struct slot *s = ctx;
+	uint16_t     version = rd_u16(&m->rd);
+	uint8_t	     role = rd_u8(&m->rd);
+	int	     r;
+
+	if (version != MSG_VERSION || role != s->role) {
+		log_err("worker %s: says it is \"%s\" of version %u, "
+			"expected version %u: another build in master.libexec?",
+		    name_of(s), peer_role_name(role), version, MSG_VERSION);
+		return -EBADMSG;
+	}
+	ipc_set_table(s->ch, s->role == PEER_CONTROL ? TABLE(from_control)
+						     : TABLE(from_worker), s);
+	s->hello = true;
+	if ((r = supply_peers(s)) < 0)
+		return r;
+	slot_supply(s);
+	for (int i = PEER_CONTROL; s->role == PEER_CONTROL && i < PEER_MAX; i++)
+		tell_control(&s->m->slots[i]);
+	return 0;
+}
+
+static const struct ipc_handler from_stranger[] = {
+	{ MSG_HELLO,   0, 3, 3, on_hello },
+};
+
 /* -- the end of a worker, and its next start -- */
 
 static void
@@ -372,22 +289,20 @@ static int
 reap(struct slot *s)
 {
 	siginfo_t si = { 0 };
+	int	  code;
 
-	s->status = 0;
-	if (waitid(P_PIDFD, (id_t)s->pidfd, &si, WEXITED) < 0) {
-		log_info("worker %s: gone", name_of(s)); /* not our child */
-		return 0;
-	}
-	if (si.si_code == CLD_EXITED) {
-		s->status = (uint32_t)si.si_status << 8;
-		if (!s->m->stopping || si.si_status != 0)
-			log_warn("worker %s: exit %d", name_of(s),
-			    si.si_status);
-		return si.si_status;
-	}
-	s->status = (uint32_t)si.si_status;
-	log_warn("worker %s: killed by signal %d", name_of(s), si.si_status);
-	return 0;
+	if (waitid(P_PIDFD, (id_t)s->pidfd, &si, WEXITED) < 0)
+		si.si_code = 0; /* systemd's child, not ours */
+	code = si.si_code == CLD_EXITED ? si.si_status : 0;
+	s->status = (uint32_t)(code != 0 ? code << 8 : si.si_status);
+	if (si.si_code == 0)
+		log_info("worker %s: gone", name_of(s));
+	else if (si.si_code != CLD_EXITED)
+		log_warn("worker %s: killed by signal %d", name_of(s),
+		    si.si_status);
+	else if (!s->m->stopping || code != 0)
+		log_warn("worker %s: exit %d", name_of(s), code);
+	return code;
 }
 
 static void
@@ -415,10 +330,9 @@ on_exit_ready(void *ctx, int events)
 	} else {
 		if (was_ready && now - s->ready_at >= HEALTHY_MS)
 			s->backoff_ms = 0;
-		s->backoff_ms = s->backoff_ms == 0 ? BACKOFF_MIN
-						   : s->backoff_ms * 2;
-		if (s->backoff_ms > BACKOFF_MAX)
-			s->backoff_ms = BACKOFF_MAX;
+		s->backoff_ms = s->backoff_ms == 0    ? BACKOFF_MIN
+		    : s->backoff_ms < BACKOFF_MAX / 2 ? s->backoff_ms * 2
+						      : BACKOFF_MAX;
 		loop_timer_set(s->timer, s->backoff_ms);
 		set_state(s, WORKER_BACKOFF);
 	}
@@ -494,15 +408,12 @@ slot_start(struct slot *s)
 void
 slot_shutdown(struct slot *s)
 {
-	if (!slot_is_alive(s)) {
-		loop_timer_stop(s->timer);
-		set_state(s, WORKER_STOPPED);
-		return;
-	}
+	bool alive = slot_is_alive(s);
+
 	loop_timer_stop(s->timer);
-	set_state(s, WORKER_DRAINING);
-	if (!s->hello ||
-	    ipc_send(s->ch, MSG_SHUTDOWN, 0, NULL, 0) < 0)
+	set_state(s, alive ? WORKER_DRAINING : WORKER_STOPPED);
+	if (alive && (!s->hello ||
+		ipc_send(s->ch, MSG_SHUTDOWN, 0, NULL, 0) < 0))
 		slot_kill(s);
 }
 
