@@ -59,9 +59,11 @@ begin(struct net *n)
 	n->all_roles = false;
 	if ((r = tuf_new(&n->tuf, &c)) < 0)
 		return r;
-	if (n->without_kept || n->kept[0].bytes == NULL)
-		return tuf_local(n->tuf, "root", n->conf_root, n->conf_root_len);
-	for (int i = 0; r == 0 && i < ROLES; i++)
+	/* save() is told of newer roots only: none is kept before the first */
+	r = n->without_kept || n->kept[0].bytes == NULL
+	    ? tuf_local(n->tuf, "root", n->conf_root, n->conf_root_len)
+	    : tuf_local(n->tuf, "root", n->kept[0].bytes, n->kept[0].len);
+	for (int i = 1; r == 0 && i < ROLES; i++)
 		if (n->kept[i].bytes != NULL)
 			r = tuf_local(n->tuf, net_roles[i], n->kept[i].bytes,
 			    n->kept[i].len);

@@ -206,9 +206,16 @@ on_done(void *ctx, const struct download_result *res)
 		ended(t, res->text);
 		return;
 	}
+	/* what lay there before may be what is wrong: once more without it */
+	if (res->r == -EBADMSG && t->start > 0) {
+		t->start = 0;
+		sync_to(t, 0);
+		t->tried &= ~(1U << t->source);
+		get(t);
+		return;
+	}
 	t->start = res->there;
-	if (res->there > 0)
-		sync_to(t, res->there);
+	sync_to(t, res->there);
 	/* one file that is not there is no reason to shun a source */
 	if (res->r != -ENOENT)
 		source_failed(n, t->source, res->text);
