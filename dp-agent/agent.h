@@ -67,7 +67,7 @@ void children_start(struct agent *a);
 void children_stop(struct agent *a); /* MSG_SHUTDOWN; agent_child_gone follows */
 void children_kill(struct agent *a);
 bool children_alive(const struct agent *a);
-void agent_maybe_end(struct agent *a); /* main.c: all is done and gone */
+void agent_maybe_end(struct agent *a); /* all is done and gone: ends the loop */
 
 /* keeper.c: what the network child may ask of the parent */
 int keeper_open(struct agent *a, int take_fd);

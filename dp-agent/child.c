@@ -295,3 +295,15 @@ children_kill(struct agent *a)
 			(void)pidfd_send_signal(a->children[i].pidfd, SIGKILL,
 			    NULL, 0);
 }
+
+void
+agent_maybe_end(struct agent *a)
+{
+	if ((!a->round_over && !a->stopping) || children_alive(a))
+		return;
+	if (hooks_busy(a) && !a->stopping)
+		return;
+	if (a->result == 0 && a->hooks_failed > 0)
+		a->result = 2;
+	loop_stop(a->loop, a->result);
+}

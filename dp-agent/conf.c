@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define A(k, t, f, d, lo, hi, h) CONF_ITEM(agent_conf, k, t, f, d, lo, hi, h)
 #define AS(k, t, f, d, h)	 CONF_STR(agent_conf, k, t, f, d, h)
@@ -114,6 +115,30 @@ agent_conf_load(const char *file, struct agent_conf *c,
 	else
 		settings_sources_free(&src);
 	return r;
+}
+
+int
+agent_conf_files(const struct agent_conf *c, char err[CONF_ERR_MAX])
+{
+	const struct {
+		const char *key, *path;
+		int	    mode;
+	} files[] = {
+		{ "root", c->root, R_OK },
+		{ "ca", c->ca, R_OK },
+		{ "client-cert", c->client_cert, R_OK },
+		{ "client-key", c->client_key, R_OK },
+		{ "hook", c->hook, X_OK },
+	};
+
+	for (size_t i = 0; i < COUNT(files); i++)
+		if (files[i].path[0] != '\0' &&
+		    access(files[i].path, files[i].mode) < 0) {
+			snprintf(err, CONF_ERR_MAX, "agent.%s: %s: %s",
+			    files[i].key, files[i].path, strerror(errno));
+			return -EINVAL;
+		}
+	return 0;
 }
 
 #define COPY(to, from) snprintf(to, sizeof(to), "%s", from)

@@ -31,6 +31,9 @@ extern const struct settings_section agent_sections[];
 int agent_conf_load(const char *file, struct agent_conf *c,
     struct settings_sources **sources, char err[CONF_ERR_MAX]);
 
+/* Whether the files it names can be read: 0, or -EINVAL and the reason. */
+int agent_conf_files(const struct agent_conf *c, char err[CONF_ERR_MAX]);
+
 /* -E2BIG when the list of sources is longer than the settings hold. */
 int agent_settings(const struct agent_conf *c, struct settings *out);
 

@@ -25,15 +25,17 @@ static void start_next(struct agent *a);
 static void
 child(const struct agent *a, const struct hook_run *h)
 {
-	char	 path[1400], kind[80], version[150], sha[100], dir[300], hex[HASH_HEX];
+	char	 path[1400], full[1700], kind[80], version[150], sha[100], dir[300], hex[HASH_HEX];
 	char	*argv[] = { (char *)a->conf.hook, NULL };
-	char	*envp[] = { path, kind, version, sha, dir,
+	char	*envp[] = { path, full, kind, version, sha, dir,
 		   (char *)"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL };
 	sigset_t none;
 	int	 fd;
 
 	hash_to_hex(&h->hash, hex);
 	snprintf(path, sizeof(path), "DP_TARGET=%s", h->path);
+	snprintf(full, sizeof(full), "DP_PATH=%s/%s", a->conf.target_dir,
+	    h->path);
 	snprintf(kind, sizeof(kind), "DP_KIND=%s", h->kind);
 	snprintf(version, sizeof(version), "DP_VERSION=%s", h->version);
 	snprintf(sha, sizeof(sha), "DP_SHA256=%s", hex);

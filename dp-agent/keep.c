@@ -25,7 +25,7 @@ struct placed {
 	struct hash    hash;
 	uint64_t       size;
 	int64_t	       mtime_ns, ctime_ns;
-	bool	       marked;
+	bool	       marked, told;
 	char	       path[];
 };
 
@@ -336,8 +336,10 @@ keep_has(struct keep *k, const char *path, const struct hash *h, uint64_t size)
 
 	if (!keep_path_is_good(path))
 		return 0;
-	if (p != NULL)
+	if (p != NULL) {
 		p->marked = true;
+		p->told = false;
+	}
 	fd = open_beneath(k->targets_fd, path, O_RDONLY | O_NONBLOCK, 0);
 	if (fd < 0)
 		return 0;
@@ -502,8 +504,8 @@ keep_place(struct keep *k, const struct hash *h, const char *path)
 	if (fd < 0)
 		return -errno;
 	/* refused as long as anyone could still write */
-	if (fcntl(fd, F_SETLEASE, F_RDLCK) < 0 && errno == EAGAIN)
-		r = -EBUSY;
+	if (fcntl(fd, F_SETLEASE, F_RDLCK) < 0)
+		r = errno == EAGAIN ? -EBUSY : -errno;
 	if (r == 0 && (r = hash_file(k, fd, &got)) == 0 && !hash_eq(&got, h)) {
 		keep_part_drop(k, h);
 		r = -EBADMSG;
@@ -537,10 +539,11 @@ keep_marks_clear(struct keep *k)
 
 void
 keep_unmarked(struct keep *k, bool remove,
-    void (*tell)(void *ctx, const char *path), void *ctx)
+    void (*tell)(void *ctx, const char *path, bool removed), void *ctx)
 {
 	struct placed *p, *next;
 	struct stat    st;
+	bool	       gone;
 	int	       fd;
 
 	for (size_t i = 0; i < BUCKETS; i++)
@@ -554,14 +557,15 @@ keep_unmarked(struct keep *k, bool remove,
 				continue;
 			}
 			/* only what we placed and nobody changed since */
-			if (remove && fstat(fd, &st) == 0 &&
+			gone = remove && fstat(fd, &st) == 0 &&
 			    is_as_listed(p, &st) &&
-			    unlinkat(k->targets_fd, p->path, 0) == 0) {
-				tell(ctx, p->path);
-				forget(k, p);
-			} else
-				tell(ctx, p->path);
+			    unlinkat(k->targets_fd, p->path, 0) == 0;
 			close(fd);
+			if (gone || !p->told)
+				tell(ctx, p->path, gone);
+			p->told = true;
+			if (gone)
+				forget(k, p);
 		}
 }
 

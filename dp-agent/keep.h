@@ -54,10 +54,10 @@ void keep_part_drop(struct keep *k, const struct hash *h);
 int keep_place(struct keep *k, const struct hash *h, const char *path);
 
 /* A round begins: nothing is marked. At its end: what is placed, unmarked and
- * still there is told, and removed if so wished. */
+ * still there is told once, and removed if so wished. */
 void keep_marks_clear(struct keep *k);
 void keep_unmarked(struct keep *k, bool remove,
-    void (*tell)(void *ctx, const char *path), void *ctx);
+    void (*tell)(void *ctx, const char *path, bool removed), void *ctx);
 
 /* State by key ([A-Za-z0-9._%-], at most 200): replaced whole, atomically. */
 int keep_state_open(struct keep *k, const char *key); /* descriptor, -ENOENT */

@@ -152,12 +152,11 @@ on_target_bad(void *ctx, struct ipc_msg *m)
 }
 
 static void
-tell_unmarked(void *ctx, const char *path)
+tell_unmarked(void *ctx, const char *path, bool removed)
 {
-	const struct agent *a = ctx;
-
+	(void)ctx;
 	log_info("%s: no longer meant for this device%s", path,
-	    a->conf.remove ? ", removed" : "");
+	    removed ? ", removed" : "");
 }
 
 static int

@@ -25,6 +25,7 @@
 
 #define CONF_FILE_DEFAULT "/etc/dpoint/agent.conf"
 #define STOP_MS		  5000 /* from SIGTERM to SIGKILL of the children */
+#define ONCE_RETRY	  5    /* at most, seconds between rounds of --once */
 
 static void
 usage(FILE *f)
@@ -133,6 +134,9 @@ act(const struct args *args, struct agent *a)
 
 	if (agent_conf_load(args->file, &a->conf, &src, err) < 0)
 		log_fatal(EXIT_OPERATOR, "%s", err);
+	if (args->action != 'd' && !args->status &&
+	    agent_conf_files(&a->conf, err) < 0)
+		log_fatal(EXIT_OPERATOR, "%s", err);
 	if (args->action == 't')
 		printf("%s: good\n", args->file);
 	else if (args->action == 'd')
@@ -175,6 +179,8 @@ prepare(struct agent *a, bool verify)
 	if ((r = agent_settings(&a->conf, &a->settings)) < 0)
 		log_fatal(EXIT_OPERATOR,
 		    "agent.distribution-points: the list is too long");
+	if (a->once && a->settings.fetch.interval > ONCE_RETRY)
+		a->settings.fetch.interval = ONCE_RETRY;
 	settings_log_level(&a->settings);
 	find_users(&a->conf);
 	place_make_dir("agent.run-dir", a->conf.run_dir, 0755, 0);
@@ -190,18 +196,6 @@ prepare(struct agent *a, bool verify)
 		(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
 
-void
-agent_maybe_end(struct agent *a)
-{
-	if ((!a->round_over && !a->stopping) || children_alive(a))
-		return;
-	if (hooks_busy(a) && !a->stopping)
-		return;
-	if (a->result == 0 && a->hooks_failed > 0)
-		a->result = 2;
-	loop_stop(a->loop, a->result);
-}
-
 /* The children start anew with what is valid now; nothing placed is lost. */
 static void
 reload(struct agent *a)
@@ -209,7 +203,8 @@ reload(struct agent *a)
 	struct agent_conf next;
 	char		  err[CONF_ERR_MAX];
 
-	if (agent_conf_load(a->file, &next, NULL, err) < 0) {
+	if (agent_conf_load(a->file, &next, NULL, err) < 0 ||
+	    agent_conf_files(&next, err) < 0) {
 		log_err("%s; the old configuration stays in force", err);
 		return;
 	}

@@ -8,6 +8,7 @@ dp-agent_SRCS := \
 	dp-agent/keeper.c \
 	dp-agent/child.c \
 	dp-agent/status.c
+dp-agent_TESTS := check_keep
 dp-agent-net_SRCS := \
 	dp-agent/net_main.c \
 	dp-agent/net_refresh.c \
