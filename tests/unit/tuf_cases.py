@@ -37,6 +37,7 @@ def public(key):
 
 
 POOL = []
+ECDSA, RSA = sslib.generate_ecdsa_key(), sslib.generate_rsa_key(2048)
 
 
 def new_key(n=[0]):
@@ -260,6 +261,33 @@ def white_space_is_kept(r):
     r.files["timestamp.json"] += b" \n"
     r.refresh()
     r.say("same timestamp timestamp.json")
+
+
+@case
+def layout_of_tuf_on_ci(r):
+    """Fields of its own, keys of several kinds, signatures left empty."""
+    root = r.md["root"]
+    root["x-tuf-on-ci-expiry-period"] = 182
+    root["expires"] = "2026-07-01T00:00:00.99008-06:00"
+    for key in (ECDSA, RSA):
+        r.allow("root", key)
+        r.signers["root"].append(key)
+        root["keys"][key["keyid"]].update({
+            "x-tuf-on-ci-keyowner": "@someone", "keyid_hash_algorithms": ["sha256"]})
+    root["roles"]["root"]["threshold"] = 2
+    root["roles"]["timestamp"]["x-tuf-on-ci-signing-period"] = 4
+    def leave_one_empty(doc):
+        doc["signatures"][1]["sig"] = ""
+    r.publish("root", edit=leave_one_empty)
+    r.delegate("targets", "registry.example.org", ECDSA, True,
+               paths=["registry.example.org/*"])
+    r.target("registry.example.org", "registry.example.org/keys.json")
+    r.target("targets", "trusted_root.json")
+    r.publish("registry.example.org", "targets", "snapshot", "timestamp")
+    r.refresh(root=2)
+    r.say("find registry.example.org/keys.json registry.example.org",
+          "fetched 2.registry.example.org.json", "find trusted_root.json targets",
+          "find registry.example.org/none ENOENT")
 
 
 # ---- what must be refused --------------------------------------------------------
@@ -630,7 +658,6 @@ def hex_point(pem):
         s.Encoding.X962, s.PublicFormat.UncompressedPoint).hex()
 
 
-ECDSA, RSA = sslib.generate_ecdsa_key(), sslib.generate_rsa_key(2048)
 for name, key, edit in (
         ("ecdsa", ECDSA, None),
         ("ecdsa_old_keytype", ECDSA, setter("keytype", "ecdsa-sha2-nistp256")),
