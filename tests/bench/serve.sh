@@ -259,7 +259,9 @@ lab_wait 10 origin lab_listens $ORG 443 || exit 1
 warm() { # SERVER
 	local f
 	for f in $F4K $F256M; do
-		ip netns exec $NS taskset -c 1 curl -sf --max-time 60 "http://127.0.0.1:8080/repo/targets/$f" |
+		# ours knows no name before its first set is in force
+		ip netns exec $NS taskset -c 1 curl -sf --retry 10 --retry-all-errors --retry-delay 1 \
+		    --max-time 60 "http://127.0.0.1:8080/repo/targets/$f" |
 		    sha256sum | grep -q "^${f%%.*} " ||
 		    { tail -n 20 "$LAB/log/$1" >&2; die "$1 does not serve $f"; }
 	done
