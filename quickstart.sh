@@ -232,9 +232,9 @@ progress() {
 	while :; do
 		left=0
 		for n in $AGENT_NAMES; do ! lab_alive "$n-once" || left=$((left + 1)); done
-		if [ -t 1 ] || [ $((tick % 6)) -eq 0 ] || [ $left -eq 0 ]; then
+		if [ -t 1 ] || [ $((tick % 8)) -eq 0 ] || [ $left -eq 0 ]; then
 			got=$(bytes_of "$LAB/agents")
-			printf "%5.1f s   thin line %9s   with the agents %9s of %s   %d of %d done $end" \
+			printf "%5.1f s   over the thin line %9s   with the agents %9s of %s   %d of %d done $end" \
 			    "$(since "$BEGAN")" "$(mb "$(line_bytes)")" "$(mb "$got")" \
 			    "$(mb $((CONTENT * AGENTS)))" $((AGENTS - left)) $AGENTS
 		fi
@@ -327,7 +327,7 @@ BEGAN=$(now)
 start_dp
 say "dp-master and its workers are up after $(since "$BEGAN") s"
 
-step "every agent gets what is meant for it"
+step "the distribution point fetches once; every agent gets what is meant for it"
 for n in $AGENT_NAMES; do
 	agent_conf "$n"
 	lab_run "$n" "$n-once" "$BIN/dp-agent" --config "$LAB/agents/$n.conf" --once --wait 150
