@@ -262,6 +262,7 @@ on_start(void *ctx, struct ipc_msg *m)
 		return ipc_send(w->master, MSG_REFUSED, 0, &no, 1);
 	}
 	delivery_fini(&old);
+	settings_log_level(&w->now.settings);
 	return ipc_send(w->master, MSG_READY, 0, NULL, 0);
 }
 

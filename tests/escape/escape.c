@@ -54,6 +54,7 @@ static char	      run_dir[256];
 #define CONNECT (1U << PEER_CONNECT)
 #define STORE	(1U << PEER_STORE)
 #define FETCH	(1U << PEER_FETCH)
+#define AGENT	(1U << 31) /* the agent's child */
 
 static long
 try_open_at(const char *path, int flags)
@@ -332,7 +333,7 @@ static const struct {
 	T(t_by_handle, 0), T(t_fanotify, 0), T(t_inotify, 0), T(t_exec, 0),
 	T(t_exec_fd, 0), T(t_fork, 0), T(t_vfork, 0), T(t_clone3, 0),
 	T(t_exec_map, 0), T(t_exec_map_file, 0), T(t_mprotect, 0),
-	T(t_pkey, 0), T(t_personality, 0), T(t_memfd, 0), T(t_tcp4, 0),
+	T(t_pkey, 0), T(t_personality, 0), T(t_memfd, AGENT), T(t_tcp4, 0),
 	T(t_tcp6, 0), T(t_udp4, 0), T(t_udp6, 0), T(t_mptcp, 0), T(t_sctp, 0),
 	T(t_icmp, 0), T(t_packet, 0), T(t_netlink, 0), T(t_vsock, 0),
 	T(t_alg, 0), T(t_unix, 0), T(t_socketpair, 0), T(t_abstract, CONNECT),
@@ -411,10 +412,13 @@ static const struct {
 	{ "kill that is not ours to ask", a_kill_nobody },
 };
 
+#ifndef ALONE
 static char count_path[512];
+#endif
 static FILE *count_file; /* opened while we still may */
 static int   sleeper;    /* an epoll that nothing wakes */
 
+#ifndef ALONE
 /* Which life this is; an attack that is survived writes "survived". */
 static unsigned
 next_life(unsigned *survived)
@@ -430,6 +434,7 @@ next_life(unsigned *survived)
 	fflush(count_file);
 	return n;
 }
+#endif
 
 static void
 attack(unsigned life)
@@ -495,13 +500,25 @@ find_family(void)
 	fclose(f);
 }
 
-int
-main(int argc, char *argv[])
+/* Becomes what the worker is at that point; the life it is in. */
+static unsigned
+become_worker(int argc, char *argv[], unsigned *survived)
 {
+#ifdef ALONE /* the agent's child: its parent speaks otherwise on descriptor 3 */
+	(void)argc;
+	(void)argv;
+	(void)survived;
+	log_init("dp-" ROLE_NAME);
+	role = PEER_FETCH;
+	find_family();
+	priv_drop("dp-agent", NULL);
+	return COUNT(attacks);
+#else
 	const struct settings *s;
 	char		       user[64], self[400];
-	unsigned	       survived = 0, life, tried = 0, refused = 0;
-	ssize_t		       n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	ssize_t		       n = readlink("/proc/self/exe", self,
+		       sizeof(self) - 1);
+	unsigned	       life;
 
 	(void)peer_role_from_name(ROLE_NAME, &role);
 	w = worker_start(role, argc, argv);
@@ -511,12 +528,22 @@ main(int argc, char *argv[])
 	*(strrchr(self, '/') + 1) = '\0';
 	snprintf(count_path, sizeof(count_path), "%sattack." ROLE_NAME, self);
 	snprintf(run_dir, sizeof(run_dir), "%s", s->master.run_dir);
-	life = next_life(&survived);
+	life = next_life(survived);
 	find_family();
 	snprintf(user, sizeof(user), "%s" ROLE_NAME, s->master.user_prefix);
 	priv_drop(user, role == PEER_CONNECT ? "/"
 		: role == PEER_STORE	     ? s->store.dir
 					     : NULL);
+	return life;
+#endif
+}
+
+int
+main(int argc, char *argv[])
+{
+	unsigned survived = 0, life, tried = 0, refused = 0;
+
+	life = become_worker(argc, argv, &survived);
 	sleeper = epoll_create1(EPOLL_CLOEXEC);
 	passed = memfd_create("passed", MFD_CLOEXEC);
 	unix_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -530,12 +557,14 @@ main(int argc, char *argv[])
 	sandbox_enter(&SANDBOX);
 	if (life < COUNT(attacks))
 		attack(life);
-	tried = COUNT(attacks);
-	refused = COUNT(attacks) - survived;
+	if (w != NULL) {
+		tried = COUNT(attacks);
+		refused = COUNT(attacks) - survived;
+	}
 	for (size_t i = 0; i < COUNT(tries); i++) {
 		long r;
 
-		if (tries[i].not_for & 1U << role)
+		if (tries[i].not_for & (1U << role | (w == NULL ? AGENT : 0)))
 			continue;
 		tried++;
 		errno = 0;
@@ -548,5 +577,7 @@ main(int argc, char *argv[])
 	}
 	log_info("dp-" ROLE_NAME ": escapes tried %u, refused %u", tried,
 	    refused);
+	if (w == NULL)
+		return tried == refused ? EXIT_SUCCESS : EXIT_FAILURE;
 	return worker_run(w, &ops, NULL) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
