@@ -11,4 +11,4 @@ dp-fetch_SRCS := \
 	dp-fetch/want.c
 dp-fetch_PKGS := libcurl
 dp-fetch_TESTS := check_fetch
-dp-fetch_FUZZ := fuzz_fetch_state
+dp-fetch_FUZZ := fuzz_fetch_state fuzz_url
