@@ -96,7 +96,7 @@ make_dirs(const char *path, mode_t mode, int *fd)
 {
 	char part[300];
 
-	for (size_t i = 1; path[i] != '\0' && i < sizeof(part); i++)
+	for (size_t i = 1; i < sizeof(part) && path[i] != '\0'; i++)
 		if (path[i] == '/') {
 			memcpy(part, path, i);
 			part[i] = '\0';
@@ -389,7 +389,7 @@ keep_part_open(struct keep *k, const struct hash *h, uint64_t size,
     int *write_fd, int *read_fd, uint64_t *there)
 {
 	char	    name[HASH_HEX + 8];
-	struct stat st;
+	struct stat st = { 0 };
 	int	    r = 0;
 
 	*read_fd = -1;

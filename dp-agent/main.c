@@ -176,7 +176,7 @@ prepare(struct agent *a, bool verify)
 	char lock[300];
 	int  r;
 
-	if ((r = agent_settings(&a->conf, &a->settings)) < 0)
+	if (agent_settings(&a->conf, &a->settings) < 0)
 		log_fatal(EXIT_OPERATOR,
 		    "agent.distribution-points: the list is too long");
 	if (a->once && a->settings.fetch.interval > ONCE_RETRY)

@@ -32,7 +32,8 @@ kept_set(struct kept *k, const void *bytes, size_t len)
 		return; /* the parent has it; this process begins behind it */
 	memcpy(copy, bytes, len);
 	free(k->bytes);
-	*k = (struct kept){ copy, len };
+	k->bytes = copy;
+	k->len = len;
 }
 
 static int

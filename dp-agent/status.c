@@ -75,14 +75,17 @@ show_text(const json_t *o)
 		putchar('\n');
 	}
 	puts("sources");
-	json_array_foreach (js_arr(o, "sources"), i, row)
+	json_array_foreach(js_arr(o, "sources"), i, row) {
 		show_row(row, "url", "state", "error");
+	}
 	puts("metadata");
-	json_array_foreach (js_arr(o, "metadata"), i, row)
+	json_array_foreach(js_arr(o, "metadata"), i, row) {
 		show_row(row, "role", "text", "warning");
+	}
 	puts("files");
-	json_array_foreach (js_arr(o, "targets"), i, row)
+	json_array_foreach(js_arr(o, "targets"), i, row) {
 		show_row(row, "path", "state", "error");
+	}
 }
 
 int
