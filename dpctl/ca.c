@@ -436,8 +436,9 @@ get_subject(struct args *a, struct subject *s)
 	if (!server) {
 		r = get_uuid(device != NULL ? "device" : "dp", device != NULL ? device : dp,
 		    uuid);
-		snprintf(s->urn, sizeof(s->urn), "urn:dpoint:%s:%s",
-		    device != NULL ? "device" : "dp", uuid);
+		if (r == EX_DONE)
+			snprintf(s->urn, sizeof(s->urn), "urn:dpoint:%s:%s",
+			    device != NULL ? "device" : "dp", uuid);
 		fprintf(f, "URI:%s", s->urn);
 		n++;
 	}

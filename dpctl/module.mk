@@ -16,4 +16,4 @@ dpctl_SRCS := \
 	dpctl/say.c \
 	dpctl/table.c
 dpctl_PKGS := jansson libcrypto
-dpctl_TESTS := check_dpctl_args check_dpctl_ca check_dpctl_text
+dpctl_TESTS := check_dpctl_args check_dpctl_ca check_dpctl_repo check_dpctl_text

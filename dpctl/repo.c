@@ -330,7 +330,7 @@ load_role(struct repo *r, const char *role, int64_t version, enum tuf_type type,
 static int
 load_roles(struct repo *r)
 {
-	json_t	   *meta = js_obj(doc_signed(r->snapshot), "meta"), *fact, *doc;
+	json_t	   *meta = js_obj(doc_signed(r->snapshot), "meta"), *fact, *doc = NULL;
 	const char *file;
 	int	    st = EX_DONE;
 
@@ -512,7 +512,7 @@ int
 repo_root_next(struct repo *r, json_t *root)
 {
 	char  file[64], path[PATH_LEN], *text;
-	bool  by_old = true, by_new;
+	bool  by_old = true, by_new = false;
 	int   st;
 
 	if (doc_version(root) <= doc_version(r->root))

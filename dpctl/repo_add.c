@@ -185,6 +185,7 @@ copy_bytes(struct copy *c, const char *path, int64_t total)
 	const char	*base = strrchr(path, '/');
 	ssize_t		 n = 0;
 	int		 e = buf == NULL || hash_run_new(&run) < 0 ? ENOMEM : 0;
+	bool		 writing = false;
 
 	progress_begin(&p, base != NULL ? base + 1 : path, total, true);
 	while (e == 0 && (n = read(c->from, buf, CHUNK)) != 0) {
@@ -197,8 +198,10 @@ copy_bytes(struct copy *c, const char *path, int64_t total)
 		for (ssize_t at = 0; e == 0 && c->to >= 0 && at < n;) {
 			ssize_t w = write(c->to, buf + at, (size_t)(n - at));
 
-			if (w < 0 && errno != EINTR)
+			if (w < 0 && errno != EINTR) {
 				e = errno;
+				writing = true;
+			}
 			at += w > 0 ? w : 0;
 		}
 		progress_at(&p, c->length += n);
@@ -206,11 +209,14 @@ copy_bytes(struct copy *c, const char *path, int64_t total)
 	progress_end(&p);
 	if (e == 0 && (hash_run_end(run, &c->hash) < 0))
 		e = ENOMEM;
-	if (e == 0 && c->to >= 0 && fsync(c->to) < 0)
+	if (e == 0 && c->to >= 0 && fsync(c->to) < 0) {
 		e = errno;
+		writing = true;
+	}
 	hash_run_free(&run);
 	free(buf);
-	return e == 0 ? EX_DONE : fail_errno(e, "%s", path);
+	return e == 0 ? EX_DONE : fail_errno(e, writing ?
+	    "%s: cannot copy it to targets/" : "%s", path);
 }
 
 /* Hashed on the way into targets/; under its name only when whole. */

@@ -82,10 +82,7 @@ take_expires(struct repo *r, struct args *a)
 			json_object_set_new(r->conf, "expires", json_object());
 		json_object_set_new(js_obj(r->conf, "expires"), role,
 		    json_integer(seconds));
-		if (json_object_get(r->roles, role) != NULL)
-			repo_touch(r, role);
-		else if (strcmp(role, "snapshot") == 0)
-			repo_touch(r, role);
+		repo_touch(r, role);
 	}
 	return EX_DONE;
 }
@@ -287,7 +284,7 @@ int
 cmd_repo_init(struct args *a)
 {
 	struct repo r = { .lock = -1 };
-	struct init in;
+	struct init in = { 0 };
 	int	    st, n = 0;
 
 	if ((st = init_args(a, &in)) != EX_DONE ||
@@ -491,7 +488,7 @@ static void
 drop_unused_delegated(json_t *delegations)
 {
 	json_t	      *roles = js_arr(delegations, "roles"), *v;
-	const json_t **lists = calloc(json_array_size(roles) + 1, sizeof(*lists));
+	const json_t **lists = calloc(json_array_size(roles) + 1, sizeof(const json_t *));
 	size_t	       i;
 
 	if (lists == NULL)

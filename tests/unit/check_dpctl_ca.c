@@ -150,7 +150,7 @@ START_TEST(the_revoked_stay_revoked)
 {
 	ck_assert_int_eq(run("ca init ca"), EX_DONE);
 	for (int i = 0; i < 5; i++) {
-		char line[64], path[16];
+		char line[64], path[32];
 
 		snprintf(line, sizeof(line), "ca issue ca n%d --device new", i);
 		ck_assert_int_eq(run(line), EX_DONE);
