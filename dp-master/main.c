@@ -239,26 +239,24 @@ supply_all(struct master *m)
 
 /* What a running master cannot change. */
 static int
-check_fixed(const struct settings *a, const struct settings *b,
+check_fixed(const struct settings *a, const struct conf_set *b,
     char err[CONF_ERR_MAX])
 {
-#define FIXED(name, field) { name, offsetof(struct settings, field) }
-	static const struct { const char *key; size_t at; } fixed[] = {
-		FIXED("master.run-dir", master.run_dir),
-		FIXED("master.user-prefix", master.user_prefix),
-		FIXED("master.start", master.start),
-		FIXED("master.admin-read-group", master.admin_read_group),
-		FIXED("master.admin-change-group", master.admin_change_group),
-		FIXED("store.dir", store.dir),
+	static const struct { const char *section, *key; size_t at; } fixed[] = {
+#define FIXED(sec, key, field) { #sec, key, offsetof(struct settings, sec.field) }
+		FIXED(master, "run-dir", run_dir),
+		FIXED(master, "user-prefix", user_prefix),
+		FIXED(master, "start", start),
+		FIXED(master, "admin-read-group", admin_read_group),
+		FIXED(master, "admin-change-group", admin_change_group),
+		FIXED(store, "dir", dir),
 	};
 
 	for (size_t i = 0; i < COUNT(fixed); i++)
 		if (strcmp((const char *)a + fixed[i].at,
-			(const char *)b + fixed[i].at) != 0) {
-			snprintf(err, CONF_ERR_MAX,
-			    "%s: needs a restart to change", fixed[i].key);
-			return -EINVAL;
-		}
+			(const char *)&b->s + fixed[i].at) != 0)
+			return settings_blame(b->src, fixed[i].section,
+			    fixed[i].key, "needs a restart to change", err);
 	return 0;
 }
 
@@ -278,7 +276,7 @@ master_reload(struct master *m, uint32_t id)
 	m->reload_id = id;
 	notify_reloading();
 	if (conf_set_load(m->file, &next, err) < 0 ||
-	    check_fixed(&m->conf->s, &next->s, err) < 0 ||
+	    check_fixed(&m->conf->s, next, err) < 0 ||
 	    conf_set_open(next, m->conf, err) < 0) {
 		conf_set_free(&next);
 		reload_end(m, err);
