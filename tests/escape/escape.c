@@ -285,7 +285,9 @@ t_capset(void)
 
 	return syscall(SYS_capset, head, data);
 }
+#ifndef DPOINT_SANITIZED
 static long t_dumpable(void) { return prctl(PR_SET_DUMPABLE, 1, 0, 0, 0); }
+#endif
 static long t_tiocsti(void) { return ioctl(2, TIOCSTI, "x"); }
 
 /* A bomb: descriptors until no more; must end at the worker's own limit. */
@@ -350,7 +352,10 @@ static const struct {
 	T(t_request_key, 0), T(t_module, 0), T(t_kexec, 0), T(t_reboot, 0),
 	T(t_iopl, 0), T(t_ldt, 0), T(t_clock, 0), T(t_hostname, 0),
 	T(t_shm, 0), T(t_msgq, 0), T(t_setuid, 0), T(t_setresuid, 0),
-	T(t_setgroups, 0), T(t_capset, 0), T(t_dumpable, 0), T(t_tiocsti, 0),
+	T(t_setgroups, 0), T(t_capset, 0), T(t_tiocsti, 0),
+#ifndef DPOINT_SANITIZED /* the sanitizer's own right */
+	T(t_dumpable, 0),
+#endif
 };
 
 /* Right reasons. In dp-store's own root the file may simply not be there, and

@@ -12,6 +12,7 @@
 #   worker_pid ROLE       of a running worker; worker_state ROLE likewise
 #   run NAME CMD...       in the background, log in $T/NAME.log, pid in $PID
 #   wait_for SEC CMD...   until CMD succeeds, else fails
+#   sanitized             whether the programs are: no sizes or times then
 #   fail TEXT             ends the test; skip TEXT too, as skipped
 #   report TEXT           prints "REPORT TEXT", which `make check` shows
 # SPDX-License-Identifier: ISC
@@ -110,4 +111,5 @@ admin() { printf '%s\n' "$*" | socat -t "${ADMIN_WAIT:-30}" - "UNIX-CONNECT:$T/r
 worker_field() { admin workers | sed -n "s/^worker=$1 .*\b$2=\([^ ]*\).*/\1/p"; }
 worker_pid() { worker_field "$1" pid; }
 worker_state() { worker_field "$1" state; }
+sanitized() { nm "$BUILD/dp-master" 2>/dev/null | grep -q __asan_init; }
 is_state() { [ "$(worker_state "$1")" = "$2" ]; }
