@@ -56,6 +56,7 @@ struct agent {
 	struct hook_run	 *hooks, **hooks_tail;
 	pid_t		  hook_pid;
 	int		  hook_fd; /* pidfd, -1: none runs */
+	int		  hooks_fd; /* directory of those that are due */
 	struct loop_io	 *hook_watch;
 	struct loop_timer *hook_timer;
 	unsigned	  hooks_failed;
@@ -76,6 +77,11 @@ int keeper_open(struct agent *a, int take_fd);
 int  hooks_init(struct agent *a);
 void hook_add(struct agent *a, const struct hash *h, const char *path,
     const char *kind, const char *version);
+/* Before the file is placed, and when it was not or its hook succeeded. */
+int  hook_note(struct agent *a, const struct hash *h, const char *path,
+    const char *kind, const char *version);
+void hook_forget(struct agent *a, const char *path);
+void hooks_retry(struct agent *a); /* what is due and not under way */
 bool hooks_busy(const struct agent *a);
 void hooks_kill(struct agent *a);
 

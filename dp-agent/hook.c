@@ -4,12 +4,18 @@
  * Runs in the parent. One hook at a time, in the order of placing, in a
  * process group of its own, with a clean environment and a time limit. Words
  * of the repository reach it as environment variables only.
+ *
+ * state-dir/hooks/NAME, one small file a hook that is due, is written before the
+ * file is placed and goes when the hook has succeeded: a crash or a failure
+ * loses none, it runs again at the next start or round.
  * SPDX-License-Identifier: ISC
  */
 #include "dp-agent/agent.h"
 
 #include "common/log.h"
+#include "common/size.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -17,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -70,9 +77,10 @@ on_exit_of(void *ctx, int events)
 	loop_io_free(&a->hook_watch);
 	close(a->hook_fd);
 	a->hook_fd = -1;
-	if (si.si_code == CLD_EXITED && si.si_status == 0)
+	if (si.si_code == CLD_EXITED && si.si_status == 0) {
 		log_info("hook for %s: done", h->path);
-	else {
+		hook_forget(a, h->path);
+	} else {
 		a->hooks_failed++;
 		log_warn("hook for %s: %s %d", h->path,
 		    si.si_code == CLD_EXITED ? "exit status" : "signal",
@@ -121,9 +129,113 @@ start_next(struct agent *a)
 	}
 }
 
+/* -- hooks that are due -- */
+
+static void
+note_name(const char *path, char out[HASH_HEX])
+{
+	struct hash h = { 0 };
+
+	(void)hash_of(&h, path, strlen(path));
+	hash_to_hex(&h, out);
+}
+
+int
+hook_note(struct agent *a, const struct hash *hash, const char *path,
+    const char *kind, const char *version)
+{
+	char name[HASH_HEX], tmp[HASH_HEX + 8], hex[HASH_HEX];
+	int  fd, n, r = 0;
+
+	if (a->conf.hook[0] == '\0')
+		return 0;
+	note_name(path, name);
+	hash_to_hex(hash, hex);
+	snprintf(tmp, sizeof(tmp), "%s.new", name);
+	fd = openat(a->hooks_fd, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW |
+	    O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	n = dprintf(fd, "%s\n%s\n%s\n%s\n", hex, path, kind, version);
+	if (n < 0 || fsync(fd) < 0 ||
+	    renameat(a->hooks_fd, tmp, a->hooks_fd, name) < 0)
+		r = errno > 0 ? -errno : -EIO;
+	close(fd);
+	return r;
+}
+
+void
+hook_forget(struct agent *a, const char *path)
+{
+	char name[HASH_HEX];
+
+	note_name(path, name);
+	unlinkat(a->hooks_fd, name, 0);
+}
+
+static bool
+is_queued(const struct agent *a, const char *path)
+{
+	const struct hook_run *h = a->hooks;
+
+	while (h != NULL && strcmp(h->path, path) != 0)
+		h = h->next;
+	return h != NULL;
+}
+
+static void
+retry(struct agent *a, const char *name)
+{
+	char	    buf[KEEP_PATH_LEN + 400], *line[4], *p = buf;
+	struct hash h;
+	ssize_t	    n;
+	int	    fd = openat(a->hooks_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	n = read(fd, buf, sizeof(buf) - 1);
+	close(fd);
+	buf[n > 0 ? n : 0] = '\0';
+	for (size_t i = 0; i < COUNT(line); i++) {
+		line[i] = p;
+		p += strcspn(p, "\n");
+		if (*p != '\0')
+			*p++ = '\0';
+	}
+	if (hash_from_hex(&h, line[0], strlen(line[0])) < 0 ||
+	    !keep_is(a->keep, line[1], &h))
+		unlinkat(a->hooks_fd, name, 0); /* what it was for is not there */
+	else if (!is_queued(a, line[1]))
+		hook_add(a, &h, line[1], line[2], line[3]);
+}
+
+void
+hooks_retry(struct agent *a)
+{
+	int	       fd = openat(a->hooks_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR	      *d = fd >= 0 ? fdopendir(fd) : NULL;
+	struct dirent *e;
+
+	if (d == NULL && fd >= 0)
+		close(fd);
+	while (d != NULL && a->conf.hook[0] != '\0' && (e = readdir(d)) != NULL)
+		if (strlen(e->d_name) == HASH_HEX - 1)
+			retry(a, e->d_name);
+	if (d != NULL)
+		closedir(d);
+}
+
 int
 hooks_init(struct agent *a)
 {
+	char dir[300];
+
+	snprintf(dir, sizeof(dir), "%s/hooks", a->conf.state_dir);
+	if (mkdir(dir, 0700) < 0 && errno != EEXIST)
+		return -errno;
+	a->hooks_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (a->hooks_fd < 0)
+		return -errno;
 	a->hook_fd = -1;
 	a->hooks_tail = &a->hooks;
 	return loop_timer_new(a->loop, on_timeout, a, &a->hook_timer);

@@ -6,6 +6,7 @@
 
 #include "common/log.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -354,6 +355,41 @@ keep_has(struct keep *k, const char *path, const struct hash *h, uint64_t size)
 	}
 	close(fd);
 	return right;
+}
+
+bool
+keep_is(struct keep *k, const char *path, const struct hash *h)
+{
+	struct hash got;
+	struct stat st;
+	bool	    right = false;
+	int	    fd;
+
+	if (!keep_path_is_good(path))
+		return false;
+	fd = open_beneath(k->targets_fd, path, O_RDONLY | O_NONBLOCK, 0);
+	if (fd < 0)
+		return false;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		right = hash_file(k, fd, &got) == 0 && hash_eq(&got, h);
+	close(fd);
+	return right;
+}
+
+void
+keep_parts_clear(struct keep *k)
+{
+	int	       fd = openat(k->parts_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR	      *d = fd >= 0 ? fdopendir(fd) : NULL;
+	struct dirent *e;
+
+	if (d == NULL && fd >= 0)
+		close(fd);
+	while (d != NULL && (e = readdir(d)) != NULL)
+		if (e->d_name[0] != '.')
+			unlinkat(k->parts_fd, e->d_name, 0);
+	if (d != NULL)
+		closedir(d);
 }
 
 static void

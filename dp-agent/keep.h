@@ -43,12 +43,18 @@ bool keep_path_is_good(const char *path);
 int keep_has(struct keep *k, const char *path, const struct hash *h,
     uint64_t size);
 
+/* The file at path is there and has this hash: it is hashed. */
+bool keep_is(struct keep *k, const char *path, const struct hash *h);
+
 /* A partial file: two descriptors, the caller's, and the length to go on after.
  * Space for size bytes is reserved first: -ENOSPC before the first byte. */
 int  keep_part_open(struct keep *k, const struct hash *h, uint64_t size,
      int *write_fd, int *read_fd, uint64_t *there);
 void keep_part_sync(struct keep *k, const struct hash *h, uint64_t durable);
 void keep_part_drop(struct keep *k, const struct hash *h);
+
+/* All partial files: none is of use when everything is in place. */
+void keep_parts_clear(struct keep *k);
 
 /* No writer left, the hash is right, on disk, then renamed to its path. */
 int keep_place(struct keep *k, const struct hash *h, const char *path);

@@ -115,6 +115,14 @@ on_target_sync(void *ctx, struct ipc_msg *m)
 	return 0;
 }
 
+static void
+hide_controls(char *s)
+{
+	for (; *s != '\0'; s++)
+		if ((unsigned char)*s < ' ' || *s == 127)
+			*s = '?';
+}
+
 static int
 on_target_done(void *ctx, struct ipc_msg *m)
 {
@@ -129,7 +137,13 @@ on_target_done(void *ctx, struct ipc_msg *m)
 	rd_str(&m->rd, version, sizeof(version));
 	if (rd_done(&m->rd) < 0)
 		return -EBADMSG;
-	if ((r = keep_place(a->keep, &h, path)) < 0) {
+	hide_controls(kind);
+	hide_controls(version);
+	if (!keep_path_is_good(path))
+		return answer_no(a, m->id, -EINVAL);
+	if ((r = hook_note(a, &h, path, kind, version)) < 0 ||
+	    (r = keep_place(a->keep, &h, path)) < 0) {
+		hook_forget(a, path);
 		log_warn_err(r, "%s: not placed", path);
 		return answer_no(a, m->id, r);
 	}
@@ -174,6 +188,10 @@ on_round(void *ctx, struct ipc_msg *m)
 	if (known)
 		keep_unmarked(a->keep, a->conf.remove, tell_unmarked, a);
 	keep_marks_clear(a->keep);
+	if (known && here == wanted)
+		keep_parts_clear(a->keep);
+	if (!a->once)
+		hooks_retry(a);
 	if (error[0] != '\0')
 		log_warn("round: %s", error);
 	if (known)

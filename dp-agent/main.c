@@ -288,6 +288,7 @@ main(int argc, char *argv[])
 	    (r = loop_timer_new(a.loop, on_stop_timeout, &a, &stop_timer)) < 0)
 		log_fatal(EXIT_TEMPORARY, "start: %s", strerror(-r));
 	a.deadline_ms = loop_now_ms(a.loop) + wait_ms(args.wait);
+	hooks_retry(&a);
 	children_start(&a);
 	r = loop_run(a.loop);
 	keep_close(&a.keep);

@@ -86,6 +86,7 @@ struct net {
 	/* targets */
 	struct target *targets;
 	size_t	       ntargets, at, under_way, here;
+	struct target *active[PARALLEL_MAX]; /* those under way */
 	uint64_t       bytes; /* received in this round */
 };
 

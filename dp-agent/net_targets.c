@@ -127,6 +127,16 @@ by_id(struct net *n, uint32_t id, enum target_state state)
 	return t->state == state ? t : NULL;
 }
 
+/* The parent keeps one partial file for the same bytes under several names. */
+static bool
+is_under_way(const struct net *n, const struct hash *h)
+{
+	for (size_t i = 0; i < n->under_way; i++)
+		if (hash_eq(&n->active[i]->hash, h))
+			return true;
+	return false;
+}
+
 static void
 ended(struct target *t, const char *error)
 {
@@ -140,7 +150,11 @@ ended(struct target *t, const char *error)
 		snprintf(t->error, sizeof(t->error), "%s", error);
 		log_warn("%s: %s", t->path, error);
 	}
-	n->under_way--;
+	for (size_t i = 0; i < n->under_way; i++)
+		if (n->active[i] == t) {
+			n->active[i] = n->active[--n->under_way];
+			break;
+		}
 	pump(n);
 }
 
@@ -276,11 +290,14 @@ pump(struct net *n)
 	int r;
 
 	while (n->at < n->ntargets && n->under_way < n->conf.parallel) {
-		struct target *t = &n->targets[n->at++];
+		struct target *t = &n->targets[n->at];
 
+		if (t->state != TARGET_FAILED && is_under_way(n, &t->hash))
+			break; /* its turn comes when that one has ended */
+		n->at++;
 		if (t->state == TARGET_FAILED)
 			continue;
-		n->under_way++;
+		n->active[n->under_way++] = t;
 		if ((r = ask_open(t)) < 0) {
 			n->under_way--;
 			t->state = TARGET_FAILED;
