@@ -188,7 +188,7 @@ record_seal(struct record_key *k, enum record_type type, const void *p,
 			 (int)n) != 1) ||
 	    EVP_EncryptUpdate(c, out + RECORD_HEAD + a, &b, &inner, 1) != 1 ||
 	    EVP_EncryptFinal_ex(c, out + RECORD_HEAD + a + b, &d) != 1 ||
-	    (size_t)(a + b + d) != n + 1 ||
+	    (size_t)a + (size_t)b + (size_t)d != n + 1 ||
 	    EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_GET_TAG, TAG,
 		out + RECORD_HEAD + n + 1) != 1)
 		return -EIO;

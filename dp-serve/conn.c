@@ -533,7 +533,7 @@ out_object_head(struct conn *c, int status, uint64_t first, uint64_t last)
 		out_len += (size_t)snprintf(out_buf + out_len, 256,
 		    "Content-Type: application/octet-stream\r\n"
 		    "Content-Length: %llu\r\nContent-Range: bytes %llu-%llu/%llu\r\n",
-		    (unsigned long long)(last - first + 1),
+		    (unsigned long long)last - first + 1,
 		    (unsigned long long)first, (unsigned long long)last,
 		    (unsigned long long)o->size);
 	else if (status == 416)
@@ -1129,8 +1129,11 @@ engine_free(struct engine **ep)
 		return;
 	engine_unlisten(e);
 	for (int p = 0; p < P_COUNT; p++)
-		while (e->list[p].first != NULL)
-			conn_free(e->list[p].first);
+		for (struct conn *c = e->list[p].first, *next; c != NULL;
+		     c = next) {
+			next = c->next;
+			conn_free(c);
+		}
 	loop_timer_free(&e->tick);
 	loop_timer_free(&e->again_timer);
 	free(e);

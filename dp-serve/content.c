@@ -589,12 +589,8 @@ fail_pending(struct content *c, bool of_fetch)
 
 	for (o = c->pending; o != NULL; o = next) {
 		next = o->pending_next;
-		if (o->asked_fetch == of_fetch) {
-			o->refs++; /* next must outlive what wake() does */
-			fail(o, 503);
-			object_unref(&o);
-			next = c->pending;
-		}
+		if (o->asked_fetch == of_fetch)
+			fail(o, 503); /* frees none: all that is pending is read */
 	}
 }
 
@@ -654,11 +650,13 @@ content_new(struct loop *l, unsigned max_objects, struct content **out)
 {
 	struct content *c = calloc(1, sizeof(*c));
 
-	if ((*out = c) == NULL)
+	*out = NULL;
+	if (c == NULL)
 		return -ENOMEM;
 	c->loop = l;
 	c->max = max_objects;
 	c->pending_end = &c->pending;
+	*out = c;
 	return 0;
 }
 
@@ -669,8 +667,10 @@ content_free(struct content **cp)
 
 	if (c == NULL)
 		return;
-	while (c->oldest != NULL)
-		object_forget(c->oldest);
+	for (struct object *o = c->oldest, *next; o != NULL; o = next) {
+		next = o->newer;
+		object_forget(o);
+	}
 	ipc_free(&c->store);
 	ipc_free(&c->fetch);
 	free(c);
