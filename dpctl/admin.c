@@ -2,8 +2,8 @@
  * dpctl/admin.c - asks a distribution point over its admin socket.
  *
  * One request line goes out, `json` and words; JSON rows come back, then `ok` or
- * `error REASON`. A row of "done" and "total" (and no more than "unit" and "name"
- * beside them) tells how far a long request is, and draws a bar.
+ * `error REASON`. Two kinds of row tell how far a long request is, and draw a bar:
+ * {"done_bytes", "total_bytes"} and {"name", "bytes", "size", "state": "loading"}.
  * Runs in dpctl. Believes that whoever listens is root, the caller, or the
  * control user (the kernel says so); its text is tamed before it is shown.
  * SPDX-License-Identifier: ISC
@@ -33,6 +33,7 @@ struct reply {
 	enum reply_kind kind;
 	bool		json;
 	json_t	       *rows;	/* REPLY_TABLE: those to be shown at the end */
+	const char     *what;	/* the command */
 	struct progress bar;
 	char		bar_name[64];
 	int		status;	/* EX_DONE once ended by ok */
@@ -163,38 +164,41 @@ send_all(int fd, const char *p, const char *path)
 
 /* ---- the reply ----------------------------------------------------------------- */
 
+/* Whether the row tells of progress; *done and *total then. */
 static bool
-is_progress(const json_t *row)
+is_progress(const json_t *row, int64_t *done, int64_t *total)
 {
-	size_t more = (json_object_get(row, "name") != NULL) +
-		(json_object_get(row, "unit") != NULL);
+	const char *state = js_str(row, "state");
 
-	return json_is_integer(json_object_get(row, "done")) &&
-	    json_is_integer(json_object_get(row, "total")) &&
-	    json_object_size(row) == 2 + more;
+	if (js_int(row, "done_bytes", 0, INT64_MAX, done) == 0 &&
+	    js_int(row, "total_bytes", 0, INT64_MAX, total) == 0)
+		return true;
+	return state != NULL && strcmp(state, "loading") == 0 &&
+	    js_int(row, "bytes", 0, INT64_MAX, done) == 0 &&
+	    js_int(row, "size", 0, INT64_MAX, total) == 0;
 }
 
 static void
-show_progress(struct reply *r, const json_t *row)
+show_progress(struct reply *r, const json_t *row, int64_t done, int64_t total)
 {
-	int64_t	    total = json_integer_value(json_object_get(row, "total"));
-	const char *name = js_str(row, "name"), *unit = js_str(row, "unit");
+	const char *name = js_str(row, "name"), *slash;
 
 	if (r->bar.total != total) {
 		progress_end(&r->bar);
-		snprintf(r->bar_name, sizeof(r->bar_name), "%s", name != NULL ? name :
-		    "working");
+		slash = name != NULL ? strrchr(name, '/') : NULL;
+		snprintf(r->bar_name, sizeof(r->bar_name), "%s", slash != NULL ?
+		    slash + 1 : name != NULL ? name : r->what);
 		tame(r->bar_name);
-		progress_begin(&r->bar, r->bar_name, total, unit == NULL ||
-		    strcmp(unit, "bytes") == 0);
+		progress_begin(&r->bar, r->bar_name, total, true);
 	}
-	progress_at(&r->bar, json_integer_value(json_object_get(row, "done")));
+	progress_at(&r->bar, done);
 }
 
 static int
 take_row(struct reply *r, const char *line, size_t len)
 {
 	char	why[128];
+	int64_t done, total;
 	json_t *row;
 
 	if (r->kind == REPLY_TEXT && !r->json) {
@@ -210,8 +214,8 @@ take_row(struct reply *r, const char *line, size_t len)
 		json_dumpf(row, stdout, JSON_COMPACT);
 		putchar('\n');
 		fflush(stdout);
-	} else if (is_progress(row)) {
-		show_progress(r, row);
+	} else if (is_progress(row, &done, &total)) {
+		show_progress(r, row, done, total);
 	} else if (r->kind == REPLY_EVENTS) {
 		event_print(stdout, row, use_color());
 	} else {
@@ -301,7 +305,8 @@ ask(const struct args *a, const char *command, struct reply *r)
 static int
 ask_and_show(struct args *a, enum reply_kind kind, const char *none)
 {
-	struct reply r = { .kind = kind, .json = a->json, .rows = json_array() };
+	struct reply r = { .kind = kind, .json = a->json, .rows = json_array(),
+		.what = a->cmd->name };
 	int	     st = ask(a, a->cmd->name, &r);
 
 	/* rows that came before an error are the reason of it: damaged objects */

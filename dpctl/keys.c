@@ -228,7 +228,7 @@ key_make(struct keyring *ring, const char *dir, const char *name, const char *ty
 	*out = NULL;
 	if (pkey == NULL)
 		return fail("cannot make a key of type %s", type);
-	for (; name[n] != '\0' && n < sizeof(file) - 1; n++)
+	for (; n < sizeof(file) - 1 && name[n] != '\0'; n++)
 		file[n] = name[n] == '/' ? '-' : name[n];
 	file[n] = '\0';
 	if ((r = keyring_add(ring, pkey, "")) != EX_DONE)

@@ -407,12 +407,13 @@ cmd_repo_list(struct args *a)
 
 	if (st != EX_DONE)
 		goto out;
-	json_object_foreach(r.roles, role, doc)
+	json_object_foreach(r.roles, role, doc) {
 		json_object_foreach(js_obj(doc_signed(doc), "targets"), name, t) {
 			p = json_object_get(js_obj(r.conf, "pending"), name);
 			list_target(name, role, t, p == NULL ? "published" :
 			    json_is_null(p) ? "removed" : "replaced");
 		}
+	}
 	json_object_foreach(js_obj(r.conf, "pending"), name, p)
 		if (json_is_object(p) && js_str(p, "role") != NULL)
 			list_target(name, js_str(p, "role"), js_obj(p, "target"), "added");

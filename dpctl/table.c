@@ -34,13 +34,22 @@ static bool
 is_bytes(const char *key)
 {
 	return strcmp(key, "bytes") == 0 || strcmp(key, "size") == 0 ||
-	    strcmp(key, "length") == 0 || ends_with(key, "_bytes");
+	    strcmp(key, "length") == 0 || strcmp(key, "durable") == 0 ||
+	    ends_with(key, "_bytes");
 }
 
 static bool
 is_seconds(const char *key)
 {
 	return ends_with(key, "_s") || strcmp(key, "seconds") == 0;
+}
+
+/* Seconds since the epoch. */
+static bool
+is_time(const char *key)
+{
+	return strcmp(key, "time") == 0 || strcmp(key, "expires") == 0 ||
+	    strncmp(key, "last_", 5) == 0;
 }
 
 static void
@@ -68,7 +77,9 @@ time_text(int64_t t, char *out, size_t size)
 	time_t	  when = (time_t)t;
 	struct tm tm;
 
-	if (localtime_r(&when, &tm) == NULL ||
+	if (t == 0)
+		snprintf(out, size, "never");
+	else if (localtime_r(&when, &tm) == NULL ||
 	    strftime(out, size, "%Y-%m-%d %H:%M:%S", &tm) == 0)
 		snprintf(out, size, "?");
 }
@@ -84,13 +95,17 @@ cell_text(const char *key, const json_t *v, char *out, size_t size)
 		snprintf(out, size, "-");
 	else if (json_is_boolean(v))
 		snprintf(out, size, "%s", json_is_true(v) ? "yes" : "no");
-	else if (json_is_number(v) && ends_with(key, "_per_s"))
+	else if (json_is_number(v) && ends_with(key, "_rate") &&
+	    json_number_value(v) <= 0)
+		snprintf(out, size, "no limit");
+	else if (json_is_number(v) && (ends_with(key, "_per_s") ||
+	    ends_with(key, "_rate")))
 		snprintf(out, size, "%s/s", size_text(json_number_value(v), number));
 	else if (json_is_number(v) && is_bytes(key))
 		snprintf(out, size, "%s", size_text(json_number_value(v), number));
 	else if (json_is_number(v) && is_seconds(key))
 		span_text(json_number_value(v), out, size);
-	else if (json_is_integer(v) && strcmp(key, "time") == 0)
+	else if (json_is_integer(v) && is_time(key))
 		time_text(json_integer_value(v), out, size);
 	else if (json_is_integer(v))
 		snprintf(out, size, "%" JSON_INTEGER_FORMAT, json_integer_value(v));
@@ -193,7 +208,7 @@ find_columns(const json_t *rows, struct column col[COLUMNS_MAX])
 	json_t	   *row, *v;
 	size_t	    n = 0, i, c;
 
-	json_array_foreach(rows, i, row)
+	json_array_foreach(rows, i, row) {
 		json_object_foreach(row, key, v) {
 			for (c = 0; c < n && strcmp(col[c].key, key) != 0; c++)
 				;
@@ -208,6 +223,7 @@ find_columns(const json_t *rows, struct column col[COLUMNS_MAX])
 			col[c].right = col[c].right && (json_is_number(v) ||
 			    json_is_null(v));
 		}
+	}
 	return n;
 }
 
@@ -241,13 +257,43 @@ print_table(FILE *f, const json_t *rows, bool color)
 	}
 }
 
-void
-table_print(FILE *f, const json_t *rows, bool color)
+static void
+print_alike(FILE *f, const json_t *rows, bool color)
 {
 	if (json_array_size(rows) == 1)
 		print_lines(f, json_array_get(rows, 0), color);
-	else if (json_array_size(rows) > 1)
+	else
 		print_table(f, rows, color);
+}
+
+static const char *
+first_key(json_t *row)
+{
+	const char *key = json_object_iter_key(json_object_iter(row));
+
+	return key != NULL ? key : "";
+}
+
+void
+table_print(FILE *f, const json_t *rows, bool color)
+{
+	json_t *run = json_array(), *row;
+	size_t	i;
+
+	/* rows of one kind begin alike: each kind has a table of its own */
+	json_array_foreach(rows, i, row) {
+		json_t *before = json_array_get(run, 0);
+
+		if (before != NULL && strcmp(first_key(before), first_key(row)) != 0) {
+			print_alike(f, run, color);
+			putc('\n', f);
+			json_array_clear(run);
+		}
+		json_array_append(run, row);
+	}
+	if (json_array_size(run) > 0)
+		print_alike(f, run, color);
+	json_decref(run);
 }
 
 void

@@ -1,9 +1,10 @@
 /*
  * dpctl/table.h - rows of JSON objects for people: a table, or one row as lines.
  *
- * A value's unit is in its key: *_bytes, bytes, size, length are bytes, *_s are
- * seconds, *_per_s a rate of bytes, time is seconds since the epoch. Values are
- * tamed: they came from elsewhere.
+ * A value's unit is in its key: *_bytes, bytes, size, length, durable are bytes,
+ * *_s are seconds, *_per_s and *_rate bytes in a second (a *_rate of 0 is no
+ * limit), time, expires and last_* seconds since the epoch. Values are tamed: they
+ * came from elsewhere.
  * SPDX-License-Identifier: ISC
  */
 #ifndef DPCTL_TABLE_H
@@ -16,7 +17,10 @@
 
 /* The value as a person reads it; at most size - 1 bytes of out. */
 void cell_text(const char *key, const json_t *v, char *out, size_t size);
-/* All rows of an array; one row stands as `key  value` lines. */
+/*
+ * All rows of an array. Rows that follow each other and begin with the same key
+ * are a table; one alone stands as `key  value` lines.
+ */
 void table_print(FILE *f, const json_t *rows, bool color);
 /* One event: time, who, what, then the rest as key=value. */
 void event_print(FILE *f, const json_t *row, bool color);

@@ -23,6 +23,9 @@ static const struct {
 	{ "uptime_s", "90000", "25 h 00 min" },
 	{ "uptime_s", "1000000", "11 d 13 h" },
 	{ "objects", "1048576", "1048576" },
+	{ "last_refresh", "0", "never" },
+	{ "wan_rate", "0", "no limit" },
+	{ "wan_rate", "20971520", "20.0 MiB/s" },
 	{ "verified", "true", "yes" },
 	{ "verified", "false", "no" },
 	{ "group", "null", "-" },
@@ -80,6 +83,21 @@ START_TEST(one_row_stands_as_lines)
 }
 END_TEST
 
+START_TEST(each_kind_of_row_has_its_table)
+{
+	char *text = shown("[{\"object\":\"a\",\"state\":\"damaged\"},"
+	    "{\"object\":\"b\",\"state\":\"missing\"},{\"objects\":9}]", false);
+
+	ck_assert_str_eq(text,
+	    "object  state\n"
+	    "a       damaged\n"
+	    "b       missing\n"
+	    "\n"
+	    "objects  9\n");
+	free(text);
+}
+END_TEST
+
 START_TEST(a_bar_tells_part_rate_and_time)
 {
 	struct progress p = { .what = "file", .total = 100 << 20, .done = 25 << 20,
@@ -109,6 +127,7 @@ main(void)
 	tcase_add_loop_test(t, a_cell_has_its_unit, 0, COUNT(cells));
 	tcase_add_test(t, rows_stand_in_columns);
 	tcase_add_test(t, one_row_stands_as_lines);
+	tcase_add_test(t, each_kind_of_row_has_its_table);
 	tcase_add_test(t, a_bar_tells_part_rate_and_time);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
