@@ -10,6 +10,7 @@
  */
 #include "dp-agent/net.h"
 
+#include "common/json.h"
 #include "common/log.h"
 #include "common/size.h"
 #include "common/wr.h"
@@ -220,6 +221,26 @@ static const struct downloads_ops line = {
 
 /* -- rounds -- */
 
+/* Time goes on while no source answers. True if something has expired. */
+static bool
+look_at_expiry(struct net *n)
+{
+	int64_t now = time(NULL), t;
+	json_t *row;
+	size_t	i;
+	bool	any = false;
+
+	json_array_foreach(n->metadata, i, row) {
+		bool expired = js_int(row, "expires", 0, INT64_MAX, &t) == 0 &&
+		    t <= now;
+
+		json_object_set_new(row, "warning",
+		    json_string(expired ? "expired" : ""));
+		any = any || expired;
+	}
+	return any;
+}
+
 static void
 put_status(struct net *n)
 {
@@ -291,6 +312,9 @@ end_round(struct net *n, bool known)
 	bool	 ok = known && n->here == n->ntargets;
 	uint64_t ms = n->conf.interval * 1000;
 
+	if (look_at_expiry(n) && !known)
+		log_warn("metadata has expired; what was verified stays in "
+			 "place, nothing new is accepted");
 	put_status(n);
 	tell_round(n, known);
 	n->bytes = 0;
