@@ -446,6 +446,8 @@ main(int argc, char *argv[])
 	for (int i = PEER_CONTROL; i < PEER_MAX; i++)
 		slot_start(&m->slots[i]);
 	on_pulse(m);
+	if (m->systemd) /* which starts the workers after us */
+		notify_send("READY=1\nSTATUS=waiting for the workers");
 	r = loop_run(m->loop);
 	log_info("ended");
 	return r == 0 ? 0 : EXIT_TEMPORARY;
