@@ -26,7 +26,8 @@ struct child {
 	enum child_kind kind;
 	pid_t		pid;
 	int		pidfd; /* -1: not running */
-	struct ipc     *ch;
+	struct ipc     *ch, *pings;
+	unsigned	missed; /* pings in a row */
 	struct loop_io *watch;
 	bool		hello, ready;
 };
@@ -45,7 +46,7 @@ struct agent {
 	struct keep	 *keep;
 	struct ipc	 *keeper; /* channel to the network child */
 	struct child	  children[CHILDREN];
-	struct loop_timer *restart;
+	struct loop_timer *restart, *pinger;
 	uint64_t	  started_ms;
 	unsigned	  failures;
 	uint64_t	  deadline_ms; /* of --once --wait */

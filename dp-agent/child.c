@@ -27,6 +27,9 @@
 #define RESTART_MAX 60000
 #define HEALTHY_MS  60000
 #define ONCE_TRIES  3
+#define PING_MS	    3000
+#define MISSED_MAX  5  /* then it hangs, and is killed */
+#define START_MAX   20 /* the same while it starts */
 
 static const struct {
 	const char    *program;
@@ -78,6 +81,76 @@ send_peer(struct child *c, enum peer_role role, int take_fd)
 	return ipc_send_fds(c->ch, MSG_PEER, 0, &b, 1, take_fd, -1);
 }
 
+static int
+on_pong(void *ctx, struct ipc_msg *m)
+{
+	(void)m;
+	((struct child *)ctx)->missed = 0;
+	return 0;
+}
+
+/* For whoever controls a worker of the site; on a device the log has it. */
+static int
+on_event(void *ctx, struct ipc_msg *m)
+{
+	(void)ctx;
+	(void)m;
+	return 0;
+}
+
+static const struct ipc_handler from_pinged[] = {
+	/* type	     nfds min max	     fn */
+	{ MSG_PONG,  0,	  8,  8,	       on_pong },
+	{ MSG_EVENT, 0,	  2,  MSG_MAX_PAYLOAD, on_event },
+};
+
+static void
+pings_broken(void *ctx, struct ipc *ch, int r)
+{
+	struct child *c = ctx;
+
+	ipc_free(&ch);
+	c->pings = NULL;
+	if (r != -ENOTCONN)
+		children_kill(c->a);
+}
+
+static int
+send_pings(struct child *c)
+{
+	int fds[2], r = ipc_pair(fds);
+
+	if (r < 0)
+		return r;
+	if ((r = ipc_new(c->a->loop, fds[0],
+		 (struct ipc_table){ from_pinged, COUNT(from_pinged) }, c,
+		 pings_broken, 64, &c->pings)) < 0) {
+		close(fds[1]);
+		return r;
+	}
+	return send_peer(c, PEER_CONTROL, fds[1]);
+}
+
+static void
+on_ping_time(void *ctx)
+{
+	static const uint8_t zero[8];
+	struct agent	    *a = ctx;
+
+	for (int i = 0; i < CHILDREN; i++) {
+		struct child *c = &a->children[i];
+
+		if (c->pidfd < 0 || (c->ready && c->pings == NULL))
+			continue;
+		if (c->missed++ >= (c->ready ? MISSED_MAX : START_MAX)) {
+			log_warn("%s: hangs, killed", kinds[i].program);
+			children_kill(a);
+		} else if (c->ready) /* a queue that is full is a miss like any other */
+			(void)ipc_send(c->pings, MSG_PING, 0, zero, 8);
+	}
+	loop_timer_set(a->pinger, PING_MS);
+}
+
 /* Both are there: configuration, files, channels, and go. */
 static int
 supply(struct agent *a)
@@ -87,7 +160,8 @@ supply(struct agent *a)
 	const struct agent_conf *c = &a->conf;
 	int			 keep[2], conn[2], r;
 
-	if ((r = send_config(con)) < 0 || (r = send_config(net)) < 0 ||
+	if ((r = send_pings(con)) < 0 || (r = send_pings(net)) < 0 ||
+	    (r = send_config(con)) < 0 || (r = send_config(net)) < 0 ||
 	    (r = send_file(net, "content.root", c->root)) < 0 ||
 	    (r = send_file(net, "content.ca", c->ca)) < 0 ||
 	    (r = send_file(net, "content.client-cert", c->client_cert)) < 0 ||
@@ -140,6 +214,7 @@ on_ready(void *ctx, struct ipc_msg *m)
 {
 	(void)m;
 	((struct child *)ctx)->ready = true;
+	((struct child *)ctx)->missed = 0;
 	return 0;
 }
 
@@ -173,6 +248,8 @@ child_gone(void *ctx, int events)
 		return;
 	loop_io_free(&c->watch);
 	ipc_free(&c->ch);
+	ipc_free(&c->pings);
+	c->missed = 0;
 	close(c->pidfd);
 	c->pidfd = -1;
 	c->hello = c->ready = false;
@@ -263,10 +340,15 @@ on_restart(void *ctx)
 int
 children_init(struct agent *a)
 {
+	int r;
+
 	for (int i = 0; i < CHILDREN; i++)
 		a->children[i] = (struct child){ .a = a,
 			.kind = (enum child_kind)i, .pidfd = -1 };
-	return loop_timer_new(a->loop, on_restart, a, &a->restart);
+	if ((r = loop_timer_new(a->loop, on_restart, a, &a->restart)) < 0 ||
+	    (r = loop_timer_new(a->loop, on_ping_time, a, &a->pinger)) < 0)
+		return r;
+	return loop_timer_set(a->pinger, PING_MS);
 }
 
 bool
