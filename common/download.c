@@ -105,7 +105,7 @@ download_backoff_ms(unsigned failures, uint64_t base_ms, uint64_t max_ms)
 		ms = max_ms;
 	if (getrandom(&x, sizeof(x), 0) != sizeof(x))
 		x = 1U << 31;
-	return ms - ms / 4 + (uint64_t)((double)(ms / 2) * (x / 4294967296.0));
+	return ms - ms / 4 + (ms / 2 * x >> 32);
 }
 
 bool
@@ -378,9 +378,10 @@ on_body(char *p, size_t size, size_t n, void *ctx)
 		return n; /* an error's page */
 	limit = (d->want.has_length ? d->want.length : d->want.max) - d->there;
 	if (n > limit) {
+		limit += d->there;
 		fail(d, d->want.has_length ? -EBADMSG : -EFBIG,
 		    "sends more than the %llu bytes expected",
-		    (unsigned long long)(d->there + limit));
+		    (unsigned long long)limit);
 		return 0;
 	}
 	return take_bytes(d, (const uint8_t *)p, n) < 0 ? 0 : n;

@@ -105,7 +105,7 @@ enum msg_type {
 				  *		"sha256/<hex>")		      */
 	MSG_WANT_START	  = 97,	 /* -> asker	hash, u64 size + fd read of partial  */
 	MSG_WANT_PROGRESS = 98,	 /* -> asker	u64 bytes there		      */
-	MSG_WANT_DONE	  = 99,	 /* -> asker	empty: hash is right, and published  */
+	MSG_WANT_DONE	  = 99,	 /* -> asker	empty: hash is right; being published*/
 	MSG_WANT_NO	  = 100, /* -> asker	u16 HTTP status, str text	      */
 	MSG_WANT_STOP	  = 101, /* -> fetch	empty: nobody waits for this id      */
 

@@ -68,14 +68,10 @@ try_end(struct try *t)
 	t->fd = -1;
 }
 
+/* It is in no list any more. */
 static void
-attempt_free(struct attempt *a)
+dispose(struct attempt *a)
 {
-	struct attempt **p = &a->all->list;
-
-	while (*p != a)
-		p = &(*p)->next;
-	*p = a->next;
 	a->all->n--;
 	if (a->dns != NULL)
 		evdns_getaddrinfo_cancel(a->dns);
@@ -84,6 +80,17 @@ attempt_free(struct attempt *a)
 	loop_timer_free(&a->stagger);
 	loop_timer_free(&a->limit);
 	free(a);
+}
+
+static void
+attempt_free(struct attempt *a)
+{
+	struct attempt **p = &a->all->list;
+
+	while (*p != a)
+		p = &(*p)->next;
+	*p = a->next;
+	dispose(a);
 }
 
 static void
@@ -289,8 +296,12 @@ attempt_start(struct attempts *all, uint32_t id, const char *host,
 void
 attempts_cancel(struct attempts *all)
 {
-	while (all->list != NULL)
-		attempt_free(all->list);
+	struct attempt *a;
+
+	while ((a = all->list) != NULL) {
+		all->list = a->next;
+		dispose(a);
+	}
 }
 
 int

@@ -40,14 +40,10 @@ struct job {
 
 static void open_partial(struct job *j);
 
+/* It is in no list any more. */
 static void
-job_free(struct job *j)
+dispose(struct job *j)
 {
-	struct job **p = &j->f->jobs;
-
-	while (*p != j)
-		p = &(*p)->next;
-	*p = j->next;
 	store_cancel(j->f->store, j);
 	download_cancel(&j->download);
 	if (j->write_fd >= 0)
@@ -58,6 +54,17 @@ job_free(struct job *j)
 	free(j->t.name);
 	free(j->t.path);
 	free(j);
+}
+
+static void
+job_free(struct job *j)
+{
+	struct job **p = &j->f->jobs;
+
+	while (*p != j)
+		p = &(*p)->next;
+	*p = j->next;
+	dispose(j);
 }
 
 static void
@@ -429,12 +436,13 @@ jobs_again(struct fetch *f, struct repo *repo)
 void
 jobs_end(struct fetch *f)
 {
-	while (f->jobs != NULL) {
-		struct job *j = f->jobs;
+	struct job *j;
 
+	while ((j = f->jobs) != NULL) {
+		f->jobs = j->next;
 		put_aside(j);
 		for (struct job_waiter *w = j->waiters; w != NULL; w = w->next)
 			w->job = NULL;
-		job_free(j);
+		dispose(j);
 	}
 }

@@ -236,6 +236,11 @@ wants_peer(struct fetch *f, int take_fd)
 void
 wants_end(struct fetch *f)
 {
-	while (f->wants != NULL)
-		want_free(f->wants);
+	struct want *w;
+
+	while ((w = f->wants) != NULL) {
+		f->wants = w->next;
+		job_leave(&w->w);
+		free(w);
+	}
 }
