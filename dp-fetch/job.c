@@ -16,7 +16,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SYNC_EVERY (16U << 20)
+#define SYNC_EVERY (16U << 20) /* or, on a slow line, after SYNC_MS */
+#define SYNC_MS	   4000
 #define ON_DEMAND  16 /* transfers that may run beyond fetch.parallel */
 #define BUSY_MS	   500
 #define BUSY_TRIES 20
@@ -31,7 +32,7 @@ struct job {
 	bool		   on_demand, verified;
 	enum step	   step;
 	int		   write_fd, read_fd;
-	uint64_t	   there, synced;
+	uint64_t	   there, synced, synced_ms;
 	unsigned	   busy;
 	struct download	  *download;
 	struct loop_timer *timer; /* answers what is known already; retries */
@@ -173,13 +174,17 @@ on_progress(void *ctx, uint64_t there)
 {
 	struct job	  *j = ctx;
 	struct job_waiter *w, *next;
+	uint64_t	   now = loop_now_ms(j->f->loop);
 
 	j->there = there;
 	if (there < j->synced)
 		j->synced = 0; /* it began again */
-	if (there - j->synced >= SYNC_EVERY &&
-	    store_partial_sync(j->f->store, &j->t.hash, there) == 0)
+	if ((there - j->synced >= SYNC_EVERY ||
+		(there > j->synced && now - j->synced_ms >= SYNC_MS)) &&
+	    store_partial_sync(j->f->store, &j->t.hash, there) == 0) {
 		j->synced = there;
+		j->synced_ms = now;
+	}
 	for (w = j->waiters; w != NULL; w = next) {
 		next = w->next;
 		if (w->progress != NULL)
@@ -275,6 +280,7 @@ on_partial(void *ctx, const struct store_answer *a)
 	j->write_fd = a->write_fd;
 	j->read_fd = a->fd;
 	j->there = j->synced = a->durable <= j->t.size ? a->durable : 0;
+	j->synced_ms = loop_now_ms(j->f->loop);
 	tell_opened(j);
 	start_download(j);
 }
