@@ -302,6 +302,63 @@ ask(const struct args *a, const char *command, struct reply *r)
 
 /* ---- commands ------------------------------------------------------------------- */
 
+/* "packages/<sha256>.a.deb", as it is served, is packages/a.deb to people. */
+static void
+plain_name(const json_t *row, char *out, size_t size)
+{
+	const char *name = js_str(row, "name"), *hash = js_str(row, "sha256"), *at;
+	size_t	    len;
+
+	if (hash == NULL || (len = strlen(hash)) != 64 ||
+	    (at = strstr(name, hash)) == NULL || at[len] != '.')
+		snprintf(out, size, "%s", name);
+	else
+		snprintf(out, size, "%.*s%s", (int)(at - name), name, at + len + 1);
+}
+
+static void
+strip_hash(json_t *row)
+{
+	char text[1024];
+
+	if (js_str(row, "name") == NULL)
+		return;
+	plain_name(row, text, sizeof(text));
+	json_object_set_new(row, "name", json_string(text));
+}
+
+static int
+by_name(const void *a, const void *b)
+{
+	return strcmp(js_str(*(json_t *const *)a, "name"),
+	    js_str(*(json_t *const *)b, "name"));
+}
+
+/* Rows that all have a name are shown in its order. */
+static void
+sort_rows(json_t *rows)
+{
+	size_t	 n = json_array_size(rows), i;
+	json_t **v = calloc(n + 1, sizeof(json_t *)), *row;
+	bool	 named = v != NULL;
+
+	json_array_foreach(rows, i, row) {
+		strip_hash(row);
+		named = named && js_str(row, "name") != NULL;
+		if (v != NULL)
+			v[i] = json_incref(row);
+	}
+	if (named) {
+		qsort(v, n, sizeof(json_t *), by_name);
+		json_array_clear(rows);
+		for (i = 0; i < n; i++)
+			json_array_append(rows, v[i]);
+	}
+	for (i = 0; v != NULL && i < n; i++)
+		json_decref(v[i]);
+	free(v);
+}
+
 static int
 ask_and_show(struct args *a, enum reply_kind kind, const char *none)
 {
@@ -310,6 +367,7 @@ ask_and_show(struct args *a, enum reply_kind kind, const char *none)
 	int	     st = ask(a, a->cmd->name, &r);
 
 	/* rows that came before an error are the reason of it: damaged objects */
+	sort_rows(r.rows);
 	table_print(stdout, r.rows, use_color());
 	if (st == EX_DONE && json_array_size(r.rows) == 0 && none != NULL && !a->json)
 		puts(none);
@@ -321,6 +379,42 @@ int
 cmd_admin(struct args *a)
 {
 	return ask_and_show(a, REPLY_TABLE, "ok");
+}
+
+/* "packages/a.deb" is a target of "repo/targets/packages/<sha256>.a.deb". */
+static bool
+is_target(const json_t *row, const char *target)
+{
+	char	    text[1024];
+	const char *at;
+
+	if (js_str(row, "name") == NULL)
+		return false;
+	plain_name(row, text, sizeof(text));
+	at = strstr(text, "/targets/");
+	return strcmp(text, target) == 0 ||
+	    (at != NULL && strcmp(at + strlen("/targets/"), target) == 0);
+}
+
+/* The fetcher wants names as they are served; people know those of targets. */
+int
+cmd_content_fetch(struct args *a)
+{
+	struct reply r = { .rows = json_array(), .what = "content list" };
+	json_t	    *row;
+	size_t	     i;
+	int	     st = ask(a, "content list", &r);
+
+	json_array_foreach(r.rows, i, row) {
+		if (is_target(row, a->pos[0])) {
+			a->pos[0] = js_str(row, "name");
+			break;
+		}
+	}
+	if (st == EX_DONE)
+		st = ask_and_show(a, REPLY_TABLE, "ok");
+	json_decref(r.rows);
+	return st;
 }
 
 int

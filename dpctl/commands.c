@@ -33,7 +33,7 @@ const struct command commands[] = {
 	    "look for new content upstream now" },
 	{ "content list", "[PREFIX]", 0, 1, cmd_admin_list, NULL,
 	    "what the store holds" },
-	{ "content fetch", "NAME", 1, 1, cmd_admin, NULL, "fetch a target now" },
+	{ "content fetch", "NAME", 1, 1, cmd_content_fetch, NULL, "fetch a target now" },
 	{ "store status", "", 0, 0, cmd_admin, NULL,
 	    "space, objects, partial downloads" },
 	{ "store verify", "", 0, 0, cmd_admin, NULL,

@@ -156,6 +156,7 @@ int cmd_help(struct args *a);
 /* admin.c: what the words of the command ask, shown as its kind needs */
 int cmd_admin(struct args *a);		/* a table, or "ok" */
 int cmd_admin_list(struct args *a);	/* a table, or "nothing" */
+int cmd_content_fetch(struct args *a);	/* by a target's name or the served one */
 int cmd_admin_events(struct args *a);	/* a line each, as they come */
 int cmd_admin_metrics(struct args *a);	/* text as it is */
 int cmd_config_check(struct args *a);
