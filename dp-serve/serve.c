@@ -273,6 +273,8 @@ on_metrics(void *ctx, struct worker *w, struct admin_reply *r)
 		    "Those that resumed a session.", t->resumed },
 		{ "dpoint_serve_tls_failed_total", "counter",
 		    "TLS handshakes that failed.", t->failed },
+		{ "dpoint_serve_tls_kernel_total", "counter",
+		    "Those whose answers the kernel seals.", t->ktls },
 		{ "dpoint_serve_tls_revoked_total", "counter",
 		    "Those with a revoked certificate.", t->revoked },
 	};
