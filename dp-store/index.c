@@ -574,7 +574,7 @@ index_each_partial(struct index *ix, MDB_txn *t,
 	return walk(ix, t, DB_PARTIALS, NULL, walk_partial, &w);
 }
 
-#define WALK_END 1 /* the next space begins */
+#define WALK_END (1 << 16) /* the next space begins; no fn gives this */
 
 struct name_walk {
 	enum space   space;

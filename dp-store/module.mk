@@ -12,5 +12,5 @@ dp-store_SRCS := \
 	dp-store/publish.c \
 	dp-store/sandbox.c
 dp-store_LIBS := -llmdb -lpthread
-dp-store_TESTS :=
+dp-store_TESTS := check_store
 dp-store_FUZZ := fuzz_names

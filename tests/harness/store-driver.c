@@ -358,8 +358,11 @@ is_traced(pid_t tid)
 	snprintf(path, sizeof(path), "/proc/%d/status", (int)tid);
 	if ((f = fopen(path, "r")) == NULL)
 		return true; /* gone already */
-	while (fgets(line, sizeof(line), f) != NULL)
+	while (fgets(line, sizeof(line), f) != NULL) {
 		(void)sscanf(line, "TracerPid: %d", &by);
+		if (strncmp(line, "State:\tZ", 8) == 0)
+			by = 1; /* hit already */
+	}
 	fclose(f);
 	return by != 0;
 }
