@@ -2,9 +2,10 @@
 #
 #   store_new              an empty store directory, $S
 #   driver CMD...          tests/harness/store-driver on it, output in $T/out
+#                          CFG="config KEY=VALUE..." for the store
 #   settled                what must hold after any fault
-#   every THREAD CALLS FAULT  one run per call of the set, until none is hit;
-#                          HITS says how many were
+#   every THREAD NAMES FAULT  one run per system call of a job in that thread
+#                          whose name matches; HITS says how many were hit
 # SPDX-License-Identifier: ISC
 id dp-store >/dev/null 2>&1 || skip "no user dp-store"
 command -v strace >/dev/null || skip "no strace"
@@ -17,7 +18,7 @@ store_new() {
 
 driver() {
 	: >"$T/store.log"
-	"$BUILD/tests/store-driver" "$BUILD/dp-store" "$S" bytes 300000 "$@" >"$T/out" 2>>"$T/store.log"
+	"$BUILD/tests/store-driver" "$BUILD/dp-store" "$S" ${CFG-} bytes 300000 "$@" >"$T/out" 2>>"$T/store.log"
 }
 
 # A fresh start finds no row without its file, every byte is right, and the
@@ -31,18 +32,22 @@ settled() {
 	[ -z "$(find "$S/partial" -type f)" ] || fail "$1: a partial file was left"
 }
 
+# strace counts the calls of each name on its own: so a first run lists the
+# calls, and each then has its turn by name and number.
 every() {
-	local thread=$1 calls=${2#trace=} fault=$3 n rc
+	local thread=$1 names=$2 fault=$3 name n rc
 	HITS=0
-	for n in $(seq 400); do
+	store_new
+	driver trace "$thread" "$T/calls" trace=all job || fail "$thread: without a fault: $(cat "$T/out")"
+	sed -n 's/^\([a-z0-9_]*\)(.*/\1/p' "$T/calls" | grep -Ex "$names" |
+		awk '{ print $1, ++n[$1] }' >"$T/list"
+	while read -r name n <&7; do
 		store_new
-		driver trace "$thread" "$T/trace" "inject=$calls:$fault:when=$n" job
+		driver trace "$thread" "$T/trace" "inject=$name:$fault:when=$n" job
 		rc=$?
-		[ $rc -lt 4 ] && [ $rc -ne 1 ] || fail "$thread $calls $n: exit $rc: $(cat "$T/out")"
-		grep -q INJECTED "$T/trace" || grep -q 'signal 9' "$T/out" || break
-		HITS=$n
-		settled "$thread $calls $n ($(tail -n 1 "$T/trace"))"
-	done
-	[ $rc -eq 0 ] || fail "$thread: without a fault: exit $rc: $(cat "$T/out")"
-	echo "$thread $calls $fault: $HITS"
+		[ $rc -lt 4 ] && [ $rc -ne 1 ] || fail "$thread $name $n: exit $rc: $(cat "$T/out")"
+		if grep -q INJECTED "$T/trace" || [ $rc -eq 3 ]; then HITS=$((HITS + 1)); fi
+		settled "$thread $name $n ($(tail -n 1 "$T/trace"))"
+	done 7<"$T/list"
+	echo "$thread $fault: $HITS of $(wc -l <"$T/list") calls"
 }
