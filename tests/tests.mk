@@ -86,4 +86,9 @@ $(BUILD)/tests/dlhash: $(BUILD)/obj/tests/bench/dlhash.o
 bench-fetch: all $(BUILD)/tests/dlhash
 	@BUILD=$(BUILD) tests/bench/fetch.sh
 
-.PHONY: bench-fetch bench-serve tuf-client unit-tests fuzzers check check-unit check-fuzz check-system fuzz
+bench-store: all harness
+	@d=$$(mktemp -d) && chown dp-store $$d && \
+	    $(BUILD)/tests/store-driver $(BUILD)/dp-store $$d job bench 5 2>/dev/null; \
+	    r=$$?; rm -rf $$d; exit $$r
+
+.PHONY: bench-fetch bench-serve bench-store tuf-client unit-tests fuzzers check check-unit check-fuzz check-system fuzz
