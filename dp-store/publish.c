@@ -73,7 +73,7 @@ int
 publish_partial(struct content *c, struct index *ix, const struct hash *h,
     int leased_fd, uint64_t *size)
 {
-	struct partial	p;
+	struct partial	p = { 0 };
 	struct MDB_txn *t = NULL;
 	int		r = index_begin(ix, &t);
 
