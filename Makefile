@@ -79,6 +79,7 @@ install: all
 	install -m 755 $(addprefix $(BUILD)/,$(filter-out $(SBIN),$(PROGS))) $(DESTDIR)$(LIBEXEC)/
 	install -m 755 $(addprefix $(BUILD)/,$(SBIN)) $(DESTDIR)$(PREFIX)/sbin/
 	install -Dm 644 packaging/sysusers/dpoint.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/dpoint.conf
+	install -Dm 644 packaging/modules-load.d/dpoint.conf $(DESTDIR)$(PREFIX)/lib/modules-load.d/dpoint.conf
 	install -Dm 644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system packaging/systemd/*.service
 	install -Dm 644 packaging/dpoint.conf $(DESTDIR)$(PREFIX)/share/doc/dpoint/dpoint.conf
 	install -Dm 644 packaging/completion/dpctl $(DESTDIR)$(PREFIX)/share/bash-completion/completions/dpctl

@@ -65,6 +65,9 @@ check-fuzz: fuzzers
 	    echo "fuzz: $$ok passed, $$bad failed"; [ $$bad -eq 0 ]
 check-system: all escapes unit-tests harness
 	@BUILD=$(BUILD) tests/run-system $(TESTS)
+# kernel TLS in an emulated machine with Debian's kernel; a minute, so apart
+check-ktls: all
+	@BUILD=$(BUILD) tests/qemu/ktls || [ $$? -eq 77 ]
 
 fuzz:
 	$(MAKE) BUILD=build/fuzz CC=clang FUZZ_MAIN= FUZZ_LD=-fsanitize=fuzzer \
@@ -91,4 +94,4 @@ bench-store: all harness
 	    $(BUILD)/tests/store-driver $(BUILD)/dp-store $$d job bench 5 2>/dev/null; \
 	    r=$$?; rm -rf $$d; exit $$r
 
-.PHONY: bench-fetch bench-serve bench-store tuf-client unit-tests fuzzers check check-unit check-fuzz check-system fuzz
+.PHONY: bench-fetch bench-serve bench-store tuf-client unit-tests fuzzers check check-unit check-fuzz check-system check-ktls fuzz
