@@ -222,7 +222,7 @@ on_status(void *ctx, struct admin_reply *reply, int argc, char *argv[])
 }
 
 static const struct admin_command commands[] = {
-	{ "status", 0, 0, false, on_status, "", "Connections and requests." },
+	{ "serve-status", 0, 0, false, on_status, "", "Connections and requests." },
 	{ .name = NULL },
 };
 
