@@ -279,15 +279,15 @@ def layout_of_tuf_on_ci(r):
     def leave_one_empty(doc):
         doc["signatures"][1]["sig"] = ""
     r.publish("root", edit=leave_one_empty)
-    r.delegate("targets", "registry.example.org", ECDSA, True,
-               paths=["registry.example.org/*"])
-    r.target("registry.example.org", "registry.example.org/keys.json")
+    r.delegate("targets", "keys.example.org", ECDSA, True,
+               paths=["keys.example.org/*"])
+    r.target("keys.example.org", "keys.example.org/keys.json")
     r.target("targets", "trusted_root.json")
-    r.publish("registry.example.org", "targets", "snapshot", "timestamp")
+    r.publish("keys.example.org", "targets", "snapshot", "timestamp")
     r.refresh(root=2)
-    r.say("find registry.example.org/keys.json registry.example.org",
-          "fetched 2.registry.example.org.json", "find trusted_root.json targets",
-          "find registry.example.org/none ENOENT")
+    r.say("find keys.example.org/keys.json keys.example.org",
+          "fetched 2.keys.example.org.json", "find trusted_root.json targets",
+          "find keys.example.org/none ENOENT")
 
 
 # ---- what must be refused --------------------------------------------------------
