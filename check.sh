@@ -14,9 +14,11 @@ trap 'rm -f "${scratch[@]}"' EXIT
 
 die() { echo "check.sh: $*" >&2; echo "0 passed, 1 failed"; exit 1; }
 
-# Packages of packaging/build-deps that dpkg does not have.
+# Packages of packaging/build-deps that dpkg does not have.  "P unless C": not
+# where the command C is there from elsewhere.
 missing() {
-	sed 's/#.*//' packaging/build-deps | while read -r p; do
+	sed 's/#.*//' packaging/build-deps | while read -r p word c; do
+		[ "$word" = unless ] && command -v "$c" >/dev/null && continue
 		[ -z "$p" ] || [ "$(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null)" = installed ] || echo "$p"
 	done
 }

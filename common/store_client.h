@@ -90,7 +90,7 @@ int store_partial_open(struct store_client *c, const struct hash *h,
  * MiB is right; it costs the caller nothing. */
 int store_partial_sync(struct store_client *c, const struct hash *h,
     uint64_t written);
-/* Gives up for now, keeps the bytes; write_fd is closed. Not answered. */
+/* Leaves off, keeps the bytes; write_fd is closed. Not answered. */
 int store_partial_close(struct store_client *c, const struct hash *h,
     uint64_t written);
 /* write_fd is closed, all is written: hash again, publish. */

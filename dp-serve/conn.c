@@ -763,7 +763,7 @@ turn(struct conn *c)
 		if (c->moved - moved > TURN_BYTES || answers > TURN_ANSWERS) {
 			if ((r = flush(c, false)) < 0)
 				return r;
-			return -EINTR; /* enough for now */
+			return -EINTR; /* enough of one turn */
 		}
 	}
 }

@@ -427,7 +427,7 @@ is_old(const struct repo *r, const char *role, const json_t *doc)
 	return doc_expires(doc) - r->now < repo_span(r, role) / 2;
 }
 
-/* By the keys that are asked for now: a rotation may have changed them. */
+/* By the keys that are asked for at present: a rotation may have changed them. */
 static bool
 is_signed(const struct repo *r, const char *role, const json_t *doc)
 {
