@@ -90,15 +90,26 @@ admin_connect(const char *path, int *out)
 
 /* ---- the request --------------------------------------------------------------- */
 
-/* A word in quotes where it needs them. */
+/* Whether a word may stand in a request at all. */
 static int
-put_word(FILE *f, const char *word)
+check_word(const char *word)
 {
 	if (strlen(word) > WORD_MAX)
 		return usage_error("\"%.40s...\": longer than %d bytes", word, WORD_MAX);
 	for (const char *c = word; *c != '\0'; c++)
 		if ((unsigned char)*c < ' ' || *c == 127)
 			return usage_error("an argument with a control character in it");
+	return EX_DONE;
+}
+
+/* A word in quotes where it needs them. */
+static int
+put_word(FILE *f, const char *word)
+{
+	int st = check_word(word);
+
+	if (st != EX_DONE)
+		return st;
 	if (*word != '\0' && word[strcspn(word, " \"\\")] == '\0') {
 		fputs(word, f);
 		return EX_DONE;
@@ -403,8 +414,10 @@ cmd_content_fetch(struct args *a)
 	struct reply r = { .rows = json_array(), .what = "content list" };
 	json_t	    *row;
 	size_t	     i;
-	int	     st = ask(a, "content list", &r);
+	int	     st = check_word(a->pos[0]);
 
+	if (st == EX_DONE)
+		st = ask(a, "content list", &r);
 	json_array_foreach(r.rows, i, row) {
 		if (is_target(row, a->pos[0])) {
 			a->pos[0] = js_str(row, "name");
