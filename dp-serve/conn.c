@@ -28,7 +28,7 @@
 #define OUT_MAX	    (64 * 1024) /* answers of one turn, small ones whole */
 #define OUT_ROOM    (1024 + CONTENT_SMALL) /* one such answer at most */
 #define BULK_MAX    (TLS_WRITE_MAX - OUT_MAX)
-#define TURN_BYTES  (4 * 1024 * 1024) /* then the others have their turn */
+#define TURN_BYTES  (256 * 1024) /* then the others have their turn */
 #define TURN_ANSWERS 128
 #define SEND_MIN    (16 * 1024) /* taken in each send_ms, or the client goes */
 #define LINGER_MS   2000
