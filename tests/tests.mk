@@ -1,7 +1,7 @@
 # tests/tests.mk - unit tests, fuzz targets and system tests.
 #
-# tests/unit/check_x.c is a Check program, linked with the objects of the
-# program that lists it in <prog>_TESTS (all but the one with main) and with
+# tests/unit/check_x.c is a Check program, linked with what it needs of the
+# program that lists it in <prog>_TESTS (all but the source with main) and with
 # libcommon; common_TESTS need libcommon alone.  The same holds for <prog>_FUZZ
 # and tests/fuzz/fuzz_x.c, which `make check-fuzz` replays over
 # tests/fuzz/corpus/fuzz_x/ and `make fuzz` builds with libFuzzer.
@@ -13,8 +13,15 @@ FUZZ := $(foreach o,$(OWNERS),$($o_FUZZ))
 CHECK_LIBS = $(shell pkg-config --libs check)
 FUZZ_SECONDS ?= 60
 
-# objects of a program without its main, which is in the first source
-parts = $(if $(filter common,$1),,$(patsubst %.c,$(BUILD)/obj/%.o,$(wordlist 2,99,$($1_SRCS))))
+# objects of a program without its main, which is in the first source; an
+# archive, so that a test of one module does not pull in those that need main's
+parts = $(if $(filter common,$1),,$(BUILD)/tests/$1.a)
+define parts_archive
+$(BUILD)/tests/$1.a: $(patsubst %.c,$(BUILD)/obj/%.o,$(wordlist 2,99,$($1_SRCS)))
+	@mkdir -p $$(@D) && rm -f $$@
+	ar rcs $$@ $$^
+endef
+$(foreach p,$(PROGS),$(eval $(call parts_archive,$p)))
 libs = $(if $(filter common,$1),,$(foreach p,$($1_PKGS),$(shell pkg-config --libs $p)) $($1_LIBS))
 
 define unit_test
