@@ -11,8 +11,11 @@ dp-agent_SRCS := \
 dp-agent_TESTS := check_keep
 dp-agent-net_SRCS := \
 	dp-agent/net_main.c \
+	dp-agent/mcast_api.c \
 	dp-agent/net_refresh.c \
 	dp-agent/net_sandbox.c \
 	dp-agent/net_source.c \
 	dp-agent/net_targets.c
 dp-agent-net_PKGS := libcurl
+dp-agent-net_TESTS := check_mcast_api
+dp-agent-net_FUZZ := fuzz_mcast_api
