@@ -159,7 +159,7 @@ flush_disk(struct download *d)
 		return 0;
 	for (; done < d->nbuf; done += (size_t)n) {
 		n = pwrite(d->want.fd, d->buf + done, d->nbuf - done,
-		    (off_t)(off + done));
+		    (off_t)(d->want.from + off + done));
 		if (n < 0 && errno == EINTR)
 			n = 0;
 		else if (n < 0) {
@@ -332,6 +332,10 @@ look_at_answer(struct download *d)
 	d->began = true;
 	curl_easy_getinfo(d->easy, CURLINFO_RESPONSE_CODE, &code);
 	curl_easy_getinfo(d->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &n);
+	if (code == 200 && d->want.whole > 0) {
+		fail(d, -EPROTO, "does not serve ranges");
+		return d->r;
+	}
 	if (code == 200 && d->there > 0)
 		start_over(d); /* it does not do ranges, or the file changed */
 	d->at_attempt = d->there;
@@ -342,7 +346,8 @@ look_at_answer(struct download *d)
 	    (curl_easy_header(d->easy, "Content-Range", 0, CURLH_HEADER, -1,
 		 &h) != CURLHE_OK ||
 		!d->want.has_length ||
-		!download_range_fits(h->value, d->there, d->want.length))) {
+		!download_range_fits(h->value, d->want.from + d->there,
+		    d->want.whole > 0 ? d->want.whole : d->want.length))) {
 		start_over(d);
 		fail(d, -EBADMSG, "answered with a range nobody asked for");
 		return d->r;
@@ -503,9 +508,13 @@ make_easy(struct download *d, const char *url)
 	curl_easy_setopt(e, CURLOPT_WRITEDATA, d);
 	curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, on_open);
 	curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, d);
-	if (d->there > 0) {
-		snprintf(text, sizeof(text), "%llu-",
-		    (unsigned long long)d->there);
+	if (d->there > 0 || d->want.whole > 0) {
+		size_t n = (size_t)snprintf(text, sizeof(text), "%llu-",
+		    (unsigned long long)(d->want.from + d->there));
+
+		if (d->want.whole > 0)
+			snprintf(text + n, sizeof(text) - n, "%llu",
+			    (unsigned long long)(d->want.from + d->want.length - 1));
 		curl_easy_setopt(e, CURLOPT_RANGE, text);
 		if (d->etag[0] != '\0') {
 			snprintf(text, sizeof(text), "If-Range: %s", d->etag);

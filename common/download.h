@@ -13,6 +13,9 @@
  * Resume:  bytes before `start` are read again through read_fd and hashed, in
  *          slices, then Range (and If-Range when this server sent a strong
  *          ETag) asks for the rest. A server that ignores it sends all again.
+ * Pieces:  with `whole` set, only `length` bytes from `from` on of a resource of
+ *          `whole` bytes are asked for and written to their place in fd; the
+ *          hash, if any, is the piece's. A server without ranges is no source.
  * Give up: wrong length, as soon as a header or a byte shows it, and wrong hash
  *          go to the next address; a cut connection that brought something is
  *          taken up again at the same address, up to five times in a row.
@@ -93,6 +96,7 @@ struct download_want {
 	struct hash		   hash;
 	int			   fd, read_fd; /* borrowed; -1: into memory */
 	uint64_t		   start;
+	uint64_t		   from, whole; /* of a piece; else 0 */
 	void (*progress)(void *ctx, uint64_t there); /* may be NULL */
 	void (*done)(void *ctx, const struct download_result *r);
 	void *ctx;
