@@ -444,7 +444,9 @@ keep_part_open(struct keep *k, const struct hash *h, uint64_t size,
 		*there = part_length(k, h, size);
 		if (*there > (uint64_t)st.st_size)
 			*there = (uint64_t)st.st_size;
-		if (ftruncate(*write_fd, (off_t)*there) < 0)
+		/* what lies behind came by multicast, or is written over */
+		if ((uint64_t)st.st_size > size &&
+		    ftruncate(*write_fd, (off_t)size) < 0)
 			r = -errno;
 	}
 	if (r < 0) {

@@ -46,7 +46,8 @@ int keep_has(struct keep *k, const char *path, const struct hash *h,
 /* The file at path is there and has this hash: it is hashed. */
 bool keep_is(struct keep *k, const char *path, const struct hash *h);
 
-/* A partial file: two descriptors, the caller's, and the length to go on after.
+/* A partial file: two descriptors, the caller's, and the length to go on after;
+ * bytes beyond it are kept, and may be right or wrong.
  * Space for size bytes is reserved first: -ENOSPC before the first byte. */
 int  keep_part_open(struct keep *k, const struct hash *h, uint64_t size,
      int *write_fd, int *read_fd, uint64_t *there);
