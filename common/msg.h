@@ -16,7 +16,7 @@
 
 #include <stdint.h>
 
-#define MSG_VERSION	1
+#define MSG_VERSION	2
 #define MSG_MAX		65536 /* bytes of one message, header included */
 #define MSG_MAX_PAYLOAD (MSG_MAX - 8)
 #define MSG_MAX_FDS	2
@@ -81,8 +81,10 @@ enum msg_type {
 
 	MSG_LOOKUP_NAME = 72, /* -> store	str name			      */
 	MSG_LOOKUP_HASH = 73, /* -> store	hash				      */
-	MSG_OBJECT	= 74, /* -> asker	hash, u64 size, u64 mtime s + fd read */
-	MSG_ABSENT	= 75, /* -> asker	hash, u64 size: named, not here       */
+	MSG_OBJECT	= 74, /* -> asker	hash, u64 size, u64 mtime s,
+				*		u8 spaces + fd read		      */
+	MSG_ABSENT	= 75, /* -> asker	hash, u64 size, u8 spaces: named,
+				*		not here			      */
 	MSG_UNKNOWN	= 76, /* -> asker	empty: no such name or hash	      */
 	MSG_PARTIAL_CLOSE = 77, /* -> store	hash, u64 written: writer closed,
 				 *		keep; no reply		      */
@@ -133,6 +135,12 @@ enum worker_state {
 	WORKER_DRAINING,
 	WORKER_BACKOFF, /* waits for its restart */
 	WORKER_FAILED,	/* exit 100: an operator must act */
+};
+
+/* MSG_OBJECT, MSG_ABSENT: bits of the spaces whose names mean this hash */
+enum spaces {
+	SPACES_CONTENT = 1,
+	SPACES_SITE = 2,
 };
 
 /* MSG_PARTIAL_OPEN priorities, most urgent first */

@@ -46,8 +46,8 @@ static const struct ipc_handler handlers[] = {
 	{ MSG_PARTIAL,	     2, 40, 40,	     on_answer },
 	{ MSG_STORE_OK,	     0, 0,  0,	     on_answer },
 	{ MSG_STORE_NO,	     0, 6,  1024,    on_answer },
-	{ MSG_OBJECT,	     1, 48, 48,	     on_answer },
-	{ MSG_ABSENT,	     0, 40, 40,	     on_answer },
+	{ MSG_OBJECT,	     1, 49, 49,	     on_answer },
+	{ MSG_ABSENT,	     0, 41, 41,	     on_answer },
 	{ MSG_UNKNOWN,	     0, 0,  0,	     on_answer },
 	{ MSG_TABLE_VALUE,   0, 0,  MSG_MAX, on_answer },
 	{ MSG_HAVE_BITS,     0, 0,  MSG_MAX, on_answer },
@@ -91,10 +91,12 @@ parse(struct ipc_msg *m, struct store_answer *a, char *text, size_t size)
 		get_hash(&m->rd, &a->hash);
 		a->size = rd_u64(&m->rd);
 		a->mtime = rd_u64(&m->rd);
+		a->spaces = rd_u8(&m->rd);
 		break;
 	case MSG_ABSENT:
 		get_hash(&m->rd, &a->hash);
 		a->size = rd_u64(&m->rd);
+		a->spaces = rd_u8(&m->rd);
 		a->r = -ENODATA;
 		a->text = "named, but not here";
 		break;

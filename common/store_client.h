@@ -15,7 +15,7 @@
  *          store_client_attach() brings the new channel. A partial file that
  *          was open is to be opened again (close the old descriptor first).
  * Errors:  in answer.r. -ENOENT neither stored nor named; -ENODATA named but
- *          not here (hash and size are set); -EEXIST already an object; -EBUSY
+ *          not here (hash, size, spaces are set); -EEXIST already an object; -EBUSY
  *          open for somebody else; -ENOSPC; -EBADMSG the bytes are not what
  *          their hash says (the partial file is gone); -EPERM not for this
  *          role; -EIO and other errors of the store's disk.
@@ -45,6 +45,7 @@ struct store_answer {
 	struct hash    hash;	 /* of the object or partial file */
 	uint64_t       size;	 /* of the object */
 	uint64_t       mtime;	 /* seconds since 1970: when it was published */
+	uint8_t	       spaces;	 /* enum spaces: who names it now */
 	uint64_t       durable;	 /* bytes of the partial file to go on after */
 	int	       fd;	 /* read-only; -1: none */
 	int	       write_fd; /* of a partial file; -1: none */
@@ -103,7 +104,7 @@ int store_partial_drop(struct store_client *c, const struct hash *h,
 int store_put(struct store_client *c, const struct hash *h, const void *bytes,
     size_t len, store_fn fn, void *ctx);
 
-/* 0: hash, size, mtime, fd. */
+/* 0: hash, size, mtime, spaces, fd. */
 int store_lookup_name(struct store_client *c, const char *name, store_fn fn,
     void *ctx);
 int store_lookup_hash(struct store_client *c, const struct hash *h, store_fn fn,

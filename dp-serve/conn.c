@@ -545,6 +545,13 @@ out_object_head(struct conn *c, int status, uint64_t first, uint64_t last)
 	out(etag, o->fields_len - skip);
 }
 
+/* It has shown a certificate of the site's CA. */
+static bool
+is_device(const struct conn *c)
+{
+	return c->tls != NULL && tls_peer_name(c->tls)[0] != '\0';
+}
+
 /* The head of the answer, as soon as it can be kept. 0: go on. */
 static int
 answer_object(struct conn *c)
@@ -553,6 +560,8 @@ answer_object(struct conn *c)
 	uint64_t       first = 0, last = o->size - 1;
 	int	       status;
 
+	if (o->reach != REACH_UNKNOWN && !object_is_for(o, is_device(c)))
+		return answer_status(c, 403);
 	if (o->state == OBJECT_FAILED)
 		return answer_status(c, o->status);
 	if (o->state == OBJECT_ASKED)
@@ -596,12 +605,12 @@ answer(struct conn *c)
 		return answer_last(c, 403);
 	if (req.has_query)
 		return answer_status(c, 404);
-	if (req.path.len > 6 && memcmp(path, "/site/", 6) == 0 &&
-	    (c->tls == NULL || tls_peer_name(c->tls)[0] == '\0'))
-		return answer_status(c, 403);
-	r = content_get(c->e->content, path, req.path.len, &c->obj);
+	r = content_get(c->e->content, path, req.path.len, is_device(c),
+	    &c->obj);
 	if (r < 0)
-		return answer_status(c, r == -ENOENT ? 404 : 503);
+		return answer_status(c, r == -ENOENT ? 404
+			: r == -EACCES		     ? 403
+						     : 503);
 	return answer_object(c);
 }
 

@@ -206,6 +206,12 @@ wake(struct object *o)
 	object_unref(&o);
 }
 
+bool
+object_is_for(const struct object *o, bool is_device)
+{
+	return o->reach == REACH_ALL || (o->reach == REACH_DEVICES && is_device);
+}
+
 uint64_t
 object_limit(const struct object *o)
 {
@@ -228,7 +234,7 @@ fail(struct object *o, int status)
 	o->state = OBJECT_FAILED;
 	o->status = status;
 	o->expires_ms = loop_now_ms(o->table->loop) + MISSING_MS;
-	if (status != 404)
+	if (status != 404 && status != 403)
 		object_forget(o); /* may be right the next moment */
 	wake(o); /* what is pending has readers, see object_unref */
 }
@@ -330,30 +336,39 @@ find(struct content *c, const char *path, size_t len, uint32_t key)
 	return o;
 }
 
+/* Whether such a path can name anything; for whom, as far as it shows. */
 static bool
-named(const char *path, size_t len, struct hash *h)
+named(const char *path, size_t len, struct hash *h, enum object_reach *reach)
 {
 	size_t n = strlen(BY_HASH);
 
+	*reach = REACH_UNKNOWN;
 	if (len > n && memcmp(path, BY_HASH, n) == 0)
 		return hash_from_hex(h, path + n, len - n) == 0;
-	return len > 6 && len < CONTENT_PATH_MAX &&
-	    path[len - 1] != '/' &&
-	    (memcmp(path, "/repo/", 6) == 0 || memcmp(path, "/site/", 6) == 0);
+	if (len <= 6 || len >= CONTENT_PATH_MAX || path[len - 1] == '/')
+		return false;
+	if (memcmp(path, "/repo/", 6) == 0)
+		*reach = REACH_ALL;
+	else if (memcmp(path, "/site/", 6) == 0)
+		*reach = REACH_DEVICES;
+	return *reach != REACH_UNKNOWN;
 }
 
 int
-content_get(struct content *c, const char *path, size_t len,
+content_get(struct content *c, const char *path, size_t len, bool is_device,
     struct object **out)
 {
-	uint32_t       key = key_of(path, len);
-	struct object *o = find(c, path, len, key);
-	struct hash    h = { { 0 } };
-	int	       r;
+	uint32_t	  key = key_of(path, len);
+	struct object	 *o = find(c, path, len, key);
+	struct hash	  h = { { 0 } };
+	enum object_reach reach;
+	int		  r;
 
 	*out = NULL;
+	/* what was refused to others is asked anew for a device */
 	if (o != NULL && o->state == OBJECT_FAILED &&
-	    o->expires_ms <= loop_now_ms(c->loop)) {
+	    (o->expires_ms <= loop_now_ms(c->loop) ||
+		(is_device && o->status == 403))) {
 		object_forget(o);
 		o = NULL;
 	}
@@ -363,18 +378,23 @@ content_get(struct content *c, const char *path, size_t len,
 			lru_append(c, o);
 		}
 		c->n.hits++;
+		o->for_device |= is_device;
 		o->refs++;
 		*out = o;
 		return 0;
 	}
-	if (!named(path, len, &h))
+	if (!named(path, len, &h, &reach))
 		return -ENOENT;
+	if (reach == REACH_DEVICES && !is_device)
+		return -EACCES;
 	if (c->npending >= PENDING || !make_room(c))
 		return -ENOBUFS;
 	if ((o = calloc(1, sizeof(*o) + len + 1)) == NULL)
 		return -ENOMEM;
 	memcpy(o->path, path, len);
 	o->path_len = (uint16_t)len;
+	o->reach = reach;
+	o->for_device = is_device;
 	o->key = key;
 	o->hash = h;
 	o->fd = -1;
@@ -396,6 +416,15 @@ content_get(struct content *c, const char *path, size_t len,
 
 /* -- what the store says -- */
 
+/* Of a path by hash: the store tells whose names mean it. */
+static void
+learn_reach(struct object *o, uint8_t spaces)
+{
+	if (o->reach == REACH_UNKNOWN)
+		o->reach = (spaces & SPACES_CONTENT) != 0 ? REACH_ALL
+							  : REACH_DEVICES;
+}
+
 static int
 on_object(void *ctx, struct ipc_msg *m)
 {
@@ -403,11 +432,13 @@ on_object(void *ctx, struct ipc_msg *m)
 	struct object  *o = pending_find(c, m->id);
 	const uint8_t  *h = rd_bytes(&m->rd, HASH_LEN);
 	uint64_t	size = rd_u64(&m->rd), mtime = rd_u64(&m->rd);
+	uint8_t		spaces = rd_u8(&m->rd);
 
 	if (rd_done(&m->rd) < 0)
 		return -EBADMSG;
 	if (o == NULL || o->state != OBJECT_ASKED)
 		return 0; /* asked for by somebody who has left since */
+	learn_reach(o, spaces);
 	memcpy(o->hash.b, h, HASH_LEN);
 	o->size = o->avail = size;
 	o->mtime = (int64_t)mtime;
@@ -425,13 +456,24 @@ on_missing(void *ctx, struct ipc_msg *m)
 {
 	struct content *c = ctx;
 	struct object  *o = pending_find(c, m->id);
+	uint8_t		spaces = 0;
 
+	if (m->type == MSG_ABSENT) {
+		(void)rd_bytes(&m->rd, HASH_LEN);
+		(void)rd_u64(&m->rd);
+		spaces = rd_u8(&m->rd);
+	}
 	if (o == NULL || o->state != OBJECT_ASKED || o->asked_fetch)
 		return 0;
-	if (o->looked_twice)
+	learn_reach(o, spaces);
+	if (!object_is_for(o, o->for_device))
+		fail(o, 403); /* nor is anything fetched for them */
+	else if (o->looked_twice)
 		fail(o, 404); /* fetched, they said, and gone already */
 	else if (ask_fetch(o) < 0)
 		fail(o, m->type == MSG_UNKNOWN && c->fetch == NULL ? 404 : 503);
+	else
+		wake(o); /* some of those who wait may not have it */
 	return 0;
 }
 
@@ -445,8 +487,8 @@ on_store_no(void *ctx, struct ipc_msg *m)
 	return 0;
 }
 
-/* All names, since any may mean another object from now on; an answer under
- * way may be of the old snapshot, too. */
+/* All, since any name may mean another object from now on, and a hash be for
+ * others; an answer under way may be of the old snapshot, too. */
 static int
 on_snapshot(void *ctx, struct ipc_msg *m)
 {
@@ -460,8 +502,7 @@ on_snapshot(void *ctx, struct ipc_msg *m)
 		return -EBADMSG;
 	for (o = c->oldest; o != NULL; o = next) {
 		next = o->newer;
-		if (strncmp(o->path, BY_HASH, strlen(BY_HASH)) != 0)
-			object_forget(o);
+		object_forget(o);
 	}
 	return 0;
 }
@@ -486,8 +527,8 @@ on_evicted(void *ctx, struct ipc_msg *m)
 
 static const struct ipc_handler from_store[] = {
 	/* type		nfds min       max	    fn */
-	{ MSG_OBJECT,	1, HASH_LEN + 16, HASH_LEN + 16, on_object },
-	{ MSG_ABSENT,	0, HASH_LEN + 8, HASH_LEN + 8, on_missing },
+	{ MSG_OBJECT,	1, HASH_LEN + 17, HASH_LEN + 17, on_object },
+	{ MSG_ABSENT,	0, HASH_LEN + 9, HASH_LEN + 9, on_missing },
 	{ MSG_UNKNOWN,	0, 0,	     0,	      on_missing },
 	{ MSG_STORE_NO, 0, 6,	     2048,    on_store_no },
 	{ MSG_SNAPSHOT, 0, 10,	     80,      on_snapshot },

@@ -5,8 +5,12 @@
  *          is in the table costs no round trip; what is not is asked of the
  *          store, and what the store lacks of the fetcher, once for all who
  *          wait. Names are passed on as they stand in the request, but for
- *          the first slash: "repo/...", "site/..."; "/objects/sha256/<hex>" is looked up by
- *          hash, and whoever knows a hash has read it in signed metadata.
+ *          the first slash: "repo/...", "site/...";
+ *          "/objects/sha256/<hex>" is looked up by hash.
+ * Reach:   what the content repository names is for everybody. "/site/..." is
+ *          for devices, which have shown a certificate; so is a hash that no
+ *          name of the content repository means, be it the site's, an older
+ *          snapshot's or unknown: whoever may not read it is not told which.
  * Time:    OBJECT_ASKED -> OBJECT_GROWING -> OBJECT_READY or OBJECT_FAILED.
  *          Whoever holds a reference may read bytes below object_limit():
  *          all of a ready object, all but the last 64 KiB of a growing one,
@@ -14,8 +18,8 @@
  * Ownership: content_get gives a reference, object_unref returns it. An object
  *          that left the table (new snapshot, evicted, pushed out) lives on
  *          until its last reader has finished, and is found by nobody new.
- * Errors:  content_get: 0, -ENOENT (no such name can exist), -ENOBUFS (too
- *          much is under way or in use), -ENOMEM.
+ * Errors:  content_get: 0, -ENOENT (no such name can exist), -EACCES (for
+ *          devices only), -ENOBUFS (too much is under way or in use), -ENOMEM.
  * SPDX-License-Identifier: ISC
  */
 #ifndef DP_SERVE_CONTENT_H
@@ -36,6 +40,12 @@
 
 enum object_state { OBJECT_ASKED, OBJECT_GROWING, OBJECT_READY, OBJECT_FAILED };
 
+enum object_reach {
+	REACH_UNKNOWN, /* by hash, before the store has answered */
+	REACH_ALL,
+	REACH_DEVICES,
+};
+
 /* Somebody who waits for an object to change; woken is called out of no
  * function of content.h's own, so it may do as it likes. */
 struct waiter {
@@ -45,6 +55,7 @@ struct waiter {
 
 struct object {
 	enum object_state state;
+	enum object_reach reach;
 	int		  status;  /* FAILED: as HTTP says it */
 	int		  fd;	   /* from GROWING on */
 	uint64_t	  size, avail;
@@ -62,7 +73,7 @@ struct object {
 	uint64_t	  expires_ms; /* FAILED: until then not asked again */
 	uint32_t	  refs, id, key;
 	uint16_t	  path_len;
-	bool		  in_table, asked_fetch, looked_twice;
+	bool		  in_table, asked_fetch, looked_twice, for_device;
 	char		  path[];
 };
 
@@ -81,8 +92,11 @@ int  content_set_fetch(struct content *c, int take_fd);
 void content_set_max(struct content *c, unsigned max_objects);
 const struct content_counts *content_counts(const struct content *c);
 
+/* is_device: who asks has shown a certificate. */
 int	 content_get(struct content *c, const char *path, size_t len,
-    struct object **out);
+    bool is_device, struct object **out);
+/* Whether the object may be shown; false as well while nobody knows. */
+bool	 object_is_for(const struct object *o, bool is_device);
 void	 object_unref(struct object **o);
 uint64_t object_limit(const struct object *o);
 void	 object_wait(struct object *o, struct waiter *w);

@@ -262,7 +262,8 @@ index_refs_get(struct index *ix, MDB_txn *t, const struct hash *h,
 	if (rc < 0)
 		return rc;
 	out->size = rd_u64(&r);
-	out->names = rd_u32(&r);
+	for (int s = 0; s < SPACE_MAX; s++)
+		out->names[s] = rd_u32(&r);
 	out->pins = rd_u32(&r);
 	return row_done(&r);
 }
@@ -332,25 +333,30 @@ index_name_get(struct index *ix, MDB_txn *t, enum space s, const char *name,
 }
 
 static int
-refs_add(struct index *ix, MDB_txn *t, const struct named *n, int by)
+refs_add(struct index *ix, MDB_txn *t, enum space s, const struct named *n,
+    int by)
 {
 	struct refs f = { .size = n->size };
-	uint8_t	    buf[16];
+	uint8_t	    buf[8 + 4 * SPACE_MAX + 4];
 	struct wr   w = wr_to(buf, sizeof(buf));
+	uint32_t    all = 0;
 	int	    r = index_refs_get(ix, t, &n->hash, &f);
 
 	if (r < 0 && r != -ENOENT)
 		return r;
-	if (by < 0 && (f.names == 0 || (n->pinned && f.pins == 0)))
+	if (by < 0 && (f.names[s] == 0 || (n->pinned && f.pins == 0)))
 		return -EUCLEAN;
-	f.names += (uint32_t)by;
+	f.names[s] += (uint32_t)by;
 	if (n->pinned)
 		f.pins += (uint32_t)by;
-	if (f.names == 0)
-		return del(ix, t, DB_REFS, n->hash.b, HASH_LEN);
 	f.size = n->size;
 	wr_u64(&w, f.size);
-	wr_u32(&w, f.names);
+	for (int i = 0; i < SPACE_MAX; i++) {
+		wr_u32(&w, f.names[i]);
+		all |= f.names[i];
+	}
+	if (all == 0)
+		return del(ix, t, DB_REFS, n->hash.b, HASH_LEN);
 	wr_u32(&w, f.pins);
 	return put(ix, t, DB_REFS, n->hash.b, HASH_LEN, buf, w.len);
 }
@@ -375,7 +381,7 @@ names_clear(struct index *ix, MDB_txn *t, enum space s)
 		r = named_parse(rd_from(v.mv_data, v.mv_size), &n, name,
 		    sizeof(name));
 		if (r == 0)
-			r = refs_add(ix, t, &n, -1);
+			r = refs_add(ix, t, s, &n, -1);
 		if (r == 0)
 			r = as_errno(mdb_cursor_del(c, 0));
 	}
@@ -392,7 +398,7 @@ name_put(struct index *ix, MDB_txn *t, enum space s, const struct draft_name *d)
 	int	     r = index_name_get(ix, t, s, d->name, &old);
 
 	if (r == 0)
-		r = refs_add(ix, t, &old, -1);
+		r = refs_add(ix, t, s, &old, -1);
 	if (r == -ENOENT)
 		r = 0;
 	wr_bytes(&w, d->to.hash.b, HASH_LEN);
@@ -405,7 +411,7 @@ name_put(struct index *ix, MDB_txn *t, enum space s, const struct draft_name *d)
 		r = name_key(key, s, d->name);
 	if (r == 0)
 		r = put(ix, t, DB_NAMES, key, sizeof(key), buf, w.len);
-	return r < 0 ? r : refs_add(ix, t, &d->to, 1);
+	return r < 0 ? r : refs_add(ix, t, s, &d->to, 1);
 }
 
 int

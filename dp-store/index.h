@@ -6,8 +6,8 @@
  *          a time each) or of index_write() (one at a time in the process;
  *          LMDB makes the second wait). End with index_end() or index_commit().
  * Tables:  objects  hash -> size, mtime, last used
- *          refs     hash -> size, names, pins: kept by index_names_replace,
- *                   whether the object is here or not
+ *          refs     hash -> size, names of each space, pins: kept by
+ *                   index_names_replace, whether the object is here or not
  *          names    space and name -> hash, size, pinned
  *          partials hash -> size, durable length, priority, name
  *          tables   role and key -> bytes: a role reaches only its own
@@ -27,7 +27,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define INDEX_VERSION  1
+#define INDEX_VERSION  2
 #define INDEX_NAME_MAX 1024 /* bytes of a name */
 #define INDEX_KEY_MAX  400  /* bytes of a key of a role's table */
 
@@ -43,7 +43,7 @@ struct object {
 };
 struct refs {
 	uint64_t size;
-	uint32_t names, pins;
+	uint32_t names[SPACE_MAX], pins;
 };
 struct named {
 	struct hash hash;

@@ -67,60 +67,66 @@ get_hash(struct ipc_msg *m, struct hash *h)
 
 /* -- look-ups -- */
 
-static int
-answer_absent(struct peer *p, uint32_t id, const struct hash *h, uint64_t size)
+static uint8_t
+spaces_of(const struct refs *refs)
 {
-	uint8_t	  buf[HASH_LEN + 8];
+	return (uint8_t)((refs->names[SPACE_CONTENT] > 0 ? SPACES_CONTENT : 0) |
+	    (refs->names[SPACE_SITE] > 0 ? SPACES_SITE : 0));
+}
+
+static int
+answer_absent(struct peer *p, uint32_t id, const struct hash *h,
+    const struct refs *refs)
+{
+	uint8_t	  buf[HASH_LEN + 9];
 	struct wr w = wr_to(buf, sizeof(buf));
 
 	wr_bytes(&w, h->b, HASH_LEN);
-	wr_u64(&w, size);
+	wr_u64(&w, refs->size);
+	wr_u8(&w, spaces_of(refs));
 	return ipc_send(p->ipc, MSG_ABSENT, id, buf, w.len);
 }
 
 static int
 answer_object(struct peer *p, uint32_t id, const struct hash *h,
-    const struct object *o, int take_fd)
+    const struct object *o, const struct refs *refs, int take_fd)
 {
-	uint8_t	  buf[HASH_LEN + 16];
+	uint8_t	  buf[HASH_LEN + 17];
 	struct wr w = wr_to(buf, sizeof(buf));
 
 	wr_bytes(&w, h->b, HASH_LEN);
 	wr_u64(&w, o->size);
 	wr_u64(&w, o->mtime);
+	wr_u8(&w, spaces_of(refs));
 	return ipc_send_fds(p->ipc, MSG_OBJECT, id, buf, w.len, take_fd, -1);
 }
 
-/* named: the hash and size are in n; else the hash only. */
 static int
-answer_hash(struct peer *p, uint32_t id, struct MDB_txn *t, struct named *n,
-    bool named)
+answer_hash(struct peer *p, uint32_t id, struct MDB_txn *t,
+    const struct hash *h)
 {
 	struct store *s = p->store;
 	struct object o;
-	struct refs   refs;
-	int	      fd, r = index_object_get(s->index, t, &n->hash, &o);
+	struct refs   refs = { 0 };
+	int	      fd, r = index_refs_get(s->index, t, h, &refs);
+	bool	      is_named = r == 0;
 
+	if (r < 0 && r != -ENOENT)
+		return r;
+	r = index_object_get(s->index, t, h, &o);
 	if (r == 0) {
-		r = content_object_open(s->content, &n->hash, &fd);
+		r = content_object_open(s->content, h, &fd);
 		if (r == 0) {
 			if ((uint64_t)time(NULL) > o.used)
-				job_touch(s, &n->hash);
-			return answer_object(p, id, &n->hash, &o, fd);
+				job_touch(s, h);
+			return answer_object(p, id, h, &o, &refs, fd);
 		}
 		if (r != -ENOENT)
 			return r;
-		job_lost(s, &n->hash); /* nobody but us can have removed it */
+		job_lost(s, h); /* nobody but us can have removed it */
 		r = -ENOENT;
 	}
-	if (r == -ENOENT && !named &&
-	    (r = index_refs_get(s->index, t, &n->hash, &refs)) == 0) {
-		n->size = refs.size;
-		named = true;
-	}
-	if (named && (r == 0 || r == -ENOENT))
-		return answer_absent(p, id, &n->hash, n->size);
-	return r;
+	return r == -ENOENT && is_named ? answer_absent(p, id, h, &refs) : r;
 }
 
 static int
@@ -139,7 +145,7 @@ lookup(struct peer *p, uint32_t id, const char *name, const struct hash *h)
 	} else if (r == 0)
 		n.hash = *h;
 	if (r == 0)
-		r = answer_hash(p, id, t, &n, name != NULL);
+		r = answer_hash(p, id, t, &n.hash);
 	index_end(s->index, &t);
 	if (r == -ENOBUFS || r == -ENOTCONN)
 		return r; /* the channel, not the store */

@@ -71,10 +71,21 @@ file_of(size_t n)
 }
 
 static int
+answer_object(uint32_t id, const struct hash *h, size_t size, uint8_t spaces)
+{
+	uint8_t	  buf[64];
+	struct wr w = wr_to(buf, sizeof(buf));
+
+	wr_bytes(&w, h->b, HASH_LEN);
+	wr_u64(&w, size);
+	wr_u64(&w, 784111777);
+	wr_u8(&w, spaces);
+	return ipc_send_fds(store, MSG_OBJECT, id, buf, w.len, file_of(size), -1);
+}
+
+static int
 on_lookup(void *ctx, struct ipc_msg *m)
 {
-	uint8_t	    buf[64] = { 0 };
-	struct wr   w = wr_to(buf, sizeof(buf));
 	struct hash h = { { 1 } };
 	char	    name[256];
 	size_t	    size;
@@ -88,11 +99,29 @@ on_lookup(void *ctx, struct ipc_msg *m)
 		size = SIZE;
 	else
 		return ipc_send(store, MSG_UNKNOWN, m->id, NULL, 0);
+	return answer_object(m->id, &h, size, SPACES_CONTENT);
+}
+
+/* The first byte says who names it, the second whether it is away. */
+static int
+on_lookup_hash(void *ctx, struct ipc_msg *m)
+{
+	uint8_t	    buf[64];
+	struct wr   w = wr_to(buf, sizeof(buf));
+	struct hash h;
+
+	(void)ctx;
+	lookups++;
+	memcpy(h.b, rd_bytes(&m->rd, HASH_LEN), HASH_LEN);
+	if (h.b[0] == 0)
+		return ipc_send(store, MSG_UNKNOWN, m->id, NULL, 0);
+	if (h.b[1] == 0)
+		return answer_object(m->id, &h, 5,
+		    h.b[0] & (SPACES_CONTENT | SPACES_SITE));
 	wr_bytes(&w, h.b, HASH_LEN);
-	wr_u64(&w, size);
-	wr_u64(&w, 784111777);
-	return ipc_send_fds(store, MSG_OBJECT, m->id, buf, w.len, file_of(size),
-	    -1);
+	wr_u64(&w, 5);
+	wr_u8(&w, h.b[0]);
+	return ipc_send(store, MSG_ABSENT, m->id, buf, w.len);
 }
 
 static int
@@ -170,6 +199,7 @@ broken(void *ctx, struct ipc *c, int r)
 
 static const struct ipc_handler to_store[] = {
 	{ MSG_LOOKUP_NAME, 0, 3, 1100, on_lookup },
+	{ MSG_LOOKUP_HASH, 0, HASH_LEN, HASH_LEN, on_lookup_hash },
 };
 static const struct ipc_handler to_fetch[] = {
 	{ MSG_WANT, 0, 3, 1100, on_want },
@@ -505,6 +535,77 @@ START_TEST(site_is_not_served_without_a_certificate)
 }
 END_TEST
 
+#define Z "00000000000000"
+#define HASH(ab) "/objects/sha256/" ab Z Z Z Z "0000"
+static const struct {
+	const char *what, *path;
+	int	    status, device; /* as anybody, as a device; 0: it is fetched */
+} by_hash[] = {
+	{ "content's", HASH("0100"), 200, 200 },
+	{ "content's, away", HASH("0101"), 0, 0 },
+	{ "of both", HASH("0300"), 200, 200 },
+	{ "the site's", HASH("0200"), 403, 200 },
+	{ "the site's, away", HASH("0201"), 403, 0 },
+	{ "of an older snapshot", HASH("0400"), 403, 200 },
+	{ "unknown", HASH("0000"), 403, 0 },
+};
+START_TEST(a_hash_that_content_does_not_name_is_for_devices)
+{
+	struct object *o, *seen;
+	const char    *path = by_hash[_i].path;
+	char	       ask[128], line[32];
+	int	       fd = client(), want = by_hash[_i].status;
+
+	snprintf(ask, sizeof(ask), "GET %s HTTP/1.1\r\nHost: a\r\n\r\n", path);
+	say(fd, ask);
+	ck_assert(!hear(fd));
+	snprintf(line, sizeof(line), "HTTP/1.1 %d ", want);
+	ck_assert_uint_eq(count(line), want != 0);
+	ck_assert_uint_eq(wants, want == 0);
+	close(fd);
+	settle();
+
+	wants = 0;
+	want = by_hash[_i].device;
+	ck_assert_int_eq(content_get(content, path, strlen(path), true, &o), 0);
+	settle();
+	ck_assert_uint_eq(wants, want == 0);
+	ck_assert_int_eq(o->state, want == 0 ? OBJECT_ASKED : OBJECT_READY);
+	/* others find it in the table, and are refused as before */
+	ck_assert_int_eq(content_get(content, path, strlen(path), false, &seen),
+	    0);
+	ck_assert_ptr_eq(seen, o);
+	ck_assert(object_is_for(o, true));
+	ck_assert(object_is_for(o, false) == (by_hash[_i].status != 403));
+	object_unref(&seen);
+	object_unref(&o);
+}
+END_TEST
+
+START_TEST(a_device_beside_others_gets_what_they_do_not)
+{
+	const char    *path = HASH("0201");
+	struct object *o;
+	int	       fd = client();
+
+	/* both before the store answers: one look-up, one fetch, for one */
+	say(fd, GET(HASH("0201")));
+	ck_assert_int_eq(content_get(content, path, strlen(path), true, &o), 0);
+	ck_assert(!hear(fd));
+	ck_assert_uint_eq(count("HTTP/1.1 403 "), 1);
+	ck_assert_uint_eq(lookups, 1);
+	ck_assert_uint_eq(wants, 1);
+	ck_assert_int_eq(o->state, OBJECT_ASKED);
+	want_start();
+	say(fd, GET(HASH("0201")));
+	ck_assert(!hear(fd));
+	ck_assert_uint_eq(count("HTTP/1.1 403 "), 1);
+	ck_assert_int_eq(o->state, OBJECT_GROWING);
+	object_unref(&o);
+	close(fd);
+}
+END_TEST
+
 static void
 on_drained(void *ctx)
 {
@@ -566,6 +667,9 @@ main(void)
 	    COUNT(last_words));
 	tcase_add_test(t, slow_heads_and_idle_connections_run_out_of_time);
 	tcase_add_test(t, site_is_not_served_without_a_certificate);
+	tcase_add_loop_test(t, a_hash_that_content_does_not_name_is_for_devices,
+	    0, COUNT(by_hash));
+	tcase_add_test(t, a_device_beside_others_gets_what_they_do_not);
 	tcase_add_test(t, draining_finishes_what_is_under_way);
 	tcase_add_test(t, what_follows_a_closing_request_is_still_answered_first);
 	suite_add_tcase(s, t);
