@@ -377,8 +377,8 @@ trace(const char *thread, const char *file, const char *expr)
 	if ((tracer = fork()) < 0)
 		err(1, "fork");
 	if (tracer == 0) {
-		execlp("strace", "strace", "-q", "-p", num, "-o", file, "-e",
-		    expr, (char *)NULL);
+		execlp("strace", "strace", "-q", "-y", "-p", num, "-o", file,
+		    "-e", expr, (char *)NULL);
 		_exit(127);
 	}
 	for (int i = 0; !is_traced(tid); i++) {

@@ -4,8 +4,9 @@
 #   driver CMD...          tests/harness/store-driver on it, output in $T/out
 #                          CFG="config KEY=VALUE..." for the store
 #   settled                what must hold after any fault
-#   every THREAD NAMES FAULT  one run per system call of a job in that thread
-#                          whose name matches; HITS says how many were hit
+#   every THREAD NAMES FAULT [BUT]  one run per system call of a job in that
+#                          thread whose name matches and whose line of strace -y
+#                          does not match BUT; HITS says how many were hit
 # SPDX-License-Identifier: ISC
 id dp-store >/dev/null 2>&1 || skip "no user dp-store"
 command -v strace >/dev/null || skip "no strace"
@@ -35,12 +36,13 @@ settled() {
 # strace counts the calls of each name on its own: so a first run lists the
 # calls, and each then has its turn by name and number.
 every() {
-	local thread=$1 names=$2 fault=$3 name n rc
+	local thread=$1 names=$2 fault=$3 but=${4:-^$} name n rc
 	HITS=0
 	store_new
 	driver trace "$thread" "$T/calls" trace=all job || fail "$thread: without a fault: $(cat "$T/out")"
-	sed -n 's/^\([a-z0-9_]*\)(.*/\1/p' "$T/calls" | grep -Ex "$names" |
-		awk '{ print $1, ++n[$1] }' >"$T/list"
+	awk -F'(' -v names="^($names)\$" -v but="$but" \
+		'/^[a-z0-9_]+\(/ { n[$1]++; if ($1 ~ names && $0 !~ but) print $1, n[$1] }' \
+		"$T/calls" >"$T/list"
 	while read -r name n <&7; do
 		store_new
 		driver trace "$thread" "$T/trace" "inject=$name:$fault:when=$n" job
