@@ -13,6 +13,7 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <openssl/ssl.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -21,6 +22,7 @@
 #include <strings.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define CURL_BUFFER   (512L << 10)
@@ -31,6 +33,7 @@
 #define CUTS_MAX      5
 #define REDIRECTS_MAX 5
 #define IDLE_CONNECTIONS 16L
+#define CA_MAX	      (4 << 20)
 #define AGENT	      "dpoint/" DPOINT_VERSION
 
 /* Where sockets lead: a server, or the proxy. */
@@ -1009,6 +1012,42 @@ downloads_setup(void)
 	if ((e = curl_easy_init()) == NULL)
 		return -ENOMEM;
 	curl_easy_cleanup(e);
+	return 0;
+}
+
+int
+download_read_ca(const char *path, char **out, size_t *len)
+{
+	struct stat st;
+	char	   *buf = NULL;
+	ssize_t	    n = 0;
+	int	    r = 0, fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	*out = NULL;
+	*len = 0;
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0)
+		r = -errno;
+	else if (!S_ISREG(st.st_mode) || st.st_size > CA_MAX)
+		r = -EFBIG;
+	else if ((buf = malloc((size_t)st.st_size + 1)) == NULL)
+		r = -ENOMEM;
+	while (r == 0 && *len < (size_t)st.st_size) {
+		n = read(fd, buf + *len, (size_t)st.st_size - *len);
+		if (n <= 0)
+			r = n < 0 ? -errno : -EIO; /* it shrinks under us */
+		else
+			*len += (size_t)n;
+	}
+	close(fd);
+	if (r < 0) {
+		free(buf);
+		*len = 0;
+		return r;
+	}
+	buf[*len] = '\0';
+	*out = buf;
 	return 0;
 }
 

@@ -74,6 +74,11 @@ struct download_tls {
 	size_t ca_len, cert_len, key_len;
 };
 
+/* The system's CAs for tls->ca, malloc'ed and NUL-ended: for servers that no
+ * private CA answers for. Before a sandbox closes. -ENOENT: there are none. */
+#define DOWNLOAD_SYSTEM_CA "/etc/ssl/certs/ca-certificates.crt"
+int download_read_ca(const char *path, char **out, size_t *len);
+
 #define DOWNLOAD_URLS_MAX 8
 
 struct download_result {

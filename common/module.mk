@@ -1,6 +1,7 @@
 # common/ - what two or more programs need; knows no program.
 common_SRCS := \
 	common/conf.c \
+	common/connect_client.c \
 	common/download.c \
 	common/hash.c \
 	common/ipc.c \
@@ -27,5 +28,5 @@ common_SRCS := \
 	common/wr.c
 common_PKGS := inih jansson libcrypto libevent_core libseccomp libssl
 common_LIBS :=
-common_TESTS := check_bytes check_ipc check_settings check_tuf check_tls_record
+common_TESTS := check_bytes check_connect_client check_ipc check_settings check_tuf check_tls_record
 common_FUZZ := fuzz_json fuzz_settings fuzz_tuf fuzz_tuf_signed fuzz_tls_record

@@ -85,6 +85,14 @@ url_same_host(const struct url *a, const struct url *b)
 	return a->port == b->port && strcmp(a->host, b->host) == 0;
 }
 
+bool
+url_names_host(const char *text, const struct url *host)
+{
+	struct url u;
+
+	return url_parse(text, &u) == 0 && url_same_host(&u, host);
+}
+
 int
 url_join(const char *base, const char *path, bool is_encoded, char *out,
     size_t size)

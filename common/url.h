@@ -26,6 +26,7 @@ struct url {
 
 int  url_parse(const char *text, struct url *out);
 bool url_same_host(const struct url *a, const struct url *b); /* and port */
+bool url_names_host(const char *text, const struct url *host); /* likewise */
 
 /* base, a single slash, then path, whose odd bytes are percent-encoded ("%" only
  * if the path is not encoded already). -EINVAL when it does not fit. */

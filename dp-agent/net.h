@@ -10,6 +10,7 @@
 #ifndef DP_AGENT_NET_H
 #define DP_AGENT_NET_H
 
+#include "common/connect_client.h"
 #include "common/download.h"
 #include "common/sandbox.h"
 #include "common/tuf.h"
@@ -59,7 +60,8 @@ struct kept {
 struct net {
 	struct worker	   *worker;
 	struct loop	   *loop;
-	struct ipc	   *keeper, *connector;
+	struct ipc	   *keeper;
+	struct connect_client *connector;
 	struct downloads   *downloads;
 	struct download_tls tls;
 	struct fetch_conf   conf;

@@ -28,8 +28,6 @@
 #define PEM_MAX	     (1 << 20)
 #define ROOT_MAX     (1 << 20)
 #define KEPT_MAX     (8 << 20)
-#define SYSTEM_CA    "/etc/ssl/certs/ca-certificates.crt"
-#define SYSTEM_CA_MAX (4 << 20)
 #define RETRY_MIN    1000 /* after a round that failed */
 
 /* -- the parent, in the store's place -- */
@@ -142,74 +140,45 @@ keeper_broken(void *ctx, struct ipc *c, int r)
 
 /* -- the connector -- */
 
-static int
-on_connected(void *ctx, struct ipc_msg *m)
+static void
+on_socket(void *ctx, uint32_t ticket, int take_fd, const char *text)
 {
 	struct net *n = ctx;
-	char	    address[128];
 
-	rd_str(&m->rd, address, sizeof(address));
-	if (rd_done(&m->rd) < 0)
-		return -EBADMSG;
-	downloads_socket(n->downloads, m->id, ipc_take_fd(m, 0), address);
-	return 0;
+	downloads_socket(n->downloads, ticket, take_fd, text);
 }
-
-static int
-on_connect_no(void *ctx, struct ipc_msg *m)
-{
-	struct net *n = ctx;
-	char	    why[512];
-
-	(void)rd_u32(&m->rd);
-	rd_str(&m->rd, why, sizeof(why));
-	if (rd_done(&m->rd) < 0)
-		return -EBADMSG;
-	downloads_socket(n->downloads, m->id, -1, why);
-	return 0;
-}
-
-static const struct ipc_handler from_connector[] = {
-	/* type		  nfds min max	fn */
-	{ MSG_CONNECTED,  1,   2,  128, on_connected },
-	{ MSG_CONNECT_NO, 0,   6,  512, on_connect_no },
-};
 
 static void
-connector_broken(void *ctx, struct ipc *c, int r)
+on_sockets_lost(void *ctx, int r)
 {
 	struct net *n = ctx;
 
-	(void)r; /* the parent starts both of us anew */
-	ipc_free(&c);
-	n->connector = NULL;
-	downloads_sockets_lost(n->downloads);
+	if (r != -ENOTCONN)
+		log_warn_err(r, "connector: bad message");
+	downloads_sockets_lost(n->downloads); /* the parent starts us anew */
 }
+
+static const struct connect_client_ops connector_ops = {
+	.answer = on_socket,
+	.lost = on_sockets_lost,
+};
 
 static int
 ask_connect(void *ctx, uint32_t ticket, const char *host, uint16_t port)
 {
 	struct net *n = ctx;
-	uint8_t	    buf[URL_HOST_LEN + 16];
-	struct wr   w = wr_to(buf, sizeof(buf));
 
-	wr_u16(&w, port);
-	wr_u32(&w, (uint32_t)n->conf.connect_timeout * 1000);
-	wr_str(&w, host);
-	return n->connector == NULL
-	    ? -ENOTCONN
-	    : ipc_send(n->connector, MSG_CONNECT, ticket, buf, w.len);
+	return connect_client_ask(n->connector, ticket, host, port,
+	    n->conf.connect_timeout * 1000);
 }
 
 static bool
 may_follow(void *ctx, const struct url *to)
 {
 	struct net *n = ctx;
-	struct url  u;
 
 	for (size_t i = 0; i < n->nsources; i++)
-		if (url_parse(n->sources[i].url, &u) == 0 &&
-		    url_same_host(&u, to))
+		if (url_names_host(n->sources[i].url, to))
 			return true;
 	return false;
 }
@@ -360,21 +329,6 @@ read_file(struct net *n, const char *key, char **out, size_t *len)
 	return r;
 }
 
-static int
-read_system_ca(struct net *n)
-{
-	FILE *f = fopen(SYSTEM_CA, "re");
-
-	if (f == NULL)
-		return 0; /* then https needs a private one */
-	if ((n->tls.ca = malloc(SYSTEM_CA_MAX)) != NULL) {
-		n->tls.ca_len = fread(n->tls.ca, 1, SYSTEM_CA_MAX - 1, f);
-		n->tls.ca[n->tls.ca_len] = '\0';
-	}
-	fclose(f);
-	return n->tls.ca != NULL ? 0 : -ENOMEM;
-}
-
 static void
 open_all(struct net *n)
 {
@@ -399,8 +353,11 @@ open_all(struct net *n)
 		&n->tls.cert_len) < 0 ||
 	    read_file(n, "content.client-key", &n->tls.key, &n->tls.key_len) < 0)
 		exit(EXIT_OPERATOR);
-	if (n->tls.ca == NULL && read_system_ca(n) < 0)
-		log_fatal(EXIT_TEMPORARY, "no memory");
+	if (n->tls.ca == NULL &&
+	    (r = download_read_ca(DOWNLOAD_SYSTEM_CA, &n->tls.ca,
+		 &n->tls.ca_len)) < 0 &&
+	    r != -ENOENT) /* https then needs a private one */
+		log_warn_err(r, "%s", DOWNLOAD_SYSTEM_CA);
 	n->metadata = json_array();
 	if (downloads_new(n->loop, &dc, &line, n, &n->downloads) < 0 ||
 	    loop_timer_new(n->loop, on_timer, n, &n->timer) < 0)
@@ -416,11 +373,11 @@ open_channels(struct net *n)
 		log_fatal(EXIT_OPERATOR, "no channel to the parent");
 	if ((r = ipc_new(n->loop, fd,
 		 (struct ipc_table){ from_keeper, COUNT(from_keeper) }, n,
-		 keeper_broken, 8192, &n->keeper)) == 0 &&
-	    (fd = worker_peer(n->worker, PEER_CONNECT)) >= 0)
-		r = ipc_new(n->loop, fd,
-		    (struct ipc_table){ from_connector, COUNT(from_connector) },
-		    n, connector_broken, 1024, &n->connector);
+		 keeper_broken, 8192, &n->keeper)) == 0) {
+		fd = worker_peer(n->worker, PEER_CONNECT);
+		r = connect_client_new(n->loop, fd < 0 ? -1 : fd,
+		    &connector_ops, n, &n->connector);
+	}
 	if (r < 0)
 		log_fatal(EXIT_TEMPORARY, "channels: %s", strerror(-r));
 }

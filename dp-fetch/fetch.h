@@ -10,6 +10,7 @@
 #ifndef DP_FETCH_FETCH_H
 #define DP_FETCH_FETCH_H
 
+#include "common/connect_client.h"
 #include "common/download.h"
 #include "common/sandbox.h"
 #include "common/store_client.h"
@@ -127,7 +128,8 @@ struct fetch {
 	struct worker	    *worker;
 	struct loop	    *loop;
 	struct store_client *store;
-	struct ipc	    *connector, *asker;
+	struct connect_client *connector;
+	struct ipc	    *asker;
 	struct downloads    *downloads;
 	struct fetch_conf    conf;
 	struct wan	     wan;

@@ -9,83 +9,46 @@
  */
 #include "common/log.h"
 #include "common/size.h"
-#include "common/wr.h"
 #include "dp-fetch/fetch.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
-
-#define SYSTEM_CA    "/etc/ssl/certs/ca-certificates.crt"
-#define SYSTEM_CA_MAX (4 << 20)
 
 /* -- the connector -- */
 
-static int on_connected(void *ctx, struct ipc_msg *m);
-static int on_connect_no(void *ctx, struct ipc_msg *m);
-
-static const struct ipc_handler from_connector[] = {
-	/* type		  nfds min max	fn */
-	{ MSG_CONNECTED,  1,   2,  128, on_connected },
-	{ MSG_CONNECT_NO, 0,   6,  512, on_connect_no },
-};
-
-static int
-on_connected(void *ctx, struct ipc_msg *m)
+static void
+on_socket(void *ctx, uint32_t ticket, int take_fd, const char *text)
 {
 	struct fetch *f = ctx;
-	char	      address[128];
 
-	rd_str(&m->rd, address, sizeof(address));
-	if (rd_done(&m->rd) < 0)
-		return -EBADMSG;
-	downloads_socket(f->downloads, m->id, ipc_take_fd(m, 0), address);
-	return 0;
-}
-
-static int
-on_connect_no(void *ctx, struct ipc_msg *m)
-{
-	struct fetch *f = ctx;
-	char	      why[512];
-
-	(void)rd_u32(&m->rd);
-	rd_str(&m->rd, why, sizeof(why));
-	if (rd_done(&m->rd) < 0)
-		return -EBADMSG;
-	downloads_socket(f->downloads, m->id, -1, why);
-	return 0;
+	downloads_socket(f->downloads, ticket, take_fd, text);
 }
 
 static void
-connector_broken(void *ctx, struct ipc *c, int r)
+on_sockets_lost(void *ctx, int r)
 {
 	struct fetch *f = ctx;
 
 	if (r != -ENOTCONN)
 		log_warn_err(r, "connector: bad message");
-	ipc_free(&c);
-	f->connector = NULL;
 	downloads_sockets_lost(f->downloads);
 }
+
+static const struct connect_client_ops connector_ops = {
+	.answer = on_socket,
+	.lost = on_sockets_lost,
+};
 
 static int
 ask_connect(void *ctx, uint32_t ticket, const char *host, uint16_t port)
 {
 	struct fetch *f = ctx;
-	uint8_t	      buf[URL_HOST_LEN + 16];
-	struct wr     w = wr_to(buf, sizeof(buf));
 
-	wr_u16(&w, port);
-	wr_u32(&w, (uint32_t)f->conf.connect_timeout * 1000);
-	wr_str(&w, host);
-	return f->connector == NULL
-	    ? -ENOTCONN
-	    : ipc_send(f->connector, MSG_CONNECT, ticket, buf, w.len);
+	return connect_client_ask(f->connector, ticket, host, port,
+	    f->conf.connect_timeout * 1000);
 }
 
 /* -- the line -- */
@@ -94,12 +57,10 @@ static bool
 may_follow(void *ctx, const struct url *to)
 {
 	struct fetch *f = ctx;
-	struct url    u;
 
 	for (size_t i = 0; i < REPOS; i++)
 		for (size_t k = 0; k < f->repos[i].src.nurls; k++)
-			if (url_parse(f->repos[i].src.urls[k], &u) == 0 &&
-			    url_same_host(&u, to))
+			if (url_names_host(f->repos[i].src.urls[k], to))
 				return true;
 	return false;
 }
@@ -219,28 +180,6 @@ on_reload(void *ctx)
 	return 0;
 }
 
-static void
-read_system_ca(struct fetch *f)
-{
-	int	    fd = open(SYSTEM_CA, O_RDONLY | O_CLOEXEC);
-	struct stat st;
-	ssize_t	    n = -1;
-
-	if (fd < 0)
-		return; /* then https needs content.ca and site.ca */
-	if (fstat(fd, &st) == 0 && st.st_size <= SYSTEM_CA_MAX &&
-	    (f->system_ca = malloc((size_t)st.st_size + 1)) != NULL)
-		n = read(fd, f->system_ca, (size_t)st.st_size);
-	close(fd);
-	if (n < 0) {
-		free(f->system_ca);
-		f->system_ca = NULL;
-		return;
-	}
-	f->system_ca[n] = '\0';
-	f->system_ca_len = (size_t)n;
-}
-
 /* -- the store -- */
 
 static void
@@ -268,21 +207,17 @@ store_ready(struct fetch *f)
 static void
 on_peer(void *ctx, enum peer_role role, int take_fd)
 {
-	const struct ipc_table t = { from_connector, COUNT(from_connector) };
-	struct fetch	      *f = ctx;
-	int		       r = 0;
+	struct fetch *f = ctx;
+	int	      r = 0;
 
 	if (role == PEER_STORE) {
 		if ((r = store_client_attach(f->store, take_fd)) == 0)
 			store_ready(f);
 	} else if (role == PEER_SERVE)
 		wants_peer(f, take_fd);
-	else if (role == PEER_CONNECT) {
-		if (f->connector != NULL)
-			connector_broken(f, f->connector, -ENOTCONN);
-		r = ipc_new(f->loop, take_fd, t, f, connector_broken, 1024,
-		    &f->connector);
-	} else
+	else if (role == PEER_CONNECT)
+		r = connect_client_attach(f->connector, take_fd);
+	else
 		close(take_fd);
 	if (r < 0)
 		log_warn_err(r, "channel to %s", peer_role_name(role));
@@ -520,10 +455,14 @@ open_all(struct fetch *f)
 {
 	const struct settings *s = worker_settings(f->worker);
 	struct downloads_conf  dc;
+	int		       r;
 
 	f->loop = worker_loop(f->worker);
 	tzset();
-	read_system_ca(f);
+	r = download_read_ca(DOWNLOAD_SYSTEM_CA, &f->system_ca,
+	    &f->system_ca_len);
+	if (r < 0 && r != -ENOENT) /* https then needs content.ca and site.ca */
+		log_warn_err(r, "%s", DOWNLOAD_SYSTEM_CA);
 	if (downloads_setup() < 0 || tuf_setup() < 0)
 		log_fatal(EXIT_TEMPORARY, "libcurl or OpenSSL does not start");
 	if (read_conf(f, &dc) < 0 ||
@@ -532,6 +471,8 @@ open_all(struct fetch *f)
 		exit(EXIT_OPERATOR);
 	if (downloads_new(f->loop, &dc, &line, f, &f->downloads) < 0 ||
 	    store_client_new(f->loop, -1, &store_ops, f, &f->store) < 0 ||
+	    connect_client_new(f->loop, -1, &connector_ops, f,
+		&f->connector) < 0 ||
 	    loop_timer_new(f->loop, on_minute, f, &f->minute) < 0)
 		log_fatal(EXIT_TEMPORARY, "no memory");
 }

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define RULES "mon-fri 08:00-18:00=2MB/s sat,sun=5MB/s 22:00-06:00=unlimited " \
 	      "otherwise=20MB/s"
@@ -142,6 +143,48 @@ static const struct {
 	{ "http://.a/", "", 0 },
 	{ "HTTP://a/", "", 0 },
 };
+static const struct {
+	const char *text;
+	bool	    same;
+} names[] = {
+	{ "http://dp1:80/repo", true },
+	{ "https://DP1:80", true },
+	{ "http://dp1", true },
+	{ "http://dp1:8080/", false },
+	{ "http://dp2:80/", false },
+	{ "dp1:80", false },
+};
+START_TEST(url_names_a_host_and_port)
+{
+	struct url u;
+
+	ck_assert_int_eq(url_parse("http://dp1/x", &u), 0);
+	ck_assert(url_names_host(names[_i].text, &u) == names[_i].same);
+}
+END_TEST
+
+START_TEST(ca_file_is_read_whole_or_not_at_all)
+{
+	char   path[] = "/tmp/check_fetch.XXXXXX", *text;
+	size_t len = 1;
+	int    fd = mkstemp(path);
+
+	ck_assert_int_eq(write(fd, "pem", 3), 3);
+	ck_assert_int_eq(download_read_ca(path, &text, &len), 0);
+	ck_assert_str_eq(text, "pem");
+	ck_assert_uint_eq(len, 3);
+	free(text);
+	ck_assert_int_eq(ftruncate(fd, (4 << 20) + 1), 0);
+	ck_assert_int_eq(download_read_ca(path, &text, &len), -EFBIG);
+	ck_assert_ptr_null(text);
+	ck_assert_uint_eq(len, 0);
+	ck_assert_int_eq(unlink(path), 0);
+	close(fd);
+	ck_assert_int_eq(download_read_ca(path, &text, &len), -ENOENT);
+	ck_assert_int_eq(download_read_ca("/tmp", &text, &len), -EFBIG);
+}
+END_TEST
+
 START_TEST(url_is_taken_apart_or_refused)
 {
 	struct url u;
@@ -260,6 +303,8 @@ main(void)
 	tcase_add_test(t, no_rate_holds_nothing);
 	tcase_add_loop_test(t, range_must_go_on_where_we_are, 0, COUNT(ranges));
 	tcase_add_loop_test(t, url_is_taken_apart_or_refused, 0, COUNT(urls));
+	tcase_add_loop_test(t, url_names_a_host_and_port, 0, COUNT(names));
+	tcase_add_test(t, ca_file_is_read_whole_or_not_at_all);
 	tcase_add_test(t, join_encodes_once);
 	tcase_add_loop_test(t, scope_meets_groups_above_and_below, 0,
 	    COUNT(scopes));
