@@ -7,7 +7,10 @@
  */
 #include "common/conf.h"
 
+#include "common/scope.h"
 #include "common/size.h"
+#include "common/url.h"
+#include "common/wan.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -102,19 +105,13 @@ is_listen(const char *word)
 	return inet_pton(AF_INET, host, &a4) == 1;
 }
 
+/* Names of files are put behind it. */
 static bool
 is_url(const char *word)
 {
-	const char *host;
+	struct url u;
 
-	if (strncmp(word, "http://", 7) == 0)
-		host = word + 7;
-	else if (strncmp(word, "https://", 8) == 0)
-		host = word + 8;
-	else
-		return false;
-	return *host != '\0' && *host != '/' && *host != ':' &&
-	    strpbrk(host, "?#@\"'\\") == NULL;
+	return url_parse(word, &u) == 0 && strpbrk(u.path, "?#\"\\") == NULL;
 }
 
 /* Copies a list with single blanks; checks each word. */
@@ -201,11 +198,23 @@ set_rate(const struct conf_item *item, uint64_t *field, const char *value,
 	    err);
 }
 
+static int
+set_ranges(const struct conf_item *item, char *field, const char *value,
+    char err[CONF_ERR_MAX])
+{
+	struct scope s;
+
+	return scope_parse(value, &s, err) < 0
+	    ? -EINVAL
+	    : set_list(item, field, value, NULL, "", err);
+}
+
 int
 conf_set(const struct conf_item *item, void *st, const char *value,
     char err[CONF_ERR_MAX])
 {
-	void *field = (char *)st + item->offset;
+	struct wan wan;
+	void	  *field = (char *)st + item->offset;
 
 	for (const char *p = value; *p != '\0'; p++)
 		if ((unsigned char)*p < ' ' && *p != '\t') {
@@ -225,8 +234,8 @@ conf_set(const struct conf_item *item, void *st, const char *value,
 		    "4096, 64KiB or 20MB", err);
 	case CONF_RATE:
 		return set_rate(item, field, value, err);
-	case CONF_LIST:
-		return set_list(item, field, value, NULL, "", err);
+	case CONF_RANGES:
+		return set_ranges(item, field, value, err);
 	case CONF_LISTEN:
 		return set_list(item, field, value, is_listen,
 		    "ADDRESS:PORT or [IPV6]:PORT", err);
@@ -239,6 +248,10 @@ conf_set(const struct conf_item *item, void *st, const char *value,
 			    "\"%.200s\" is not an absolute path", value);
 			return -EINVAL;
 		}
+		break;
+	case CONF_RATES:
+		if (wan_parse(value, &wan, err) < 0)
+			return -EINVAL;
 		break;
 	case CONF_TEXT:
 		break;

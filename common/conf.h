@@ -6,7 +6,7 @@
  *          Text values are bounded arrays inside the struct, so that a struct
  *          is copied with = and freed by nobody.
  * Files:   inih syntax, `key = value`; a key given twice in one file replaces,
- *          a list (CONF_LIST) is one value separated by blanks.
+ *          a list is one value, its words separated by blanks.
  * Units:   CONF_SECONDS takes 30, 30s, 5m, 2h, 7d and yields seconds;
  *          CONF_BYTES takes 4096, 64KiB, 20MB, 4GiB and yields bytes;
  *          CONF_RATE is CONF_BYTES with an optional "/s".
@@ -27,12 +27,13 @@ enum conf_type {
 	CONF_BYTES,   /* uint64_t */
 	CONF_RATE,    /* uint64_t */
 	CONF_TEXT,    /* char[max + 1] */
-	CONF_LIST,    /* char[max + 1], words by single blanks */
 	CONF_FILE,    /* char[max + 1], an absolute path or empty; a worker gets
 		       * the opened file, see worker_file() */
 	CONF_LISTEN,  /* char[max + 1], words "ADDRESS:PORT" or "[V6]:PORT"; a
 		       * worker gets sockets, see worker_socket() */
 	CONF_URLS,    /* char[max + 1], words, http:// or https://, directories */
+	CONF_RANGES,  /* char[max + 1], words, address ranges: common/scope.h */
+	CONF_RATES,   /* char[max + 1], rates by time of day: common/wan.h */
 };
 
 struct conf_item {

@@ -14,6 +14,7 @@ common_SRCS := \
 	common/place.c \
 	common/rd.c \
 	common/sandbox.c \
+	common/scope.c \
 	common/settings.c \
 	common/spawn.c \
 	common/store_client.c \
@@ -24,9 +25,10 @@ common_SRCS := \
 	common/tuf_key.c \
 	common/tuf_meta.c \
 	common/url.c \
+	common/wan.c \
 	common/worker.c \
 	common/wr.c
 common_PKGS := inih jansson libcrypto libevent_core libseccomp libssl
 common_LIBS :=
-common_TESTS := check_bytes check_connect_client check_ipc check_settings check_tuf check_tls_record
+common_TESTS := check_bytes check_connect_client check_ipc check_scope check_settings check_tuf check_tls_record check_wan
 common_FUZZ := fuzz_json fuzz_settings fuzz_tuf fuzz_tuf_signed fuzz_tls_record

@@ -7,6 +7,7 @@
  */
 #include "common/settings.h"
 
+#include "common/download.h"
 #include "common/log.h"
 #include "common/size.h"
 
@@ -88,8 +89,9 @@ static const struct conf_item fetch_items[] = {
 	FS("proxy", CONF_URLS, proxy, "", "HTTP proxy to the upstreams."),
 	FS("proxy-auth", CONF_FILE, proxy_auth, "",
 	    "File with user:password for the proxy."),
-	FS("wan-rate", CONF_TEXT, wan_rate, "",
-	    "Most bytes per second over the line, by time window."),
+	FS("wan-rate", CONF_RATES, wan_rate, "",
+	    "Most bytes per second over the line, such as 20MB/s, or by time "
+	    "window: mon-fri 08:00-18:00=2MB/s otherwise=20MB/s."),
 	{ 0 }
 };
 
@@ -120,8 +122,9 @@ static const struct conf_item serve_items[] = {
 	    "Revocation list of that CA."),
 	VS("client-cert", CONF_TEXT, client_cert, "optional",
 	    "none, optional or required."),
-	VS("allow", CONF_LIST, allow, "",
-	    "Address ranges of the scope; empty: everyone."),
+	VS("allow", CONF_RANGES, allow, "",
+	    "Address ranges of the scope, such as 10.1.0.0/16 2001:db8::/32; "
+	    "empty: everyone."),
 	V("max-connections", CONF_INT, max_connections, "16000", 1, 1000000,
 	    "Connections at once."),
 	V("max-per-address", CONF_INT, max_per_address, "0", 0, 1000000,
@@ -348,6 +351,18 @@ is_one_of(const char *value, const char *words)
 	return false;
 }
 
+static bool
+too_many_urls(const char *list)
+{
+	char   word[2048];
+	size_t pos = 0, n = 0;
+
+	while (conf_word(list, &pos, word, sizeof(word)))
+		n++;
+	_Static_assert(DOWNLOAD_URLS_MAX == 8, "check_whole says 8");
+	return n > DOWNLOAD_URLS_MAX;
+}
+
 int
 settings_blame(const struct settings_sources *src, const char *section,
     const char *key, const char *text, char err[CONF_ERR_MAX])
@@ -392,6 +407,26 @@ check_whole(const struct settings *s, const struct settings_sources *src,
 		    "expected a group such as / or /hq/berlin" },
 		{ !is_one_of(s->fetch.preload, "scope none"), "fetch", "preload",
 		    "expected scope or none" },
+		{ s->fetch.proxy[0] != '\0' &&
+			(strncmp(s->fetch.proxy, "http://", 7) != 0 ||
+			    strchr(s->fetch.proxy, ' ') != NULL),
+		    "fetch", "proxy", "expected one http:// address" },
+		{ too_many_urls(s->content.upstream), "content", "upstream",
+		    "expected at most 8 addresses" },
+		{ too_many_urls(s->site.upstream), "site", "upstream",
+		    "expected at most 8 addresses" },
+		{ s->content.client_cert[0] != '\0' &&
+			s->content.client_key[0] == '\0',
+		    "content", "client-cert", "is given without client-key" },
+		{ s->content.client_key[0] != '\0' &&
+			s->content.client_cert[0] == '\0',
+		    "content", "client-key", "is given without client-cert" },
+		{ s->site.client_cert[0] != '\0' &&
+			s->site.client_key[0] == '\0',
+		    "site", "client-cert", "is given without client-key" },
+		{ s->site.client_key[0] != '\0' &&
+			s->site.client_cert[0] == '\0',
+		    "site", "client-key", "is given without client-cert" },
 		{ s->content.upstream[0] != '\0' && s->content.root[0] == '\0',
 		    "content", "root", "is needed where upstream is given" },
 		{ s->site.upstream[0] != '\0' && s->site.root[0] == '\0',
@@ -407,12 +442,59 @@ check_whole(const struct settings *s, const struct settings_sources *src,
 			s->serve.client_ca[0] == '\0',
 		    "serve", "client-ca",
 		    "is needed where client-cert = required" },
+		{ s->serve.client_crl[0] != '\0' && s->serve.client_ca[0] == '\0',
+		    "serve", "client-ca", "is needed where client-crl is given" },
 	};
 
 	for (size_t i = 0; i < COUNT(rules); i++)
 		if (rules[i].wrong)
 			return settings_blame(src, rules[i].section,
 			    rules[i].key, rules[i].expected, err);
+	return 0;
+}
+
+/* Each address to listen on is there once; they all fit into the master. */
+static int
+check_listeners(const struct settings *s, const struct settings_sources *src,
+    char err[CONF_ERR_MAX])
+{
+	struct {
+		char			       address[SETTINGS_LISTEN_LEN];
+		const struct settings_section *sec;
+		const struct conf_item	      *item;
+	} seen[SETTINGS_LISTEN_MAX];
+	char   word[SETTINGS_LISTEN_LEN], text[CONF_ERR_MAX] = "";
+	size_t n = 0, pos;
+
+	for (const struct settings_section *sec = settings_sections;
+	    sec->name != NULL; sec++)
+		for (const struct conf_item *it = sec->items; it->key != NULL;
+		    it++) {
+			const char *list = (const char *)s + sec->offset +
+			    it->offset;
+
+			pos = 0;
+			while (it->type == CONF_LISTEN &&
+			    conf_word(list, &pos, word, sizeof(word))) {
+				for (size_t i = 0; i < n; i++)
+					if (strcmp(seen[i].address, word) == 0)
+						snprintf(text, sizeof(text),
+						    "%s is given twice (also for "
+						    "%s.%s)",
+						    word, seen[i].sec->name,
+						    seen[i].item->key);
+				if (n == COUNT(seen))
+					snprintf(text, sizeof(text),
+					    "more than %zu addresses in all", n);
+				if (text[0] != '\0')
+					return settings_blame(src, sec->name,
+					    it->key, text, err);
+				snprintf(seen[n].address,
+				    sizeof(seen[n].address), "%s", word);
+				seen[n].sec = sec;
+				seen[n++].item = it;
+			}
+		}
 	return 0;
 }
 
@@ -457,6 +539,8 @@ settings_load(const char *file, struct settings *s,
 	r = settings_read(settings_sections, s, file, &src, err);
 	if (r == 0)
 		r = check_whole(s, src, err);
+	if (r == 0)
+		r = check_listeners(s, src, err);
 	if (r == 0 && sources != NULL)
 		*sources = src;
 	else

@@ -14,6 +14,9 @@
 
 #include <stdbool.h>
 
+#define SETTINGS_LISTEN_MAX 64	/* addresses listened on, in all */
+#define SETTINGS_LISTEN_LEN 128 /* of one, with its NUL */
+
 struct master_conf {
 	char	 libexec[256];	 /* where the workers' binaries are */
 	char	 run_dir[256];	 /* sockets, the empty root */

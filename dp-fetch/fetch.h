@@ -14,9 +14,10 @@
 #include "common/download.h"
 #include "common/sandbox.h"
 #include "common/store_client.h"
+#include "common/wan.h"
 #include "common/worker.h"
+#include "dp-fetch/bucket.h"
 #include "dp-fetch/set.h"
-#include "dp-fetch/wan.h"
 
 #define REPOS 2
 
@@ -133,7 +134,7 @@ struct fetch {
 	struct downloads    *downloads;
 	struct fetch_conf    conf;
 	struct wan	     wan;
-	struct wan_bucket    bucket;
+	struct bucket	     bucket;
 	struct loop_timer   *minute;
 	char		    *system_ca;
 	size_t		     system_ca_len;

@@ -71,7 +71,7 @@ received(void *ctx, size_t n)
 	struct fetch *f = ctx;
 
 	f->wan_bytes += n;
-	wan_used(&f->bucket, n);
+	bucket_used(&f->bucket, n);
 }
 
 static uint64_t
@@ -79,7 +79,7 @@ hold(void *ctx)
 {
 	struct fetch *f = ctx;
 
-	return wan_hold(&f->bucket, loop_now_ms(f->loop));
+	return bucket_hold(&f->bucket, loop_now_ms(f->loop));
 }
 
 static const struct downloads_ops line = {
@@ -98,7 +98,8 @@ on_minute(void *ctx)
 	struct tm     tm;
 
 	localtime_r(&now, &tm);
-	wan_set_rate(&f->bucket, wan_rate_at(&f->wan, &tm), loop_now_ms(f->loop));
+	bucket_set_rate(&f->bucket, wan_rate_at(&f->wan, &tm),
+	    loop_now_ms(f->loop));
 	loop_timer_set(f->minute, (uint64_t)(60 - tm.tm_sec % 60) * 1000);
 	for (size_t i = 0; i < REPOS; i++)
 		repo_check_expiry(&f->repos[i]);
@@ -117,18 +118,6 @@ read_conf(struct fetch *f, struct downloads_conf *dc)
 
 	if (wan_parse(s->fetch.wan_rate, &wan, err) < 0) {
 		log_err("fetch.wan-rate: %s", err);
-		return -EINVAL;
-	}
-	if (strcmp(s->fetch.preload, "scope") != 0 &&
-	    strcmp(s->fetch.preload, "none") != 0) {
-		log_err("fetch.preload: \"%s\": expected scope or none",
-		    s->fetch.preload);
-		return -EINVAL;
-	}
-	if (s->fetch.group[0] != '/') {
-		log_err("fetch.group: \"%s\": expected a group such as / or "
-			"/hq/berlin",
-		    s->fetch.group);
 		return -EINVAL;
 	}
 	*dc = (struct downloads_conf){

@@ -2,12 +2,12 @@
 PROGS += dp-fetch
 dp-fetch_SRCS := \
 	dp-fetch/main.c \
+	dp-fetch/bucket.c \
 	dp-fetch/job.c \
 	dp-fetch/repo.c \
 	dp-fetch/sandbox.c \
 	dp-fetch/set.c \
 	dp-fetch/state.c \
-	dp-fetch/wan.c \
 	dp-fetch/want.c
 dp-fetch_PKGS := libcurl
 dp-fetch_TESTS := check_fetch

@@ -33,23 +33,11 @@ conf_set_load(const char *file, struct conf_set **out, char err[CONF_ERR_MAX])
 /* Takes the socket that is open on this address already, or opens one. */
 static int
 open_listener(struct conf_set *c, const struct conf_set *keep, const char *key,
-    unsigned readers, const char *address, char why[CONF_ERR_MAX])
+    unsigned readers, const char *address)
 {
 	struct listener *l = &c->listeners[c->nlisteners];
 	int		 r = 0;
 
-	for (size_t i = 0; i < c->nlisteners; i++)
-		if (strcmp(c->listeners[i].address, address) == 0) {
-			snprintf(why, CONF_ERR_MAX,
-			    "%s is given twice (also for %s)", address,
-			    c->listeners[i].key);
-			return -EEXIST;
-		}
-	if (c->nlisteners == LISTEN_MAX) {
-		snprintf(why, CONF_ERR_MAX, "more than %d addresses in all",
-		    LISTEN_MAX);
-		return -E2BIG;
-	}
 	snprintf(l->key, sizeof(l->key), "%s", key);
 	snprintf(l->address, sizeof(l->address), "%s", address);
 	l->readers = readers;
@@ -57,10 +45,7 @@ open_listener(struct conf_set *c, const struct conf_set *keep, const char *key,
 	for (size_t i = 0; keep != NULL && i < keep->nlisteners; i++)
 		if (strcmp(keep->listeners[i].address, address) == 0)
 			l->fd = fcntl(keep->listeners[i].fd, F_DUPFD_CLOEXEC, 3);
-	if (l->fd < 0 && (r = listen_tcp(address, &l->fd)) < 0)
-		snprintf(why, CONF_ERR_MAX, "cannot listen on %s: %s", address,
-		    strerror(-r));
-	else
+	if (l->fd >= 0 || (r = listen_tcp(address, &l->fd)) == 0)
 		c->nlisteners++;
 	return r;
 }
@@ -71,8 +56,9 @@ conf_set_open(struct conf_set *c, const struct conf_set *keep,
 {
 	const struct settings_section *sec;
 	const struct conf_item	      *i;
-	char			       word[128], key[64], why[CONF_ERR_MAX];
-	size_t			       pos;
+	char   word[SETTINGS_LISTEN_LEN], key[64], why[CONF_ERR_MAX];
+	size_t pos;
+	int    r;
 
 	for (sec = settings_sections; sec->name != NULL; sec++)
 		for (i = sec->items; i->key != NULL; i++) {
@@ -82,11 +68,15 @@ conf_set_open(struct conf_set *c, const struct conf_set *keep,
 			snprintf(key, sizeof(key), "%s.%s", sec->name, i->key);
 			pos = 0;
 			while (i->type == CONF_LISTEN &&
-			    conf_word(list, &pos, word, sizeof(word)) == 1)
-				if (open_listener(c, keep, key, sec->readers,
-					word, why) < 0)
-					return settings_blame(c->src, sec->name,
-					    i->key, why, err);
+			    conf_word(list, &pos, word, sizeof(word)) == 1) {
+				r = open_listener(c, keep, key, sec->readers, word);
+				if (r == 0)
+					continue;
+				snprintf(why, sizeof(why), "cannot listen on %s: %s",
+				    word, strerror(-r));
+				return settings_blame(c->src, sec->name, i->key,
+				    why, err);
+			}
 		}
 	return 0;
 }

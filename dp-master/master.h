@@ -17,10 +17,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#define LISTEN_MAX 64
-
 struct listener {
-	char	 key[64], address[128];
+	char	 key[64], address[SETTINGS_LISTEN_LEN];
 	unsigned readers; /* bits 1 << role */
 	int	 fd;
 };
@@ -28,7 +26,7 @@ struct listener {
 struct conf_set {
 	struct settings		 s;
 	struct settings_sources *src;
-	struct listener		 listeners[LISTEN_MAX];
+	struct listener		 listeners[SETTINGS_LISTEN_MAX];
 	size_t			 nlisteners;
 };
 

@@ -24,9 +24,9 @@
 #include <stdint.h>
 
 #include "common/loop.h"
+#include "common/scope.h"
 #include "common/tls.h"
 #include "dp-serve/content.h"
-#include "dp-serve/scope.h"
 
 struct engine_conf {
 	unsigned     max_connections, max_per_address;

@@ -7,8 +7,7 @@ dp-serve_SRCS := \
 	dp-serve/range.c \
 	dp-serve/request.c \
 	dp-serve/sandbox.c \
-	dp-serve/scope.c \
 	dp-serve/serve.c
 dp-serve_PKGS :=
-dp-serve_TESTS := check_conn check_range check_request check_scope
+dp-serve_TESTS := check_conn check_range check_request
 dp-serve_FUZZ := fuzz_range fuzz_request

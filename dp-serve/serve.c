@@ -34,7 +34,7 @@ static int
 engine_conf_from(const struct settings *st, struct engine_conf *ec)
 {
 	const struct serve_conf *c = &st->serve;
-	char			 word[64];
+	char			 err[SCOPE_ERR];
 	uint64_t		 fds;
 
 	*ec = (struct engine_conf) {
@@ -49,9 +49,8 @@ engine_conf_from(const struct settings *st, struct engine_conf *ec)
 	fds -= c->open_objects < fds - 1 ? c->open_objects : fds - 1;
 	ec->max_connections = (unsigned)(c->max_connections < fds
 		? c->max_connections : fds);
-	if (scope_parse(&ec->scope, c->allow, word) < 0) {
-		log_err("serve.allow: \"%s\" is no address range, as "
-			"10.1.0.0/16 or 2001:db8::/32", word);
+	if (scope_parse(c->allow, &ec->scope, err) < 0) {
+		log_err("serve.allow: %s", err);
 		return -EINVAL;
 	}
 	return 0;

@@ -1,11 +1,11 @@
 /*
- * check_fetch - rates by time, scopes, ranges, URLs and kept metadata.
+ * check_fetch - the budget, scopes, ranges, URLs and kept metadata.
  * SPDX-License-Identifier: ISC
  */
 #include "common/download.h"
 #include "common/size.h"
+#include "dp-fetch/bucket.h"
 #include "dp-fetch/set.h"
-#include "dp-fetch/wan.h"
 
 #include <check.h>
 #include <errno.h>
@@ -13,67 +13,17 @@
 #include <string.h>
 #include <unistd.h>
 
-#define RULES "mon-fri 08:00-18:00=2MB/s sat,sun=5MB/s 22:00-06:00=unlimited " \
-	      "otherwise=20MB/s"
-
-static const struct {
-	const char *text;
-	int	    wday, hour, min;
-	uint64_t    rate;
-} rates[] = {
-	{ "", 1, 12, 0, 0 },
-	{ "20MB/s", 1, 12, 0, 20000000 },
-	{ "otherwise=1MiB/s", 6, 0, 0, 1 << 20 },
-	{ RULES, 1, 8, 0, 2000000 },
-	{ RULES, 5, 17, 59, 2000000 },
-	{ RULES, 5, 18, 0, 20000000 },
-	{ RULES, 6, 12, 0, 5000000 },
-	{ RULES, 0, 23, 0, 5000000 },
-	{ RULES, 2, 23, 0, 0 },
-	{ RULES, 2, 5, 59, 0 },
-	{ RULES, 2, 6, 0, 20000000 },
-	{ "fri-mon=3MB", 0, 1, 1, 3000000 },
-	{ "fri-mon=3MB", 2, 1, 1, 0 },
-	{ "mon 22:00-02:00=1MB", 2, 1, 0, 1000000 },
-	{ "mon 22:00-02:00=1MB", 1, 1, 0, 0 },
-};
-START_TEST(rate_follows_the_time_of_day)
-{
-	struct wan w;
-	struct tm  tm = { .tm_wday = rates[_i].wday, .tm_hour = rates[_i].hour,
-		 .tm_min = rates[_i].min };
-	char	   err[WAN_ERR] = "";
-
-	ck_assert_msg(wan_parse(rates[_i].text, &w, err) == 0, "%s", err);
-	ck_assert_uint_eq(wan_rate_at(&w, &tm), rates[_i].rate);
-}
-END_TEST
-
-static const char *const bad_rates[] = { "fast", "20", "0", "mon=", "mon",
-	"moon=2MB", "25:00-26:00=2MB", "08:00-08:00=2MB", "mon- =2MB",
-	"mon tue 2MB", "=2MB", "otherwise", "08:00=2MB" };
-START_TEST(wrong_rate_is_named)
-{
-	struct wan w;
-	char	   err[WAN_ERR] = "";
-
-	ck_assert_msg(wan_parse(bad_rates[_i], &w, err) == -EINVAL,
-	    "accepted: %s", bad_rates[_i]);
-	ck_assert(err[0] != '\0');
-}
-END_TEST
-
 /* Reads of 16 KiB whenever the bucket lets us, for a simulated minute. */
 START_TEST(bucket_keeps_the_rate_over_a_minute)
 {
 	static const uint64_t set[] = { 100000, 2000000, 50000000 };
-	struct wan_bucket     b = { 0 };
+	struct bucket b = { 0 };
 	uint64_t	      sum = 0, wait;
 
-	wan_set_rate(&b, set[_i], 0);
+	bucket_set_rate(&b, set[_i], 0);
 	for (uint64_t ms = 0; ms < 60000; ms += wait > 0 ? wait : 0)
-		if ((wait = wan_hold(&b, ms)) == 0) {
-			wan_used(&b, 16384);
+		if ((wait = bucket_hold(&b, ms)) == 0) {
+			bucket_used(&b, 16384);
 			sum += 16384;
 		}
 	ck_assert_double_eq_tol((double)sum / 60 / (double)set[_i], 1, 0.05);
@@ -82,10 +32,10 @@ END_TEST
 
 START_TEST(no_rate_holds_nothing)
 {
-	struct wan_bucket b = { 0 };
+	struct bucket b = { 0 };
 
-	wan_used(&b, 1 << 30);
-	ck_assert_uint_eq(wan_hold(&b, 5), UINT64_MAX);
+	bucket_used(&b, 1 << 30);
+	ck_assert_uint_eq(bucket_hold(&b, 5), UINT64_MAX);
 }
 END_TEST
 
@@ -297,8 +247,6 @@ main(void)
 	int	 failed;
 
 	hash_setup();
-	tcase_add_loop_test(t, rate_follows_the_time_of_day, 0, COUNT(rates));
-	tcase_add_loop_test(t, wrong_rate_is_named, 0, COUNT(bad_rates));
 	tcase_add_loop_test(t, bucket_keeps_the_rate_over_a_minute, 0, 3);
 	tcase_add_test(t, no_rate_holds_nothing);
 	tcase_add_loop_test(t, range_must_go_on_where_we_are, 0, COUNT(ranges));

@@ -4,10 +4,11 @@
  */
 #include <arpa/inet.h>
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "dp-serve/scope.h"
+#include "common/scope.h"
 
 static const struct {
 	const char *list, *addr;
@@ -31,7 +32,7 @@ START_TEST(address_is_in_or_out)
 	struct sockaddr_storage ss = { 0 };
 	struct scope		s;
 	uint8_t			a[16];
-	char			word[64];
+	char			err[SCOPE_ERR];
 
 	if (inet_pton(AF_INET, cases[_i].addr,
 		&((struct sockaddr_in *)&ss)->sin_addr) == 1)
@@ -41,7 +42,7 @@ START_TEST(address_is_in_or_out)
 		inet_pton(AF_INET6, cases[_i].addr,
 		    &((struct sockaddr_in6 *)&ss)->sin6_addr);
 	}
-	ck_assert_int_eq(scope_parse(&s, cases[_i].list, word), 0);
+	ck_assert_int_eq(scope_parse(cases[_i].list, &s, err), 0);
 	scope_addr(&ss, a);
 	ck_assert_int_eq(scope_has(&s, a), cases[_i].has);
 }
@@ -53,11 +54,27 @@ static const char *const refused[] = { "192.0.2.0/33", "192.0.2", "::/129",
 START_TEST(what_is_no_range_is_named)
 {
 	struct scope s;
-	char	     list[100] = "10.0.0.0/8 ", word[64];
+	char	     list[100] = "10.0.0.0/8 ", err[SCOPE_ERR], want[100];
 
 	strcat(list, refused[_i]);
-	ck_assert_int_lt(scope_parse(&s, list, word), 0);
-	ck_assert_str_eq(word, refused[_i]);
+	snprintf(want, sizeof(want), "\"%s\" is not", refused[_i]);
+	ck_assert_int_lt(scope_parse(list, &s, err), 0);
+	ck_assert_ptr_nonnull(strstr(err, want));
+}
+END_TEST
+
+START_TEST(too_many_ranges_are_said_to_be_so)
+{
+	static char  list[SCOPE_MAX * 8 + 16];
+	struct scope s;
+	char	     err[SCOPE_ERR];
+
+	for (int i = 0; i < SCOPE_MAX; i++)
+		strcat(list, "::1/128 ");
+	ck_assert_int_eq(scope_parse(list, &s, err), 0);
+	strcat(list, "::2");
+	ck_assert_int_lt(scope_parse(list, &s, err), 0);
+	ck_assert_str_eq(err, "more than 128 address ranges");
 }
 END_TEST
 
@@ -73,6 +90,7 @@ main(void)
 	    sizeof(cases) / sizeof(cases[0]));
 	tcase_add_loop_test(t, what_is_no_range_is_named, 0,
 	    sizeof(refused) / sizeof(refused[0]));
+	tcase_add_test(t, too_many_ranges_are_said_to_be_so);
 	suite_add_tcase(s, t);
 	srunner_run_all(sr, CK_NORMAL);
 	bad = srunner_ntests_failed(sr);

@@ -1,11 +1,11 @@
 /*
- * dp-fetch/wan.c - rates by time of day, and the bucket; see wan.h.
+ * common/wan.c - rates by time of day; see wan.h.
  *
- * Runs in dp-fetch. Believes the configuration's author to be human: every
- * mistake is named.
+ * Runs in the master, which checks the text, and in dp-fetch, which goes by it.
+ * Believes the configuration's author to be human: every mistake is named.
  * SPDX-License-Identifier: ISC
  */
-#include "dp-fetch/wan.h"
+#include "common/wan.h"
 
 #include "common/conf.h"
 
@@ -15,7 +15,6 @@
 #include <string.h>
 
 #define EVERY_DAY 0x7f
-#define BURST	  0.05 /* seconds of tokens the bucket holds */
 
 static const char days[7][4] = { "sun", "mon", "tue", "wed", "thu", "fri",
 	"sat" };
@@ -153,35 +152,4 @@ wan_rate_at(const struct wan *w, const struct tm *t)
 			return r->rate;
 	}
 	return 0;
-}
-
-void
-wan_set_rate(struct wan_bucket *b, uint64_t rate, uint64_t now_ms)
-{
-	if (b->rate == rate)
-		return;
-	*b = (struct wan_bucket){ .rate = rate, .last_ms = now_ms };
-}
-
-void
-wan_used(struct wan_bucket *b, size_t bytes)
-{
-	if (b->rate > 0)
-		b->tokens -= (double)bytes;
-}
-
-uint64_t
-wan_hold(struct wan_bucket *b, uint64_t now_ms)
-{
-	double rate = (double)b->rate;
-
-	if (b->rate == 0)
-		return UINT64_MAX;
-	if (now_ms > b->last_ms) {
-		b->tokens += rate * (double)(now_ms - b->last_ms) / 1000;
-		b->last_ms = now_ms;
-		if (b->tokens > rate * BURST)
-			b->tokens = rate * BURST;
-	}
-	return b->tokens > 0 ? 0 : 1 + (uint64_t)(-b->tokens * 1000 / rate);
 }

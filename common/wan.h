@@ -1,6 +1,6 @@
 /*
- * dp-fetch/wan.h - the budget of the thin line: so many bytes a second, by
- * time of day.
+ * common/wan.h - the budget of the thin line as text: so many bytes a second,
+ * by time of day.
  *
  * Text:    "20MB/s", or rules tried in order, the last without a time:
  *          "mon-fri 08:00-18:00=2MB/s sat,sun 10:00-12:00=5MB/s otherwise=20MB/s".
@@ -12,8 +12,8 @@
  * Shape:   pure: callers pass the time.
  * SPDX-License-Identifier: ISC
  */
-#ifndef DP_FETCH_WAN_H
-#define DP_FETCH_WAN_H
+#ifndef COMMON_WAN_H
+#define COMMON_WAN_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -36,16 +36,5 @@ struct wan {
 /* 0, or -EINVAL and err says what was expected. */
 int	 wan_parse(const char *text, struct wan *out, char err[WAN_ERR]);
 uint64_t wan_rate_at(const struct wan *w, const struct tm *local);
-
-/* A token bucket: it may hold a twentieth of a second, and run into debt. */
-struct wan_bucket {
-	uint64_t rate, last_ms;
-	double	 tokens;
-};
-
-void	 wan_set_rate(struct wan_bucket *b, uint64_t rate, uint64_t now_ms);
-void	 wan_used(struct wan_bucket *b, size_t bytes);
-/* ms until tokens are there again; 0: now; UINT64_MAX: no limit. */
-uint64_t wan_hold(struct wan_bucket *b, uint64_t now_ms);
 
 #endif

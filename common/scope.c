@@ -1,10 +1,13 @@
 /*
- * dp-serve/scope.c - address ranges; see scope.h.
+ * common/scope.c - address ranges; see scope.h.
  *
- * Runs in dp-serve. Believes the configuration only after checking it.
+ * Runs in the master, which checks the list, and in dp-serve, which goes by it.
+ * Believes the configuration only after checking it.
  * SPDX-License-Identifier: ISC
  */
-#include "dp-serve/scope.h"
+#include "common/scope.h"
+
+#include "common/conf.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -23,7 +26,7 @@ range_parse_word(struct scope *s, const char *w)
 	unsigned    bits = 0, max, digits = 0;
 	uint8_t	   *a;
 
-	if (s->n == SCOPE_MAX || n >= sizeof(addr))
+	if (n >= sizeof(addr))
 		return -EINVAL;
 	memcpy(addr, w, n);
 	addr[n] = '\0';
@@ -49,17 +52,24 @@ range_parse_word(struct scope *s, const char *w)
 }
 
 int
-scope_parse(struct scope *s, const char *list, char word[64])
+scope_parse(const char *list, struct scope *out, char err[SCOPE_ERR])
 {
-	size_t n;
+	char   word[128];
+	size_t pos = 0;
 
-	memset(s, 0, sizeof(*s));
-	while (*(list += strspn(list, " ")) != '\0') {
-		n = strcspn(list, " ");
-		snprintf(word, 64, "%.*s", (int)n, list);
-		if (n > 63 || range_parse_word(s, word) < 0)
+	memset(out, 0, sizeof(*out));
+	while (conf_word(list, &pos, word, sizeof(word))) {
+		if (out->n == SCOPE_MAX) {
+			snprintf(err, SCOPE_ERR, "more than %d address ranges",
+			    SCOPE_MAX);
 			return -EINVAL;
-		list += n;
+		}
+		if (range_parse_word(out, word) < 0) {
+			snprintf(err, SCOPE_ERR, "\"%.64s\" is not an address "
+				"range such as 10.1.0.0/16 or 2001:db8::/32",
+			    word);
+			return -EINVAL;
+		}
 	}
 	return 0;
 }
