@@ -114,6 +114,12 @@ is_url(const char *word)
 	return url_parse(word, &u) == 0 && strpbrk(u.path, "?#\"\\") == NULL;
 }
 
+static bool
+is_small_word(const char *word)
+{
+	return word[strspn(word, "abcdefghijklmnopqrstuvwxyz-")] == '\0';
+}
+
 /* Copies a list with single blanks; checks each word. */
 static int
 set_list(const struct conf_item *item, char *field, const char *value,
@@ -234,6 +240,9 @@ conf_set(const struct conf_item *item, void *st, const char *value,
 		    "4096, 64KiB or 20MB", err);
 	case CONF_RATE:
 		return set_rate(item, field, value, err);
+	case CONF_WORDS:
+		return set_list(item, field, value, is_small_word,
+		    "a word of small letters", err);
 	case CONF_RANGES:
 		return set_ranges(item, field, value, err);
 	case CONF_LISTEN:

@@ -171,14 +171,18 @@ section_of(void *base, const struct settings_section *sec)
 	return (char *)base + sec->offset;
 }
 
+static void
+preset(const struct settings_section *sections, void *base)
+{
+	for (; sections->name != NULL; sections++)
+		conf_preset(sections->items, section_of(base, sections));
+}
+
 void
 settings_preset(struct settings *s)
 {
-	const struct settings_section *sec;
-
 	memset(s, 0, sizeof(*s));
-	for (sec = settings_sections; sec->name != NULL; sec++)
-		conf_preset(sec->items, section_of(s, sec));
+	preset(settings_sections, s);
 }
 
 /* Finds a key; index counts items over all sections. */
@@ -515,9 +519,7 @@ settings_read(const struct settings_section *sections, void *base,
 	if (rd.src == NULL)
 		return -ENOMEM;
 	rd.src->sections = sections;
-	for (const struct settings_section *sec = sections; sec->name != NULL;
-	    sec++)
-		conf_preset(sec->items, section_of(base, sec));
+	preset(sections, base);
 	snprintf(dir, sizeof(dir), "%s.d", file);
 	if ((r = read_file(&rd, file)) == 0)
 		r = read_dir(&rd, dir);
@@ -627,7 +629,8 @@ settings_dump(const void *base, const struct settings_sources *src)
 }
 
 int
-settings_to_text(const struct settings *s, enum peer_role role, char **out)
+settings_to_text(const struct settings_section *sections, const void *base,
+    enum peer_role role, char **out)
 {
 	const struct settings_section *sec;
 	char			       value[2100];
@@ -636,12 +639,12 @@ settings_to_text(const struct settings *s, enum peer_role role, char **out)
 
 	if (f == NULL)
 		return -ENOMEM;
-	for (sec = settings_sections; sec->name != NULL; sec++) {
+	for (sec = sections; sec->name != NULL; sec++) {
 		if (!(sec->readers & BIT(role)))
 			continue;
 		for (const struct conf_item *it = sec->items; it->key != NULL;
 		    it++) {
-			conf_format(it, (const char *)s + sec->offset, value,
+			conf_format(it, (const char *)base + sec->offset, value,
 			    sizeof(value));
 			fprintf(f, "%s.%s=%s\n", sec->name, it->key, value);
 		}
@@ -655,7 +658,8 @@ settings_to_text(const struct settings *s, enum peer_role role, char **out)
 }
 
 int
-settings_to_memfd(const struct settings *s, enum peer_role role, int *out)
+settings_to_memfd(const struct settings_section *sections, const void *base,
+    enum peer_role role, int *out)
 {
 	const int seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW |
 	    F_SEAL_WRITE;
@@ -664,7 +668,7 @@ settings_to_memfd(const struct settings *s, enum peer_role role, int *out)
 	int	fd, r;
 
 	*out = -1;
-	if ((r = settings_to_text(s, role, &text)) < 0)
+	if ((r = settings_to_text(sections, base, role, &text)) < 0)
 		return r;
 	len = (ssize_t)strlen(text);
 	fd = memfd_create("config", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -681,8 +685,8 @@ settings_to_memfd(const struct settings *s, enum peer_role role, int *out)
 }
 
 int
-settings_from_text(struct settings *s, const char *text, size_t len,
-    char err[CONF_ERR_MAX])
+settings_from_text(const struct settings_section *sections, void *base,
+    const char *text, size_t len, char err[CONF_ERR_MAX])
 {
 	const struct settings_section *sec;
 	const struct conf_item	      *it;
@@ -690,7 +694,7 @@ settings_from_text(struct settings *s, const char *text, size_t len,
 	char			       line[2300], *dot, *eq;
 	size_t			       index;
 
-	settings_preset(s);
+	preset(sections, base);
 	for (; text < end; text = nl + 1) {
 		nl = memchr(text, '\n', (size_t)(end - text));
 		if (nl == NULL || (size_t)(nl - text) >= sizeof(line)) {
@@ -706,12 +710,13 @@ settings_from_text(struct settings *s, const char *text, size_t len,
 			return -EINVAL;
 		}
 		*dot = *eq = '\0';
-		if ((it = lookup(settings_sections, line, dot + 1, &sec, &index)) == NULL) {
+		it = lookup(sections, line, dot + 1, &sec, &index);
+		if (it == NULL) {
 			snprintf(err, CONF_ERR_MAX, "%.60s.%.60s: no such key",
 			    line, dot + 1);
 			return -EINVAL;
 		}
-		if (conf_set(it, section_of(s, sec), eq + 1, err) < 0)
+		if (conf_set(it, section_of(base, sec), eq + 1, err) < 0)
 			return -EINVAL;
 	}
 	return 0;

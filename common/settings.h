@@ -118,11 +118,16 @@ int settings_blame(const struct settings_sources *src, const char *section,
 /* Puts master.log-level in force. */
 void settings_log_level(const struct settings *s);
 
-/* The part of a role as MSG_CONFIG carries it: a sealed memfd, the caller's. */
-int settings_to_memfd(const struct settings *s, enum peer_role role, int *out);
-/* The part of a role, as text for MSG_CONFIG, and back. malloc'ed by us. */
-int settings_to_text(const struct settings *s, enum peer_role role, char **out);
-int settings_from_text(struct settings *s, const char *text, size_t len,
-    char err[CONF_ERR_MAX]);
+/*
+ * What a role reads of the struct at base (settings_sections and a struct
+ * settings, or another file's), as MSG_CONFIG carries it: text, malloc'ed by
+ * us, or a sealed memfd, the caller's; and back, defaults where nothing is.
+ */
+int settings_to_memfd(const struct settings_section *sections, const void *base,
+    enum peer_role role, int *out);
+int settings_to_text(const struct settings_section *sections, const void *base,
+    enum peer_role role, char **out);
+int settings_from_text(const struct settings_section *sections, void *base,
+    const char *text, size_t len, char err[CONF_ERR_MAX]);
 
 #endif

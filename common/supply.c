@@ -39,7 +39,7 @@ supply_config(struct ipc *c, const struct settings *s, enum peer_role role)
 	const struct settings_section *sec;
 	int			       fd, r;
 
-	if ((r = settings_to_memfd(s, role, &fd)) == 0)
+	if ((r = settings_to_memfd(settings_sections, s, role, &fd)) == 0)
 		r = ipc_send_fds(c, MSG_CONFIG, 0, NULL, 0, fd, -1);
 	for (sec = settings_sections; r == 0 && sec->name != NULL; sec++)
 		for (const struct conf_item *i = sec->items;

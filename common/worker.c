@@ -148,7 +148,8 @@ on_config(void *ctx, struct ipc_msg *m)
 		free(text);
 		return -EBADMSG;
 	}
-	r = settings_from_text(&w->next.settings, text, (size_t)n, err);
+	r = settings_from_text(settings_sections, &w->next.settings, text,
+	    (size_t)n, err);
 	free(text);
 	if (r < 0) {
 		log_err("configuration from the master: %s", err);

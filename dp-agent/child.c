@@ -49,17 +49,37 @@ send_config(struct child *c)
 {
 	int fd, r;
 
-	r = settings_to_memfd(&c->a->settings, kinds[c->kind].role, &fd);
+	r = settings_to_memfd(settings_sections, &c->a->settings,
+	    kinds[c->kind].role, &fd);
 	return r < 0 ? r
 		     : ipc_send_fds(c->ch, MSG_CONFIG, 0, NULL, 0, fd, -1);
 }
 
 static int
-send_file(struct child *c, const char *key, const char *path)
+send_fd(struct child *c, const char *key, int take_fd)
 {
 	uint8_t	  buf[80];
 	struct wr w = wr_to(buf, sizeof(buf));
-	int	  fd;
+
+	wr_str(&w, key);
+	return ipc_send_fds(c->ch, MSG_FILE, 0, buf, w.len, take_fd, -1);
+}
+
+/* agent.conf itself: the child takes what concerns it. */
+static int
+send_section(struct child *c)
+{
+	int fd, r;
+
+	r = settings_to_memfd(agent_sections, &c->a->conf, kinds[c->kind].role,
+	    &fd);
+	return r < 0 ? r : send_fd(c, "agent.conf", fd);
+}
+
+static int
+send_file(struct child *c, const char *key, const char *path)
+{
+	int fd;
 
 	if (path[0] == '\0')
 		return 0;
@@ -69,8 +89,7 @@ send_file(struct child *c, const char *key, const char *path)
 		log_err_err(r, "%s: %s", key, path);
 		return r;
 	}
-	wr_str(&w, key);
-	return ipc_send_fds(c->ch, MSG_FILE, 0, buf, w.len, fd, -1);
+	return send_fd(c, key, fd);
 }
 
 static int
@@ -162,10 +181,11 @@ supply(struct agent *a)
 
 	if ((r = send_pings(con)) < 0 || (r = send_pings(net)) < 0 ||
 	    (r = send_config(con)) < 0 || (r = send_config(net)) < 0 ||
-	    (r = send_file(net, "content.root", c->root)) < 0 ||
-	    (r = send_file(net, "content.ca", c->ca)) < 0 ||
-	    (r = send_file(net, "content.client-cert", c->client_cert)) < 0 ||
-	    (r = send_file(net, "content.client-key", c->client_key)) < 0 ||
+	    (r = send_section(net)) < 0 ||
+	    (r = send_file(net, "agent.root", c->root)) < 0 ||
+	    (r = send_file(net, "agent.ca", c->ca)) < 0 ||
+	    (r = send_file(net, "agent.client-cert", c->client_cert)) < 0 ||
+	    (r = send_file(net, "agent.client-key", c->client_key)) < 0 ||
 	    (r = ipc_pair(keep)) < 0)
 		return r;
 	if ((r = keeper_open(a, keep[0])) < 0 ||

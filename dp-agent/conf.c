@@ -1,7 +1,8 @@
 /*
  * dp-agent/conf.c - agent.conf; see conf.h.
  *
- * Runs in the parent. Believes the file system's permissions, checks values.
+ * Runs in the parent, which believes the file system's permissions and checks
+ * values, and in the network child, which believes the parent.
  * SPDX-License-Identifier: ISC
  */
 #include "dp-agent/conf.h"
@@ -20,6 +21,9 @@
 static const struct conf_item items[] = {
 	AS("group", CONF_TEXT, group, "/",
 	    "Administration group of this device."),
+	AS("kinds", CONF_WORDS, kinds, "",
+	    "Kinds of file this device takes, such as policy task; empty: "
+	    "every one."),
 	AS("distribution-points", CONF_URLS, sources, "",
 	    "Distribution points, in the order in which they are asked: "
 	    "https://dp1:8061/repo/ ..."),
@@ -61,7 +65,7 @@ static const struct conf_item items[] = {
 };
 
 const struct settings_section agent_sections[] = {
-	{ "agent", items, 0, 0 },
+	{ "agent", items, 0, 1U << PEER_FETCH },
 	{ 0 }
 };
 
@@ -70,6 +74,17 @@ is_level(const char *word)
 {
 	return strcmp(word, "err") == 0 || strcmp(word, "warn") == 0 ||
 	    strcmp(word, "info") == 0 || strcmp(word, "debug") == 0;
+}
+
+static size_t
+count_words(const char *list)
+{
+	char   word[1024];
+	size_t pos = 0, n = 0;
+
+	while (conf_word(list, &pos, word, sizeof(word)))
+		n++;
+	return n;
 }
 
 int
@@ -92,6 +107,8 @@ agent_conf_load(const char *file, struct agent_conf *c,
 		    "neither this nor repository is given" },
 		{ strchr(c->repository, ' ') != NULL, "repository",
 		    "expected one address" },
+		{ count_words(c->sources) > AGENT_SOURCES_MAX - 1,
+		    "distribution-points", "expected at most 15 addresses" },
 		{ c->root[0] == '\0', "root", "is needed" },
 		{ c->group[0] != '/', "group",
 		    "expected a group such as / or /hq/berlin" },
@@ -143,27 +160,31 @@ agent_conf_files(const struct agent_conf *c, char err[CONF_ERR_MAX])
 
 #define COPY(to, from) snprintf(to, sizeof(to), "%s", from)
 
-int
+void
 agent_settings(const struct agent_conf *c, struct settings *out)
 {
-	int n;
+	_Static_assert(sizeof(c->sources) + sizeof(c->repository) <=
+		sizeof(out->content.upstream), "the list of both must fit");
 
 	settings_preset(out);
 	COPY(out->master.user_prefix, c->user_prefix);
 	COPY(out->master.log_level, c->log_level);
-	COPY(out->fetch.group, c->group);
-	COPY(out->content.root, c->root);
-	COPY(out->content.ca, c->ca);
-	COPY(out->content.client_cert, c->client_cert);
-	COPY(out->content.client_key, c->client_key);
-	out->fetch.interval = c->interval;
-	out->fetch.connect_timeout = c->connect_timeout;
-	out->fetch.stall_timeout = c->stall_timeout;
-	out->fetch.max_object = c->max_object;
-	out->fetch.parallel = c->parallel;
-	n = snprintf(out->content.upstream, sizeof(out->content.upstream),
+	snprintf(out->content.upstream, sizeof(out->content.upstream),
 	    "%s%s%s", c->sources,
 	    c->sources[0] != '\0' && c->repository[0] != '\0' ? " " : "",
 	    c->repository);
-	return n < (int)sizeof(out->content.upstream) ? 0 : -E2BIG;
+}
+
+bool
+agent_takes(const struct agent_conf *c, const char *kind)
+{
+	char   word[sizeof(c->kinds)];
+	size_t pos = 0;
+
+	if (c->kinds[0] == '\0')
+		return true;
+	while (kind != NULL && conf_word(c->kinds, &pos, word, sizeof(word)))
+		if (strcmp(word, kind) == 0)
+			return true;
+	return false;
 }

@@ -1,9 +1,9 @@
 /*
  * dp-agent/conf.h - agent.conf: what the administrator of a device may say.
  *
- * Read by the parent only; the children are given what they need in the
- * words of the suite's own settings (agent_settings), so that dp-connect and
- * the network child start as any worker does.
+ * Files are read by the parent only, which sends the network child this section
+ * as text (MSG_FILE "agent.conf"). What every worker of the suite needs for its
+ * start, and dp-connect the hosts it may connect to, is agent_settings().
  * SPDX-License-Identifier: ISC
  */
 #ifndef DP_AGENT_CONF_H
@@ -11,8 +11,11 @@
 
 #include "common/settings.h"
 
+#define AGENT_SOURCES_MAX 16 /* addresses in all */
+
 struct agent_conf {
 	char	 group[256];
+	char	 kinds[512];	   /* words; empty: all */
 	char	 sources[1024];	   /* distribution points, in order */
 	char	 repository[512];  /* the repository itself, asked last */
 	char	 root[256], ca[256], client_cert[256], client_key[256];
@@ -34,7 +37,10 @@ int agent_conf_load(const char *file, struct agent_conf *c,
 /* Whether the files it names can be read: 0, or -EINVAL and the reason. */
 int agent_conf_files(const struct agent_conf *c, char err[CONF_ERR_MAX]);
 
-/* -E2BIG when the list of sources is longer than the settings hold. */
-int agent_settings(const struct agent_conf *c, struct settings *out);
+void agent_settings(const struct agent_conf *c, struct settings *out);
+
+/* Whether a device of these kinds takes a file of this one; NULL: it has none,
+ * which only a device that takes every kind does. */
+bool agent_takes(const struct agent_conf *c, const char *kind);
 
 #endif

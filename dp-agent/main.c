@@ -125,27 +125,39 @@ parse_args(struct args *a, int argc, char *argv[])
 	}
 }
 
+static void
+take_conf(struct agent *a, const struct agent_conf *c)
+{
+	a->conf = *c;
+	if (a->once && a->conf.interval > ONCE_RETRY)
+		a->conf.interval = ONCE_RETRY;
+	agent_settings(&a->conf, &a->settings);
+	settings_log_level(&a->settings);
+}
+
 /* --check-config, --dump-config and status end here. */
 static void
 act(const struct args *args, struct agent *a)
 {
 	struct settings_sources *src = NULL;
+	struct agent_conf	 conf;
 	char			 err[CONF_ERR_MAX];
 
-	if (agent_conf_load(args->file, &a->conf, &src, err) < 0)
+	if (agent_conf_load(args->file, &conf, &src, err) < 0)
 		log_fatal(EXIT_OPERATOR, "%s", err);
 	if (args->action != 'd' && !args->status &&
-	    agent_conf_files(&a->conf, err) < 0)
+	    agent_conf_files(&conf, err) < 0)
 		log_fatal(EXIT_OPERATOR, "%s", err);
 	if (args->action == 't')
 		printf("%s: good\n", args->file);
 	else if (args->action == 'd')
-		settings_dump(&a->conf, src);
+		settings_dump(&conf, src);
 	settings_sources_free(&src);
 	if (args->action != 0)
 		exit(fflush(stdout) == 0 ? 0 : EXIT_TEMPORARY);
 	if (args->status)
-		exit(status_print(&a->conf, args->json));
+		exit(status_print(&conf, args->json));
+	take_conf(a, &conf);
 }
 
 static void
@@ -176,12 +188,6 @@ prepare(struct agent *a, bool verify)
 	char lock[300];
 	int  r;
 
-	if (agent_settings(&a->conf, &a->settings) < 0)
-		log_fatal(EXIT_OPERATOR,
-		    "agent.distribution-points: the list is too long");
-	if (a->once && a->settings.fetch.interval > ONCE_RETRY)
-		a->settings.fetch.interval = ONCE_RETRY;
-	settings_log_level(&a->settings);
 	find_users(&a->conf);
 	place_make_dir("agent.run-dir", a->conf.run_dir, 0755, 0);
 	snprintf(lock, sizeof(lock), "%s/agent.lock", a->conf.run_dir);
@@ -215,9 +221,7 @@ reload(struct agent *a)
 			"change; the old configuration stays in force");
 		return;
 	}
-	a->conf = next;
-	(void)agent_settings(&a->conf, &a->settings);
-	settings_log_level(&a->settings);
+	take_conf(a, &next);
 	log_info("configuration: reloaded");
 	children_kill(a);
 }

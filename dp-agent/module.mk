@@ -8,9 +8,10 @@ dp-agent_SRCS := \
 	dp-agent/keeper.c \
 	dp-agent/child.c \
 	dp-agent/status.c
-dp-agent_TESTS := check_keep
+dp-agent_TESTS := check_agent_conf check_keep
 dp-agent-net_SRCS := \
 	dp-agent/net_main.c \
+	dp-agent/conf.c \
 	dp-agent/mcast_api.c \
 	dp-agent/net_refresh.c \
 	dp-agent/net_sandbox.c \

@@ -15,8 +15,8 @@
 #include "common/sandbox.h"
 #include "common/tuf.h"
 #include "common/worker.h"
+#include "dp-agent/conf.h"
 
-#define SOURCES_MAX 16
 #define PARALLEL_MAX 16
 #define ROLES 4 /* top-level roles, whose metadata is kept */
 
@@ -64,10 +64,10 @@ struct net {
 	struct connect_client *connector;
 	struct downloads   *downloads;
 	struct download_tls tls;
-	struct fetch_conf   conf;
+	struct agent_conf   conf;
 	char		   *conf_root; /* the first trusted root */
 	size_t		    conf_root_len;
-	struct source	    sources[SOURCES_MAX];
+	struct source	    sources[AGENT_SOURCES_MAX];
 	size_t		    nsources;
 	struct loop_timer  *timer; /* the next round */
 	unsigned	    rounds_failed;
@@ -88,6 +88,7 @@ struct net {
 	/* targets */
 	struct target *targets;
 	size_t	       ntargets, at, under_way, here;
+	size_t	       other_kinds; /* meant for the group, not taken */
 	struct target *active[PARALLEL_MAX]; /* those under way */
 	uint64_t       bytes; /* received in this round */
 };
@@ -96,7 +97,7 @@ extern const char *const net_roles[ROLES];
 extern const struct sandbox net_sandbox;
 
 /* net_source.c */
-int  sources_init(struct net *n, const char *urls);
+int  sources_init(struct net *n); /* from the configuration */
 /* The best source not in tried: in order, those that failed lately last.
  * -ENOENT when all were tried. */
 int  source_pick(const struct net *n, unsigned tried, size_t *out);

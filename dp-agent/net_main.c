@@ -16,7 +16,6 @@
 #include "common/wr.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +27,7 @@
 #define PEM_MAX	     (1 << 20)
 #define ROOT_MAX     (1 << 20)
 #define KEPT_MAX     (8 << 20)
+#define CONF_TEXT_MAX (64 << 10)
 #define RETRY_MIN    1000 /* after a round that failed */
 
 /* -- the parent, in the store's place -- */
@@ -238,11 +238,14 @@ put_status(struct net *n)
 			"sha256", hex, "kind", t->kind, "error",
 			t->state == TARGET_FAILED ? t->error : ""));
 	}
-	o = json_pack("{s:I,s:I,s:s?,s:I,s:I,s:I,s:o,s:O,s:o}", "time",
-	    (json_int_t)time(NULL), "refreshed", (json_int_t)n->refreshed,
-	    "error", n->error, "wanted", (json_int_t)n->ntargets, "verified",
-	    (json_int_t)n->here, "bytes", (json_int_t)n->bytes, "sources",
-	    sources, "metadata", n->metadata, "targets", targets);
+	o = json_pack("{s:I,s:I,s:s?,s:s?,s:s?,s:I,s:I,s:I,s:I,s:o,s:O,s:o}",
+	    "time", (json_int_t)time(NULL), "refreshed",
+	    (json_int_t)n->refreshed, "error", n->error, "group",
+	    n->conf.group, "kinds", n->conf.kinds, "wanted",
+	    (json_int_t)n->ntargets, "verified", (json_int_t)n->here,
+	    "other_kinds", (json_int_t)n->other_kinds, "bytes",
+	    (json_int_t)n->bytes, "sources", sources, "metadata", n->metadata,
+	    "targets", targets);
 	if (o != NULL && (text = json_dumps(o, JSON_COMPACT)) != NULL) {
 		(void)net_keep(n, "status.json", text, strlen(text));
 		free(text);
@@ -329,29 +332,45 @@ read_file(struct net *n, const char *key, char **out, size_t *len)
 	return r;
 }
 
+/* The parent's own section of agent.conf. */
+static void
+read_conf(struct net *n)
+{
+	char  *text, err[CONF_ERR_MAX] = "";
+	size_t len;
+	int    r;
+
+	if ((r = worker_file_text(n->worker, "agent.conf", CONF_TEXT_MAX, &text,
+		 &len)) < 0)
+		log_fatal(EXIT_TEMPORARY, "agent.conf: %s", strerror(-r));
+	r = settings_from_text(agent_sections, &n->conf, text, len, err);
+	free(text);
+	if (r < 0)
+		log_fatal(EXIT_OPERATOR, "agent.conf: %s", err);
+	if (sources_init(n) < 0)
+		exit(EXIT_OPERATOR);
+}
+
 static void
 open_all(struct net *n)
 {
-	const struct settings *s = worker_settings(n->worker);
-	struct downloads_conf  dc = {
-		 .connect_ms = s->fetch.connect_timeout * 1000,
-		 .stall_ms = s->fetch.stall_timeout * 1000,
-	};
-	int r;
+	struct downloads_conf dc;
+	int		      r;
 
-	n->conf = s->fetch;
 	n->loop = worker_loop(n->worker);
+	read_conf(n);
+	dc = (struct downloads_conf){
+		.connect_ms = n->conf.connect_timeout * 1000,
+		.stall_ms = n->conf.stall_timeout * 1000 };
 	if (downloads_setup() < 0 || tuf_setup() < 0 || hash_setup() < 0)
 		log_fatal(EXIT_TEMPORARY, "libcurl or OpenSSL does not start");
-	if (sources_init(n, s->content.upstream) < 0)
-		exit(EXIT_OPERATOR);
-	if ((r = worker_file_text(n->worker, "content.root", ROOT_MAX,
+	if ((r = worker_file_text(n->worker, "agent.root", ROOT_MAX,
 		 &n->conf_root, &n->conf_root_len)) < 0)
-		log_fatal(EXIT_OPERATOR, "root: %s", strerror(-r));
-	if (read_file(n, "content.ca", &n->tls.ca, &n->tls.ca_len) < 0 ||
-	    read_file(n, "content.client-cert", &n->tls.cert,
+		log_fatal(EXIT_OPERATOR, "agent.root: %s", strerror(-r));
+	if (read_file(n, "agent.ca", &n->tls.ca, &n->tls.ca_len) < 0 ||
+	    read_file(n, "agent.client-cert", &n->tls.cert,
 		&n->tls.cert_len) < 0 ||
-	    read_file(n, "content.client-key", &n->tls.key, &n->tls.key_len) < 0)
+	    read_file(n, "agent.client-key", &n->tls.key, &n->tls.key_len) < 0)
 		exit(EXIT_OPERATOR);
 	if (n->tls.ca == NULL &&
 	    (r = download_read_ca(DOWNLOAD_SYSTEM_CA, &n->tls.ca,

@@ -18,23 +18,31 @@
 #define RETRY_MIN 15000
 #define RETRY_MAX 600000
 
-int
-sources_init(struct net *n, const char *urls)
+static int
+add(struct net *n, const char *urls)
 {
-	struct url u;
-	size_t	   pos = 0;
+	struct source *s;
+	struct url     u;
+	size_t	       pos = 0;
 
-	while (n->nsources < SOURCES_MAX &&
-	    conf_word(urls, &pos, n->sources[n->nsources].url,
-		sizeof(n->sources[0].url))) {
-		if (url_parse(n->sources[n->nsources].url, &u) < 0) {
-			log_err("source \"%s\": not an address",
-			    n->sources[n->nsources].url);
+	for (; n->nsources < AGENT_SOURCES_MAX; n->nsources++) {
+		s = &n->sources[n->nsources];
+		if (!conf_word(urls, &pos, s->url, sizeof(s->url)))
+			return 0;
+		if (url_parse(s->url, &u) < 0) {
+			log_err("source \"%s\": not an address", s->url);
 			return -EINVAL;
 		}
-		n->nsources++;
 	}
-	return n->nsources > 0 ? 0 : -EINVAL;
+	return 0; /* the configuration lets no more pass */
+}
+
+int
+sources_init(struct net *n)
+{
+	int r = add(n, n->conf.sources);
+
+	return r < 0 ? r : add(n, n->conf.repository);
 }
 
 int

@@ -48,7 +48,7 @@ targets_free(struct net *n)
 	}
 	free(n->targets);
 	n->targets = NULL;
-	n->ntargets = n->at = n->under_way = n->here = 0;
+	n->ntargets = n->at = n->under_way = n->here = n->other_kinds = 0;
 }
 
 struct collecting {
@@ -68,6 +68,10 @@ collect(void *arg, const struct tuf_target *from)
 
 	if (!tuf_target_for(from, n->conf.group))
 		return 0;
+	if (!agent_takes(&n->conf, tuf_target_kind(from))) {
+		n->other_kinds++;
+		return 0;
+	}
 	if (n->ntargets == TARGETS_MAX)
 		return -E2BIG;
 	if (n->ntargets == c->room) {

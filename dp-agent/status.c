@@ -39,6 +39,16 @@ show_time(const char *label, int64_t t)
 }
 
 static void
+show_line(const char *label, const char *s)
+{
+	if (s == NULL || *s == '\0')
+		return;
+	printf("%-14s ", label);
+	show(s);
+	putchar('\n');
+}
+
+static void
 show_row(const json_t *row, const char *a, const char *b, const char *c)
 {
 	const char *s;
@@ -60,7 +70,6 @@ static void
 show_text(const json_t *o)
 {
 	const json_t *row;
-	const char   *error = js_str(o, "error");
 	int64_t	      v = 0;
 	size_t	      i;
 
@@ -69,11 +78,12 @@ show_text(const json_t *o)
 	v = 0;
 	(void)js_int(o, "refreshed", 0, INT64_MAX, &v);
 	show_time("last refresh", v);
-	if (error != NULL && *error != '\0') {
-		printf("%-14s ", "error");
-		show(error);
-		putchar('\n');
-	}
+	show_line("error", js_str(o, "error"));
+	show_line("group", js_str(o, "group"));
+	show_line("kinds", js_str(o, "kinds"));
+	if (js_int(o, "other_kinds", 1, INT64_MAX, &v) == 0)
+		printf("%-14s %lld files of the group, not taken\n",
+		    "other kinds", (long long)v);
 	puts("sources");
 	json_array_foreach(js_arr(o, "sources"), i, row) {
 		show_row(row, "url", "state", "error");

@@ -16,12 +16,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static struct settings a, b;
 	char		       err[CONF_ERR_MAX], *one, *two;
 
-	if (settings_from_text(&a, (const char *)data, size, err) < 0)
+	if (settings_from_text(settings_sections, &a, (const char *)data, size, err) < 0)
 		return 0;
-	if (settings_to_text(&a, PEER_FETCH, &one) < 0)
+	if (settings_to_text(settings_sections, &a, PEER_FETCH, &one) < 0)
 		return 0;
-	if (settings_from_text(&b, one, strlen(one), err) < 0 ||
-	    settings_to_text(&b, PEER_FETCH, &two) < 0 || strcmp(one, two) != 0)
+	if (settings_from_text(settings_sections, &b, one, strlen(one), err) < 0 ||
+	    settings_to_text(settings_sections, &b, PEER_FETCH, &two) < 0 || strcmp(one, two) != 0)
 		abort();
 	free(one);
 	free(two);

@@ -172,13 +172,13 @@ START_TEST(a_role_gets_its_sections_and_reads_them_back)
 	settings_preset(&a);
 	strcpy(a.content.upstream, "https://a/ http://b:80/x");
 	a.fetch.parallel = 9;
-	ck_assert_int_eq(settings_to_text(&a, PEER_FETCH, &text), 0);
+	ck_assert_int_eq(settings_to_text(settings_sections, &a, PEER_FETCH, &text), 0);
 	ck_assert_ptr_nonnull(strstr(text, "content.upstream=https://a/"));
 	ck_assert_ptr_null(strstr(text, "serve.")); /* none of its business */
-	ck_assert_int_eq(settings_from_text(&b, text, strlen(text), err), 0);
+	ck_assert_int_eq(settings_from_text(settings_sections, &b, text, strlen(text), err), 0);
 	ck_assert_str_eq(b.content.upstream, a.content.upstream);
 	ck_assert_uint_eq(b.fetch.parallel, 9);
-	ck_assert_int_eq(settings_from_text(&b, text, strlen(text) - 1, err),
+	ck_assert_int_eq(settings_from_text(settings_sections, &b, text, strlen(text) - 1, err),
 	    -EINVAL);
 	free(text);
 }

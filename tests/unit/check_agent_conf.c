@@ -1,0 +1,106 @@
+/*
+ * tests/unit/check_agent_conf.c - what the network child is told, and which
+ * kinds of file a device takes.
+ * SPDX-License-Identifier: ISC
+ */
+#include "common/size.h"
+#include "dp-agent/conf.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+	const char *kinds, *kind;
+	bool	    taken;
+} rows[] = {
+	{ "", "package", true },
+	{ "", NULL, true },
+	{ "policy task", "policy", true },
+	{ "policy task", "task", true },
+	{ "policy task", "package", false },
+	{ "policy task", "polic", false },
+	{ "policy task", "", false },
+	{ "policy task", "policy task", false },
+	{ "policy task", NULL, false },
+	{ "update", "update", true },
+};
+START_TEST(a_device_takes_its_kinds)
+{
+	struct agent_conf c = { 0 };
+
+	strcpy(c.kinds, rows[_i].kinds);
+	ck_assert_msg(agent_takes(&c, rows[_i].kind) == rows[_i].taken,
+	    "\"%s\" of \"%s\"", rows[_i].kind != NULL ? rows[_i].kind : "none",
+	    rows[_i].kinds);
+}
+END_TEST
+
+START_TEST(the_child_reads_what_the_parent_read)
+{
+	struct agent_conf a = { 0 }, b = { 0 };
+	char		  err[CONF_ERR_MAX] = "", *text = NULL;
+
+	ck_assert_int_eq(settings_from_text(agent_sections, &a, "", 0, err), 0);
+	ck_assert_str_eq(a.group, "/"); /* defaults */
+	strcpy(a.kinds, "policy task");
+	strcpy(a.sources, "http://a/ http://b/");
+	a.parallel = 7;
+	ck_assert_int_eq(settings_to_text(agent_sections, &a, PEER_FETCH, &text),
+	    0);
+	ck_assert_int_eq(settings_from_text(agent_sections, &b, text,
+			     strlen(text), err),
+	    0);
+	ck_assert_str_eq(b.kinds, a.kinds);
+	ck_assert_str_eq(b.sources, a.sources);
+	ck_assert_uint_eq(b.parallel, 7);
+	ck_assert_uint_eq(b.max_object, a.max_object);
+	free(text);
+	ck_assert_int_eq(settings_to_text(agent_sections, &a, PEER_CONNECT,
+			     &text),
+	    0);
+	ck_assert_str_eq(text, ""); /* none of its business */
+	free(text);
+}
+END_TEST
+
+START_TEST(the_connector_is_told_every_address)
+{
+	struct agent_conf c = { 0 };
+	struct settings	 *s = malloc(sizeof(*s));
+
+	ck_assert_ptr_nonnull(s);
+	strcpy(c.sources, "http://a/ http://b/");
+	agent_settings(&c, s);
+	ck_assert_str_eq(s->content.upstream, "http://a/ http://b/");
+	strcpy(c.repository, "http://r/");
+	agent_settings(&c, s);
+	ck_assert_str_eq(s->content.upstream, "http://a/ http://b/ http://r/");
+	c.sources[0] = '\0';
+	agent_settings(&c, s);
+	ck_assert_str_eq(s->content.upstream, "http://r/");
+	memset(c.sources, 'a', sizeof(c.sources) - 1);
+	memset(c.repository, 'r', sizeof(c.repository) - 1);
+	agent_settings(&c, s);
+	ck_assert_uint_eq(strlen(s->content.upstream), 1023 + 1 + 511);
+	free(s);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite	*su = suite_create("agent_conf");
+	TCase	*t = tcase_create("agent_conf");
+	SRunner *r = srunner_create(su);
+	int	 failed;
+
+	tcase_add_loop_test(t, a_device_takes_its_kinds, 0, COUNT(rows));
+	tcase_add_test(t, the_child_reads_what_the_parent_read);
+	tcase_add_test(t, the_connector_is_told_every_address);
+	suite_add_tcase(su, t);
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
