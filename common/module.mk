@@ -9,6 +9,7 @@ common_SRCS := \
 	common/listen.c \
 	common/log.c \
 	common/loop.c \
+	common/mcast_group.c \
 	common/msg.c \
 	common/notify.c \
 	common/place.c \
@@ -30,5 +31,5 @@ common_SRCS := \
 	common/wr.c
 common_PKGS := inih jansson libcrypto libevent_core libseccomp libssl
 common_LIBS :=
-common_TESTS := check_bytes check_connect_client check_ipc check_scope check_settings check_tuf check_tls_record check_wan
+common_TESTS := check_bytes check_connect_client check_ipc check_mcast_group check_scope check_settings check_tuf check_tls_record check_wan
 common_FUZZ := fuzz_json fuzz_settings fuzz_tuf fuzz_tuf_signed fuzz_tls_record
