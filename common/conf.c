@@ -7,6 +7,7 @@
  */
 #include "common/conf.h"
 
+#include "common/mcast_group.h"
 #include "common/scope.h"
 #include "common/size.h"
 #include "common/url.h"
@@ -120,6 +121,15 @@ is_small_word(const char *word)
 	return word[strspn(word, "abcdefghijklmnopqrstuvwxyz-")] == '\0';
 }
 
+static bool
+is_address(const char *word)
+{
+	uint8_t a[16];
+
+	return inet_pton(AF_INET, word, a) == 1 ||
+	    inet_pton(AF_INET6, word, a) == 1;
+}
+
 /* Copies a list with single blanks; checks each word. */
 static int
 set_list(const struct conf_item *item, char *field, const char *value,
@@ -148,6 +158,20 @@ set_list(const struct conf_item *item, char *field, const char *value,
 		n += k;
 	}
 	return 0;
+}
+
+static int
+set_groups(const struct conf_item *item, char *field, const char *value,
+    char err[CONF_ERR_MAX])
+{
+	struct mcast_group groups[MCAST_GROUPS];
+	char		   why[MCAST_ERR];
+	size_t		   n;
+
+	if (mcast_groups_parse(value, groups, &n, why) == 0)
+		return set_list(item, field, value, NULL, "", err);
+	snprintf(err, CONF_ERR_MAX, "%s", why);
+	return -EINVAL;
 }
 
 static int
@@ -251,6 +275,11 @@ conf_set(const struct conf_item *item, void *st, const char *value,
 	case CONF_URLS:
 		return set_list(item, field, value, is_url,
 		    "an http:// or https:// address", err);
+	case CONF_ADDRS:
+		return set_list(item, field, value, is_address,
+		    "an IPv4 or IPv6 address", err);
+	case CONF_GROUPS:
+		return set_groups(item, field, value, err);
 	case CONF_FILE:
 		if (value[0] != '\0' && value[0] != '/') {
 			snprintf(err, CONF_ERR_MAX,

@@ -35,6 +35,9 @@ enum conf_type {
 	CONF_WORDS,   /* char[max + 1], words of small letters and "-" */
 	CONF_RANGES,  /* char[max + 1], words, address ranges: common/scope.h */
 	CONF_RATES,   /* char[max + 1], rates by time of day: common/wan.h */
+	CONF_ADDRS,   /* char[max + 1], words, IPv4 or IPv6 addresses */
+	CONF_GROUPS,  /* char[max + 1], words as common/mcast_group.h has them; a
+		       * worker gets sockets, as of CONF_LISTEN */
 };
 
 struct conf_item {

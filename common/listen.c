@@ -7,9 +7,15 @@
  */
 #include "common/listen.h"
 
+#include "common/conf.h"
+#include "common/mcast_group.h"
+
+#include <arpa/inet.h>
 #include <errno.h>
+#include <net/if.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -17,6 +23,7 @@
 #include <unistd.h>
 
 #define BACKLOG 4096
+#define GROUP_BUFFER (4 << 20) /* bytes on the way out, and reports come in */
 
 /* "1.2.3.4:80" or "[::1]:80" */
 static int
@@ -94,4 +101,154 @@ listen_unix(const char *path, int type, mode_t mode, int *out)
 	}
 	*out = fd;
 	return 0;
+}
+
+/* -- groups -- */
+
+struct sending { /* the words of listen_group */
+	struct mcast_group	group;
+	unsigned		ifindex, ttl, loop;
+	struct sockaddr_storage source;
+	socklen_t		source_len; /* 0: as routes say */
+};
+
+/* Takes it if it is of the group's family. */
+static void
+source_parse(const char *word, struct sending *s)
+{
+	struct sockaddr_in  *v4 = (struct sockaddr_in *)&s->source;
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&s->source;
+
+	if (s->group.family == AF_INET) {
+		if (inet_pton(AF_INET, word, &v4->sin_addr) != 1)
+			return;
+		v4->sin_family = AF_INET;
+		s->source_len = sizeof(*v4);
+		return;
+	}
+	if (inet_pton(AF_INET6, word, &v6->sin6_addr) != 1)
+		return;
+	v6->sin6_family = AF_INET6;
+	if (IN6_IS_ADDR_LINKLOCAL(&v6->sin6_addr))
+		v6->sin6_scope_id = s->ifindex;
+	s->source_len = sizeof(*v6);
+}
+
+static int
+sending_parse(const char *text, struct sending *s)
+{
+	char   word[MCAST_GROUP_TEXT + 64], err[MCAST_ERR];
+	size_t pos = 0;
+	int    n = 0;
+
+	memset(s, 0, sizeof(*s));
+	if (!conf_word(text, &pos, word, sizeof(word)) ||
+	    mcast_group_parse(word, &s->group, err) < 0 ||
+	    sscanf(text + pos, " %u %u%n", &s->ttl, &s->loop, &n) != 2)
+		return -EINVAL;
+	pos += (size_t)n;
+	if (s->group.iface[0] != '\0' &&
+	    (s->ifindex = if_nametoindex(s->group.iface)) == 0)
+		return -ENODEV;
+	while (conf_word(text, &pos, word, sizeof(word)))
+		if (s->source_len == 0)
+			source_parse(word, s);
+	return 0;
+}
+
+static int
+set_int(int fd, int level, int name, int v)
+{
+	return setsockopt(fd, level, name, &v, sizeof(v)) < 0 ? -errno : 0;
+}
+
+static int
+group_options(int fd, const struct sending *s)
+{
+	struct ip_mreqn via = { .imr_ifindex = (int)s->ifindex };
+	int		r;
+
+	if (s->group.family == AF_INET) {
+		if (s->source_len > 0)
+			via.imr_address =
+			    ((const struct sockaddr_in *)&s->source)->sin_addr;
+		if ((s->ifindex > 0 || s->source_len > 0) &&
+		    setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &via,
+			sizeof(via)) < 0)
+			return -errno;
+		if ((r = set_int(fd, IPPROTO_IP, IP_MULTICAST_TTL,
+			 (int)s->ttl)) < 0)
+			return r;
+		return set_int(fd, IPPROTO_IP, IP_MULTICAST_LOOP, (int)s->loop);
+	}
+	if ((r = set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1)) < 0 ||
+	    (s->ifindex > 0 &&
+		(r = set_int(fd, IPPROTO_IPV6, IPV6_MULTICAST_IF,
+		     (int)s->ifindex)) < 0) ||
+	    (r = set_int(fd, IPPROTO_IPV6, IPV6_MULTICAST_HOPS,
+		 (int)s->ttl)) < 0)
+		return r;
+	return set_int(fd, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, (int)s->loop);
+}
+
+/* The address that packets to the group would have, asked of the kernel. */
+static int
+find_source(struct sending *s)
+{
+	struct sockaddr_storage to;
+	socklen_t		len;
+	int			fd, r;
+
+	if ((fd = socket(s->group.family, SOCK_DGRAM | SOCK_CLOEXEC, 0)) < 0)
+		return -errno;
+	len = mcast_group_addr(&s->group, MCAST_PORT, s->ifindex, &to);
+	if ((r = group_options(fd, s)) == 0) {
+		s->source_len = sizeof(s->source);
+		if (connect(fd, (struct sockaddr *)&to, len) < 0 ||
+		    getsockname(fd, (struct sockaddr *)&s->source,
+			&s->source_len) < 0)
+			r = -errno;
+	}
+	close(fd);
+	return r;
+}
+
+static void
+set_buffer(int fd, int force, int name)
+{
+	/* not root: what net.core.[rw]mem_max allows */
+	if (set_int(fd, SOL_SOCKET, force, GROUP_BUFFER) < 0)
+		(void)set_int(fd, SOL_SOCKET, name, GROUP_BUFFER);
+}
+
+int
+listen_group(const char *text, int *out)
+{
+	struct sending s;
+	int	       fd, r;
+
+	*out = -1;
+	if ((r = sending_parse(text, &s)) < 0 ||
+	    (s.source_len == 0 && (r = find_source(&s)) < 0))
+		return r;
+	if (s.source.ss_family == AF_INET)
+		((struct sockaddr_in *)&s.source)->sin_port = htons(MCAST_PORT);
+	else
+		((struct sockaddr_in6 *)&s.source)->sin6_port =
+		    htons(MCAST_PORT);
+	if ((fd = socket(s.group.family,
+		 SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) < 0)
+		return -errno;
+	set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF);
+	set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF);
+	/* for the groups beside it, and for a reload: of the same user only */
+	if ((r = set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1)) == 0 &&
+	    (r = group_options(fd, &s)) == 0 &&
+	    bind(fd, (struct sockaddr *)&s.source, s.source_len) < 0)
+		r = -errno;
+	if (r < 0)
+		close(fd);
+	else
+		*out = fd;
+	return r;
 }

@@ -1,5 +1,5 @@
 /*
- * common/listen.h - opens listening sockets, non-blocking and close-on-exec.
+ * common/listen.h - opens sockets for workers, non-blocking and close-on-exec.
  * Errors: 0 or a negative errno, *out -1 then.
  * SPDX-License-Identifier: ISC
  */
@@ -10,6 +10,15 @@
 
 /* "ADDRESS:PORT" or "[V6]:PORT", numeric; IPv6 never takes IPv4 too. */
 int listen_tcp(const char *address, int *out);
+/*
+ * A UDP socket that sends to a group and takes what is sent back. The text is
+ * "GROUP TTL LOOP [SOURCE...]": as common/mcast_group.h has it, a number, 0 or
+ * 1, our addresses. Bound to MCAST_PORT of the source of the group's family or,
+ * if none is given, of the address that the routing table would send from; so
+ * what others send to the group itself does not come here. Two groups may have
+ * the same source: what comes back then goes to either of their sockets.
+ */
+int listen_group(const char *text, int *out);
 /* Removes what lies at path: the caller knows that nobody listens there. */
 int listen_unix(const char *path, int type, mode_t mode, int *out);
 

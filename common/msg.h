@@ -30,6 +30,7 @@ enum peer_role {
 	PEER_STORE,	/* content and tables */
 	PEER_FETCH,	/* TUF client and downloader */
 	PEER_SERVE,	/* HTTP(S) content server */
+	PEER_MCAST,	/* multicast sender */
 	PEER_MAX
 };
 const char *peer_role_name(enum peer_role role); /* "store"; "?" if none */
@@ -135,6 +136,7 @@ enum worker_state {
 	WORKER_DRAINING,
 	WORKER_BACKOFF, /* waits for its restart */
 	WORKER_FAILED,	/* exit 100: an operator must act */
+	WORKER_OFF,	/* the configuration does not want it */
 };
 
 /* MSG_OBJECT, MSG_ABSENT: bits of the spaces whose names mean this hash */

@@ -9,6 +9,7 @@
 
 #include "common/download.h"
 #include "common/log.h"
+#include "common/mcast_group.h"
 #include "common/size.h"
 
 #include <dirent.h>
@@ -142,9 +143,44 @@ static const struct conf_item serve_items[] = {
 	{ 0 }
 };
 
+#define X(k, t, f, d, lo, hi, h) CONF_ITEM(multicast_conf, k, t, f, d, lo, hi, h)
+#define XS(k, t, f, d, h)	 CONF_STR(multicast_conf, k, t, f, d, h)
+static const struct conf_item multicast_items[] = {
+	X("enable", CONF_BOOL, enable, "no", 0, 0,
+	    "Send by multicast what many devices lack."),
+	XS("group", CONF_GROUPS, group, "",
+	    "Groups of this scope, such as 239.255.77.1@eth0 or [ff15::7701]."),
+	XS("source", CONF_ADDRS, source, "",
+	    "Addresses to send from, one of a family; empty: as routes say."),
+	X("ttl", CONF_INT, ttl, "1", 1, 255,
+	    "Hops that packets may take; 1: this network only."),
+	X("loop", CONF_BOOL, loop, "no", 0, 0,
+	    "Agents on this machine hear the groups too."),
+	XS("mode", CONF_TEXT, mode, "secure",
+	    "secure: sealed packets; open: plain FLUTE, for other receivers."),
+	XS("rate", CONF_RATES, rate, "10MB/s",
+	    "Most bytes per second of all sessions, by time window."),
+	X("sessions", CONF_INT, sessions, "4", 1, 16, "Transfers at once."),
+	X("min-size", CONF_BYTES, min_size, "256KiB", 0, TIB,
+	    "Smaller objects go by unicast."),
+	X("min-agents", CONF_INT, min_agents, "2", 1, 65536,
+	    "If fewer devices lack an object, it goes by unicast."),
+	X("gather", CONF_SECONDS, gather, "2", 0, 600,
+	    "Wait for so long for others who lack the same object."),
+	X("max-loss", CONF_INT, max_loss, "20", 1, 100,
+	    "If sessions lose more than so many percent: unicast."),
+	X("carousel-rate", CONF_RATE, carousel_rate, "100kB/s", 1000, GIB,
+	    "Rate at which metadata, policies and tasks are repeated."),
+	X("carousel-max-object", CONF_BYTES, carousel_max_object, "256KiB", 0,
+	    4 * MIB, "Larger ones are not repeated; 0: none is."),
+	X("rotate", CONF_SECONDS, rotate, "24h", 60, 30 * DAY,
+	    "The groups' secret is replaced after this."),
+	{ 0 }
+};
+
 #define BIT(role) (1U << (role))
 #define ALL	  (BIT(PEER_CONTROL) | BIT(PEER_CONNECT) | BIT(PEER_STORE) | \
-		   BIT(PEER_FETCH) | BIT(PEER_SERVE))
+		   BIT(PEER_FETCH) | BIT(PEER_SERVE) | BIT(PEER_MCAST))
 const struct settings_section settings_sections[] = {
 	{ "master", master_items, offsetof(struct settings, master), ALL },
 	{ "store", store_items, offsetof(struct settings, store),
@@ -157,6 +193,8 @@ const struct settings_section settings_sections[] = {
 	    BIT(PEER_FETCH) | BIT(PEER_CONNECT) },
 	{ "serve", serve_items, offsetof(struct settings, serve),
 	    BIT(PEER_SERVE) },
+	{ "multicast", multicast_items, offsetof(struct settings, multicast),
+	    BIT(PEER_MCAST) },
 	{ 0 }
 };
 
@@ -448,6 +486,10 @@ check_whole(const struct settings *s, const struct settings_sources *src,
 		    "is needed where client-cert = required" },
 		{ s->serve.client_crl[0] != '\0' && s->serve.client_ca[0] == '\0',
 		    "serve", "client-ca", "is needed where client-crl is given" },
+		{ s->multicast.enable && s->multicast.group[0] == '\0',
+		    "multicast", "group", "is needed where enable = yes" },
+		{ !is_one_of(s->multicast.mode, "secure open"), "multicast",
+		    "mode", "expected secure or open" },
 	};
 
 	for (size_t i = 0; i < COUNT(rules); i++)
@@ -457,49 +499,110 @@ check_whole(const struct settings *s, const struct settings_sources *src,
 	return 0;
 }
 
+struct seen {
+	const struct settings_sources *src;
+	struct {
+		char			       text[SETTINGS_LISTEN_LEN];
+		const struct settings_section *sec;
+		const struct conf_item	      *item;
+	} of[SETTINGS_LISTEN_MAX];
+	size_t n;
+	char  *err;
+};
+
+static int
+see_socket(void *ctx, const struct settings_section *sec,
+    const struct conf_item *item, const char *text)
+{
+	struct seen *s = ctx;
+	char	     why[CONF_ERR_MAX] = "";
+
+	for (size_t i = 0; i < s->n; i++)
+		if (strcmp(s->of[i].text, text) == 0)
+			snprintf(why, sizeof(why),
+			    "%s is given twice (also for %s.%s)", text,
+			    s->of[i].sec->name, s->of[i].item->key);
+	if (s->n == COUNT(s->of))
+		snprintf(why, sizeof(why), "more than %zu addresses in all",
+		    s->n);
+	if (why[0] != '\0')
+		return settings_blame(s->src, sec->name, item->key, why, s->err);
+	snprintf(s->of[s->n].text, sizeof(s->of[0].text), "%s", text);
+	s->of[s->n].sec = sec;
+	s->of[s->n++].item = item;
+	return 0;
+}
+
 /* Each address to listen on is there once; they all fit into the master. */
 static int
 check_listeners(const struct settings *s, const struct settings_sources *src,
     char err[CONF_ERR_MAX])
 {
-	struct {
-		char			       address[SETTINGS_LISTEN_LEN];
-		const struct settings_section *sec;
-		const struct conf_item	      *item;
-	} seen[SETTINGS_LISTEN_MAX];
-	char   word[SETTINGS_LISTEN_LEN], text[CONF_ERR_MAX] = "";
-	size_t n = 0, pos;
+	struct seen seen = { .src = src, .err = err };
+
+	return settings_each_socket(s, see_socket, &seen);
+}
+
+int
+settings_check_fixed(const struct settings *now, const struct settings *next,
+    const struct settings_sources *next_src, char err[CONF_ERR_MAX])
+{
+	static const struct { const char *section, *key; size_t at; } fixed[] = {
+#define FIXED(sec, key, field) { #sec, key, offsetof(struct settings, sec.field) }
+		FIXED(master, "run-dir", run_dir),
+		FIXED(master, "user-prefix", user_prefix),
+		FIXED(master, "start", start),
+		FIXED(master, "admin-read-group", admin_read_group),
+		FIXED(master, "admin-change-group", admin_change_group),
+		FIXED(store, "dir", dir),
+	};
+
+	for (size_t i = 0; i < COUNT(fixed); i++)
+		if (strcmp((const char *)now + fixed[i].at,
+			(const char *)next + fixed[i].at) != 0)
+			return settings_blame(next_src, fixed[i].section,
+			    fixed[i].key, "needs a restart to change", err);
+	return 0;
+}
+
+int
+settings_each_socket(const struct settings *s,
+    int (*fn)(void *ctx, const struct settings_section *sec,
+	const struct conf_item *item, const char *text), void *ctx)
+{
+	const struct multicast_conf *m = &s->multicast;
+	char   word[MCAST_GROUP_TEXT], text[SETTINGS_LISTEN_LEN];
+	size_t pos;
+	int    r = 0;
 
 	for (const struct settings_section *sec = settings_sections;
 	    sec->name != NULL; sec++)
 		for (const struct conf_item *it = sec->items; it->key != NULL;
 		    it++) {
-			const char *list = (const char *)s + sec->offset +
-			    it->offset;
-
-			pos = 0;
-			while (it->type == CONF_LISTEN &&
-			    conf_word(list, &pos, word, sizeof(word))) {
-				for (size_t i = 0; i < n; i++)
-					if (strcmp(seen[i].address, word) == 0)
-						snprintf(text, sizeof(text),
-						    "%s is given twice (also for "
-						    "%s.%s)",
-						    word, seen[i].sec->name,
-						    seen[i].item->key);
-				if (n == COUNT(seen))
+			if (it->type != CONF_LISTEN &&
+			    (it->type != CONF_GROUPS || !m->enable))
+				continue;
+			for (pos = 0; r == 0 && conf_word((const char *)s +
+			    sec->offset + it->offset, &pos, word,
+			    sizeof(word));) {
+				if (it->type == CONF_GROUPS)
 					snprintf(text, sizeof(text),
-					    "more than %zu addresses in all", n);
-				if (text[0] != '\0')
-					return settings_blame(src, sec->name,
-					    it->key, text, err);
-				snprintf(seen[n].address,
-				    sizeof(seen[n].address), "%s", word);
-				seen[n].sec = sec;
-				seen[n++].item = it;
+					    "%s %llu %d%s%s", word,
+					    (unsigned long long)m->ttl, m->loop,
+					    m->source[0] != '\0' ? " " : "",
+					    m->source);
+				else
+					snprintf(text, sizeof(text), "%s", word);
+				r = fn(ctx, sec, it, text);
 			}
 		}
-	return 0;
+	return r;
+}
+
+bool
+settings_wants(const struct settings *s, enum peer_role role)
+{
+	return role != PEER_MCAST || s->multicast.enable;
 }
 
 int

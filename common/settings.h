@@ -15,7 +15,7 @@
 #include <stdbool.h>
 
 #define SETTINGS_LISTEN_MAX 64	/* addresses listened on, in all */
-#define SETTINGS_LISTEN_LEN 128 /* of one, with its NUL */
+#define SETTINGS_LISTEN_LEN 256 /* text of one, see settings_each_socket */
 
 struct master_conf {
 	char	 libexec[256];	 /* where the workers' binaries are */
@@ -67,12 +67,29 @@ struct serve_conf {
 	uint64_t open_objects;	  /* size of the table of open descriptors */
 };
 
+struct multicast_conf {
+	bool	 enable;
+	char	 group[1024];	 /* of this scope, see common/mcast_group.h */
+	char	 source[128];	 /* our addresses, one of a family */
+	uint64_t ttl;		 /* hops */
+	bool	 loop;		 /* agents on this machine hear it too */
+	char	 mode[16];	 /* "secure" or "open" */
+	char	 rate[1024];	 /* all sessions together, as fetch.wan-rate */
+	uint64_t sessions;	 /* at once */
+	uint64_t min_size, min_agents; /* less: unicast */
+	uint64_t gather;	 /* seconds to wait for others who lack it */
+	uint64_t max_loss;	 /* percent; more: unicast */
+	uint64_t carousel_rate, carousel_max_object; /* bytes/s, bytes */
+	uint64_t rotate;	 /* seconds a group secret is the newest */
+};
+
 struct settings {
 	struct master_conf master;
 	struct store_conf  store;
 	struct fetch_conf  fetch;
 	struct repo_conf   content, site;
 	struct serve_conf  serve;
+	struct multicast_conf multicast;
 };
 
 struct settings_section {
@@ -84,6 +101,9 @@ struct settings_section {
 extern const struct settings_section settings_sections[]; /* name NULL ends */
 
 void settings_preset(struct settings *s);
+
+/* Whether the worker of this role has anything to do. */
+bool settings_wants(const struct settings *s, enum peer_role role);
 
 /* Where each value was given, for --dump-config. */
 struct settings_sources;
@@ -115,6 +135,16 @@ int settings_check_files(const struct settings *s,
 /* "FILE:LINE: section.key: text", or without the place of a default. -EINVAL */
 int settings_blame(const struct settings_sources *src, const char *section,
     const char *key, const char *text, char err[CONF_ERR_MAX]);
+/*
+ * Calls fn for each socket that workers need, with the text that listen_tcp
+ * or, for CONF_GROUPS, listen_group takes. Ends with fn's first failure.
+ */
+int settings_each_socket(const struct settings *s,
+    int (*fn)(void *ctx, const struct settings_section *sec,
+	const struct conf_item *item, const char *text), void *ctx);
+/* 0, or -EINVAL and err for what a running master cannot change. */
+int settings_check_fixed(const struct settings *now, const struct settings *next,
+    const struct settings_sources *next_src, char err[CONF_ERR_MAX]);
 /* Puts master.log-level in force. */
 void settings_log_level(const struct settings *s);
 

@@ -41,7 +41,7 @@ struct file {
 };
 
 struct sock {
-	char key[64], address[128];
+	char key[64], address[SETTINGS_LISTEN_LEN];
 	int  fd;
 };
 
@@ -92,7 +92,7 @@ static const struct ipc_handler from_master[] = {
 	/* type	       nfds min max   fn */
 	{ MSG_CONFIG,	1, 0, 0,   on_config },
 	{ MSG_FILE,	1, 3, 66,  on_file },
-	{ MSG_SOCKET,	1, 5, 200, on_socket },
+	{ MSG_SOCKET,	1, 5, 324, on_socket },
 	{ MSG_PEER,	1, 1, 1,   on_peer },
 	{ MSG_START,	0, 0, 0,   on_start },
 	{ MSG_SHUTDOWN, 0, 0, 0,   on_shutdown },

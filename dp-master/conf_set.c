@@ -30,55 +30,49 @@ conf_set_load(const char *file, struct conf_set **out, char err[CONF_ERR_MAX])
 	return r;
 }
 
+struct opening {
+	struct conf_set	      *c;
+	const struct conf_set *keep;
+	char		      *err;
+};
+
 /* Takes the socket that is open on this address already, or opens one. */
 static int
-open_listener(struct conf_set *c, const struct conf_set *keep, const char *key,
-    unsigned readers, const char *address)
+open_socket(void *ctx, const struct settings_section *sec,
+    const struct conf_item *item, const char *text)
 {
+	struct opening	*o = ctx;
+	struct conf_set *c = o->c;
 	struct listener *l = &c->listeners[c->nlisteners];
+	char		 why[CONF_ERR_MAX];
 	int		 r = 0;
 
-	snprintf(l->key, sizeof(l->key), "%s", key);
-	snprintf(l->address, sizeof(l->address), "%s", address);
-	l->readers = readers;
-	l->fd = -1;
-	for (size_t i = 0; keep != NULL && i < keep->nlisteners; i++)
-		if (strcmp(keep->listeners[i].address, address) == 0)
-			l->fd = fcntl(keep->listeners[i].fd, F_DUPFD_CLOEXEC, 3);
-	if (l->fd >= 0 || (r = listen_tcp(address, &l->fd)) == 0)
-		c->nlisteners++;
-	return r;
+	*l = (struct listener){ .readers = sec->readers, .fd = -1 };
+	snprintf(l->key, sizeof(l->key), "%s.%s", sec->name, item->key);
+	snprintf(l->address, sizeof(l->address), "%s", text);
+	for (size_t i = 0; o->keep != NULL && i < o->keep->nlisteners; i++)
+		if (strcmp(o->keep->listeners[i].address, text) == 0)
+			l->fd = fcntl(o->keep->listeners[i].fd,
+			    F_DUPFD_CLOEXEC, 3);
+	if (l->fd < 0)
+		r = item->type == CONF_GROUPS ? listen_group(text, &l->fd)
+					      : listen_tcp(text, &l->fd);
+	if (r < 0) {
+		snprintf(why, sizeof(why), "cannot listen on %s: %s", text,
+		    strerror(-r));
+		return settings_blame(c->src, sec->name, item->key, why, o->err);
+	}
+	c->nlisteners++;
+	return 0;
 }
 
 int
 conf_set_open(struct conf_set *c, const struct conf_set *keep,
     char err[CONF_ERR_MAX])
 {
-	const struct settings_section *sec;
-	const struct conf_item	      *i;
-	char   word[SETTINGS_LISTEN_LEN], key[64], why[CONF_ERR_MAX];
-	size_t pos;
-	int    r;
+	struct opening o = { c, keep, err };
 
-	for (sec = settings_sections; sec->name != NULL; sec++)
-		for (i = sec->items; i->key != NULL; i++) {
-			const char *list = (char *)&c->s + sec->offset +
-			    i->offset;
-
-			snprintf(key, sizeof(key), "%s.%s", sec->name, i->key);
-			pos = 0;
-			while (i->type == CONF_LISTEN &&
-			    conf_word(list, &pos, word, sizeof(word)) == 1) {
-				r = open_listener(c, keep, key, sec->readers, word);
-				if (r == 0)
-					continue;
-				snprintf(why, sizeof(why), "cannot listen on %s: %s",
-				    word, strerror(-r));
-				return settings_blame(c->src, sec->name, i->key,
-				    why, err);
-			}
-		}
-	return 0;
+	return settings_each_socket(&c->s, open_socket, &o);
 }
 
 void

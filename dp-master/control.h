@@ -73,6 +73,7 @@ void request_text(struct request *q, const char *line); /* as it is */
 void request_end(struct request *q, const char *error); /* NULL: ok */
 
 /* control_workers.c */
+extern const char *const state_names[]; /* by enum worker_state */
 extern const struct worker_ops control_ops;
 int  control_start(struct control *c);
 int  control_forward(struct request *q, enum peer_role role, int argc,

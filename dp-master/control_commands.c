@@ -68,9 +68,6 @@ static const struct command commands[] = {
 	    "Connections, requests, bytes." },
 };
 
-static const char *const state_names[] = { "stopped", "starting", "ready",
-	"draining", "backoff", "failed" };
-
 struct sample {
 	char  *name, *type, *help, *labels;
 	double value;
@@ -101,7 +98,7 @@ cmd_status(struct request *q, int argc, char *argv[])
 {
 	struct control *c = q->c;
 	const char     *status = "ok";
-	unsigned	ready = 0, restarts = 0;
+	unsigned	ready = 0, off = 0, restarts = 0;
 
 	(void)argc;
 	(void)argv;
@@ -111,6 +108,8 @@ cmd_status(struct request *q, int argc, char *argv[])
 		restarts += p->restarts;
 		if (p->state == WORKER_READY)
 			ready++;
+		else if (p->state == WORKER_OFF)
+			off++;
 		else if (p->state == WORKER_FAILED)
 			status = "failed";
 		else if (status[0] == 'o')
@@ -121,7 +120,7 @@ cmd_status(struct request *q, int argc, char *argv[])
 		"version", DPOINT_VERSION, "uptime_s",
 		(json_int_t)((loop_now_ms(c->loop) - c->started) / 1000),
 		"workers_ready", (int)ready, "workers",
-		PEER_MAX - PEER_CONTROL, "restarts", (int)restarts, "events",
+		PEER_MAX - PEER_CONTROL - (int)off, "restarts", (int)restarts, "events",
 		(json_int_t)c->nevents));
 	request_end(q, NULL);
 }

@@ -19,8 +19,8 @@
 #define QUEUE_MAX 256
 #define TICK_MS	  250
 
-static const char *const state_names[] = { "stopped", "starting", "ready",
-	"draining", "backoff", "failed" };
+const char *const state_names[WORKER_OFF + 1] = { "stopped", "starting", "ready",
+	"draining", "backoff", "failed", "off" };
 
 static int on_pong(void *ctx, struct ipc_msg *m);
 static int on_row(void *ctx, struct ipc_msg *m);
@@ -104,7 +104,7 @@ on_worker(void *ctx, struct ipc_msg *m)
 	struct peer    *p;
 
 	if (role < PEER_CONTROL || role >= PEER_MAX ||
-	    state >= COUNT(state_names))
+	    state > WORKER_OFF)
 		return -EBADMSG;
 	p = &c->peers[role];
 	p->pid = rd_u32(&m->rd);

@@ -28,8 +28,8 @@
 #include <unistd.h>
 
 /* Who asks others ends first. */
-static const enum peer_role stop_order[] = { PEER_SERVE, PEER_FETCH,
-	PEER_CONNECT, PEER_STORE, PEER_CONTROL };
+static const enum peer_role stop_order[] = { PEER_SERVE, PEER_MCAST,
+	PEER_FETCH, PEER_CONNECT, PEER_STORE, PEER_CONTROL };
 
 static struct master master;
 
@@ -224,40 +224,22 @@ reload_end(struct master *m, const char *error)
 	}
 }
 
+/* Who failed may try again, and who is wanted no more may end. */
 static void
 supply_all(struct master *m)
 {
 	for (int i = PEER_CONTROL; i < PEER_MAX; i++) {
 		struct slot *s = &m->slots[i];
 
+		if (s->state == WORKER_FAILED || s->state == WORKER_OFF)
+			slot_start(s);
+		else if (!slot_is_wanted(s) && s->state != WORKER_DRAINING)
+			slot_shutdown(s);
 		if (s->hello)
 			slot_supply(s);
 		if (s->hello && s->state == WORKER_READY)
 			m->reload_waits |= 1U << i;
 	}
-}
-
-/* What a running master cannot change. */
-static int
-check_fixed(const struct settings *a, const struct conf_set *b,
-    char err[CONF_ERR_MAX])
-{
-	static const struct { const char *section, *key; size_t at; } fixed[] = {
-#define FIXED(sec, key, field) { #sec, key, offsetof(struct settings, sec.field) }
-		FIXED(master, "run-dir", run_dir),
-		FIXED(master, "user-prefix", user_prefix),
-		FIXED(master, "start", start),
-		FIXED(master, "admin-read-group", admin_read_group),
-		FIXED(master, "admin-change-group", admin_change_group),
-		FIXED(store, "dir", dir),
-	};
-
-	for (size_t i = 0; i < COUNT(fixed); i++)
-		if (strcmp((const char *)a + fixed[i].at,
-			(const char *)&b->s + fixed[i].at) != 0)
-			return settings_blame(b->src, fixed[i].section,
-			    fixed[i].key, "needs a restart to change", err);
-	return 0;
 }
 
 void
@@ -276,7 +258,7 @@ master_reload(struct master *m, uint32_t id)
 	m->reload_id = id;
 	notify_reloading();
 	if (conf_set_load(m->file, &next, err) < 0 ||
-	    check_fixed(&m->conf->s, next, err) < 0 ||
+	    settings_check_fixed(&m->conf->s, &next->s, next->src, err) < 0 ||
 	    conf_set_open(next, m->conf, err) < 0) {
 		conf_set_free(&next);
 		reload_end(m, err);
@@ -287,9 +269,6 @@ master_reload(struct master *m, uint32_t id)
 	m->reload_refused[0] = '\0';
 	settings_log_level(&next->s);
 	supply_all(m);
-	for (int i = PEER_CONTROL; i < PEER_MAX; i++)
-		if (m->slots[i].state == WORKER_FAILED)
-			slot_start(&m->slots[i]);
 	master_reload_answer(&m->slots[PEER_MASTER], true);
 }
 
@@ -353,7 +332,8 @@ master_state_changed(struct slot *s)
 	if (s->role == PEER_CONTROL)
 		m->ping_sent = m->pong_seen = 0;
 	for (int i = PEER_CONTROL; i < PEER_MAX; i++)
-		if (m->ready || m->slots[i].state != WORKER_READY)
+		if (m->ready || (m->slots[i].state != WORKER_READY &&
+				    m->slots[i].state != WORKER_OFF))
 			return;
 	m->ready = true;
 	log_info("every worker is ready");

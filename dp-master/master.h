@@ -86,6 +86,12 @@ slot_is_alive(const struct slot *s)
 	return s->pidfd >= 0;
 }
 
+static inline bool
+slot_is_wanted(const struct slot *s)
+{
+	return settings_wants(&s->m->conf->s, s->role);
+}
+
 /* main.c, told by slot.c */
 void master_reload(struct master *m, uint32_t id);
 void master_reload_answer(struct slot *s, bool ok);

@@ -44,6 +44,9 @@ static const struct { enum peer_role a, b; } pairs[] = {
 	{ PEER_FETCH, PEER_STORE },
 	{ PEER_SERVE, PEER_STORE },
 	{ PEER_SERVE, PEER_FETCH },
+	{ PEER_CONTROL, PEER_MCAST },
+	{ PEER_SERVE, PEER_MCAST },
+	{ PEER_STORE, PEER_MCAST },
 };
 
 #define TABLE(t) ((struct ipc_table){ t, COUNT(t) })
@@ -85,6 +88,14 @@ set_state(struct slot *s, enum worker_state state)
 	s->state = state;
 	tell_control(s);
 	master_state_changed(s);
+}
+
+/* Of one that does not run, and is not to be restarted by us. */
+static enum worker_state
+at_rest(const struct slot *s)
+{
+	return s->m->stopping || slot_is_wanted(s) ? WORKER_STOPPED
+						   : WORKER_OFF;
 }
 
 /* -- what a worker is given -- */
@@ -321,8 +332,8 @@ on_exit_ready(void *ctx, int events)
 	s->pid = 0;
 	loop_timer_stop(s->timer);
 	drop_channel(s);
-	if (s->m->stopping || s->m->systemd)
-		set_state(s, WORKER_STOPPED);
+	if (s->m->stopping || s->m->systemd || !slot_is_wanted(s))
+		set_state(s, at_rest(s));
 	else if (status == EXIT_OPERATOR) {
 		log_err("worker %s: FAILED, stays down until the cause is "
 			"removed and dp-master reloads", name_of(s));
@@ -349,7 +360,7 @@ on_timer(void *ctx)
 		slot_start(s);
 	} else if (slot_is_alive(s)) {
 		log_warn("worker %s: %s, killed", name_of(s),
-		    s->hello ? "not ready in time" : "closed its channel");
+		    !s->hello ? "closed its channel" : "not done in time");
 		slot_kill(s);
 	}
 }
@@ -382,8 +393,12 @@ slot_start(struct slot *s)
 		  (s->role == PEER_CONNECT ? 0 : CLONE_NEWNET);
 	pid_t pid;
 
-	if (s->m->systemd || slot_is_alive(s))
+	if (slot_is_alive(s))
 		return;
+	if (s->m->systemd || !slot_is_wanted(s)) {
+		set_state(s, at_rest(s));
+		return;
+	}
 	if ((r = ipc_pair(fds)) == 0) {
 		snprintf(path, sizeof(path), "%s/dp-%s",
 		    s->m->conf->s.master.libexec, name_of(s));
@@ -411,7 +426,10 @@ slot_shutdown(struct slot *s)
 	bool alive = slot_is_alive(s);
 
 	loop_timer_stop(s->timer);
-	set_state(s, alive ? WORKER_DRAINING : WORKER_STOPPED);
+	if (alive && !s->m->stopping)
+		loop_timer_set(s->timer,
+		    s->m->conf->s.master.drain_timeout * 1000);
+	set_state(s, alive ? WORKER_DRAINING : at_rest(s));
 	if (alive && (!s->hello ||
 		ipc_send(s->ch, MSG_SHUTDOWN, 0, NULL, 0) < 0))
 		slot_kill(s);

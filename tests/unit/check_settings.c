@@ -78,6 +78,13 @@ static const struct {
 	{ "[serve]\nclient-crl = /c\n", "serve.client-ca: is needed where cli" },
 	{ "[serve]\nhttp = 127.0.0.1:1 [::1]:1 127.0.0.1:1\n",
 	    ":2: serve.http: 127.0.0.1:1 is given twice (also for serve.http)" },
+	{ "[multicast]\nenable = yes\n", "multicast.group: is needed" },
+	{ "[multicast]\ngroup = 10.0.0.1\n", "is no multicast address" },
+	{ "[multicast]\ngroup = 239.255.77.1 239.127.77.1\n",
+	    ":2: multicast.group: 239.255.77.1 and 239.127.77.1 have the same" },
+	{ "[multicast]\nsource = eth0\n", "\"eth0\" is not an IPv4 or IPv6" },
+	{ "[multicast]\nmode = clear\n", ":2: multicast.mode: expected" },
+	{ "[multicast]\nttl = 0\n", "out of range: expected 1 to 255" },
 	{ "just words\n", ":1: expected [section] or key = value" },
 	{ "[store\n", ":1: expected [section]" },
 };

@@ -1,0 +1,9 @@
+# dp-mcast/ - sends content to all devices of the scope at once.
+PROGS += dp-mcast
+dp-mcast_SRCS := \
+	dp-mcast/main.c \
+	dp-mcast/mcast.c \
+	dp-mcast/sandbox.c
+dp-mcast_PKGS :=
+dp-mcast_TESTS :=
+dp-mcast_FUZZ :=
