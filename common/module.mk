@@ -1,8 +1,10 @@
 # common/ - what two or more programs need; knows no program.
 common_SRCS := \
+	common/alc.c \
 	common/conf.c \
 	common/connect_client.c \
 	common/download.c \
+	common/fdt.c \
 	common/hash.c \
 	common/ipc.c \
 	common/json.c \
@@ -10,6 +12,8 @@ common_SRCS := \
 	common/log.c \
 	common/loop.c \
 	common/mcast_group.c \
+	common/mcast_msg.c \
+	common/mcast_seal.c \
 	common/msg.c \
 	common/notify.c \
 	common/place.c \
@@ -29,7 +33,9 @@ common_SRCS := \
 	common/wan.c \
 	common/worker.c \
 	common/wr.c
-common_PKGS := inih jansson libcrypto libevent_core libseccomp libssl
+common_PKGS := expat inih jansson libcrypto libevent_core libseccomp libssl
 common_LIBS :=
 common_TESTS := check_bytes check_connect_client check_ipc check_mcast_group check_scope check_settings check_tuf check_tls_record check_wan
+# of multicast
+common_TESTS += check_alc check_fdt check_mcast
 common_FUZZ := fuzz_json fuzz_settings fuzz_tuf fuzz_tuf_signed fuzz_tls_record

@@ -94,17 +94,10 @@ url_names_host(const char *text, const struct url *host)
 }
 
 int
-url_join(const char *base, const char *path, bool is_encoded, char *out,
-    size_t size)
+url_escape(const char *path, bool is_encoded, char *out, size_t size)
 {
-	size_t n = strlen(base);
+	size_t n = 0;
 
-	while (n > 0 && base[n - 1] == '/')
-		n--;
-	if (n + 2 > size)
-		return -EINVAL;
-	memcpy(out, base, n);
-	out[n++] = '/';
 	for (; *path != '\0'; path++) {
 		unsigned char c = (unsigned char)*path;
 
@@ -116,6 +109,54 @@ url_join(const char *base, const char *path, bool is_encoded, char *out,
 		else
 			n += (size_t)snprintf(out + n, 4, "%%%02X", c);
 	}
+	if (n >= size)
+		return -EINVAL;
 	out[n] = '\0';
 	return 0;
+}
+
+static int
+hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+int
+url_unescape(char *s)
+{
+	char *to = s;
+
+	for (; *s != '\0'; s++) {
+		if (*s == '%') {
+			int hi = hex_digit(s[1]);
+			int lo = hi < 0 ? -1 : hex_digit(s[2]);
+
+			if (lo < 0 || hi + lo == 0)
+				return -EINVAL;
+			*to++ = (char)(hi << 4 | lo);
+			s += 2;
+		} else {
+			*to++ = *s;
+		}
+	}
+	*to = '\0';
+	return 0;
+}
+
+int
+url_join(const char *base, const char *path, bool is_encoded, char *out,
+    size_t size)
+{
+	size_t n = strlen(base);
+
+	while (n > 0 && base[n - 1] == '/')
+		n--;
+	if (n + 2 > size)
+		return -EINVAL;
+	memcpy(out, base, n);
+	out[n++] = '/';
+	return url_escape(path, is_encoded, out + n, size - n);
 }

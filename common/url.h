@@ -28,8 +28,14 @@ int  url_parse(const char *text, struct url *out);
 bool url_same_host(const struct url *a, const struct url *b); /* and port */
 bool url_names_host(const char *text, const struct url *host); /* likewise */
 
-/* base, a single slash, then path, whose odd bytes are percent-encoded ("%" only
- * if the path is not encoded already). -EINVAL when it does not fit. */
+/* path with its odd bytes percent-encoded ("%" only if it is not encoded
+ * already). -EINVAL when it does not fit. */
+int url_escape(const char *path, bool is_encoded, char *out, size_t size);
+
+/* The opposite, in place. -EINVAL for "%" without two digits, and for a NUL. */
+int url_unescape(char *s);
+
+/* base, a single slash, then path as url_escape gives it. */
 int url_join(const char *base, const char *path, bool is_encoded, char *out,
     size_t size);
 
