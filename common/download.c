@@ -496,10 +496,11 @@ make_easy(struct download *d, const char *url)
 	curl_easy_setopt(e, CURLOPT_USERAGENT, AGENT);
 	curl_easy_setopt(e, CURLOPT_BUFFERSIZE, CURL_BUFFER);
 	curl_easy_setopt(e, CURLOPT_RESOLVE, d->resolve);
-	curl_easy_setopt(e, CURLOPT_PROXY, ds->conf.proxy);
+	curl_easy_setopt(e, CURLOPT_PROXY,
+	    d->want.direct ? "" : ds->conf.proxy);
 	curl_easy_setopt(e, CURLOPT_NOPROXY, "");
 	curl_easy_setopt(e, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-	if (ds->conf.proxy_auth[0] != '\0')
+	if (ds->conf.proxy_auth[0] != '\0' && !d->want.direct)
 		curl_easy_setopt(e, CURLOPT_PROXYUSERPWD, ds->conf.proxy_auth);
 	curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)ds->conf.connect_ms);
 	curl_easy_setopt(e, CURLOPT_LOW_SPEED_LIMIT, 1L);
@@ -589,14 +590,15 @@ on_spare_end(void *ctx)
 }
 
 static int
-origin_get(struct downloads *ds, const char *url, struct origin **out)
+origin_get(struct download *d, const char *url, struct origin **out)
 {
-	struct url     u;
-	struct origin *o;
+	struct downloads *ds = d->ds;
+	struct url	  u;
+	struct origin	 *o;
 
 	if (url_parse(url, &u) < 0)
 		return -EINVAL;
-	if (ds->conf.proxy[0] != '\0')
+	if (ds->conf.proxy[0] != '\0' && !d->want.direct)
 		u = ds->proxy;
 	if ((*out = origin_of(ds, &u)) != NULL)
 		return 0;
@@ -619,7 +621,7 @@ static void
 attempt(struct download *d)
 {
 	const char *url = d->location[0] != '\0' ? d->location : d->urls[d->at];
-	int	    r = origin_get(d->ds, url, &d->origin);
+	int	    r = origin_get(d, url, &d->origin);
 
 	if (r < 0) {
 		fail(d, r, "no address that can be used");
@@ -645,7 +647,7 @@ next_source(struct download *d)
 	for (size_t i = d->want.nurls; i-- > 0;) {
 		struct origin *o = NULL;
 
-		if (d->tried[i] || origin_get(d->ds, d->urls[i], &o) < 0)
+		if (d->tried[i] || origin_get(d, d->urls[i], &o) < 0)
 			continue;
 		if (best == d->want.nurls || o->bad_until <= now)
 			best = i;

@@ -95,6 +95,7 @@ struct download_want {
 	const char *const	  *urls; /* copied */
 	size_t			   nurls;
 	const struct download_tls *tls;
+	bool			   direct; /* not through the proxy */
 	bool			   has_length, has_hash;
 	uint64_t		   length; /* exact; else at most max */
 	uint64_t		   max;

@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "common/mcast_group.h"
 #include "common/size.h"
+#include "common/url.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -449,9 +450,7 @@ check_whole(const struct settings *s, const struct settings_sources *src,
 		    "expected a group such as / or /hq/berlin" },
 		{ !is_one_of(s->fetch.preload, "scope none"), "fetch", "preload",
 		    "expected scope or none" },
-		{ s->fetch.proxy[0] != '\0' &&
-			(strncmp(s->fetch.proxy, "http://", 7) != 0 ||
-			    strchr(s->fetch.proxy, ' ') != NULL),
+		{ s->fetch.proxy[0] != '\0' && !url_is_proxy(s->fetch.proxy),
 		    "fetch", "proxy", "expected one http:// address" },
 		{ too_many_urls(s->content.upstream), "content", "upstream",
 		    "expected at most 8 addresses" },

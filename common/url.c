@@ -93,6 +93,26 @@ url_names_host(const char *text, const struct url *host)
 	return url_parse(text, &u) == 0 && url_same_host(&u, host);
 }
 
+bool
+url_is_proxy(const char *text)
+{
+	struct url u;
+
+	return url_parse(text, &u) == 0 && !u.tls;
+}
+
+int
+url_login(const char *text, char *out, size_t size)
+{
+	size_t n = strcspn(text, "\r\n");
+
+	if (n >= size || memchr(text, ':', n) == NULL)
+		return -EINVAL;
+	memcpy(out, text, n);
+	out[n] = '\0';
+	return 0;
+}
+
 int
 url_escape(const char *path, bool is_encoded, char *out, size_t size)
 {

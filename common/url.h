@@ -28,6 +28,11 @@ int  url_parse(const char *text, struct url *out);
 bool url_same_host(const struct url *a, const struct url *b); /* and port */
 bool url_names_host(const char *text, const struct url *host); /* likewise */
 
+bool url_is_proxy(const char *text); /* one http:// address */
+
+/* user:password as the first line of a file for it: without the line's end. */
+int url_login(const char *text, char *out, size_t size);
+
 /* path with its odd bytes percent-encoded ("%" only if it is not encoded
  * already). -EINVAL when it does not fit. */
 int url_escape(const char *path, bool is_encoded, char *out, size_t size);

@@ -186,6 +186,7 @@ supply(struct agent *a)
 	    (r = send_file(net, "agent.ca", c->ca)) < 0 ||
 	    (r = send_file(net, "agent.client-cert", c->client_cert)) < 0 ||
 	    (r = send_file(net, "agent.client-key", c->client_key)) < 0 ||
+	    (r = send_file(net, "agent.proxy-auth", c->proxy_auth)) < 0 ||
 	    (r = ipc_pair(keep)) < 0)
 		return r;
 	if ((r = keeper_open(a, keep[0])) < 0 ||

@@ -8,8 +8,10 @@
 #include "dp-agent/conf.h"
 
 #include "common/size.h"
+#include "common/url.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +31,12 @@ static const struct conf_item items[] = {
 	    "https://dp1:8061/repo/ ..."),
 	AS("repository", CONF_URLS, repository, "",
 	    "The repository itself, asked when no distribution point helps."),
+	AS("proxy", CONF_URLS, proxy, "", "HTTP proxy to the repository."),
+	AS("proxy-auth", CONF_FILE, proxy_auth, "",
+	    "File with user:password for the proxy."),
+	AS("proxy-for", CONF_TEXT, proxy_for, "repository",
+	    "repository: distribution points are reached directly; all: they "
+	    "too through the proxy."),
 	AS("root", CONF_FILE, root, "", "The first trusted root.json."),
 	AS("ca", CONF_FILE, ca, "", "Private CA of the servers; empty: system."),
 	AS("client-cert", CONF_FILE, client_cert, "",
@@ -109,6 +117,17 @@ agent_conf_load(const char *file, struct agent_conf *c,
 		    "expected one address" },
 		{ count_words(c->sources) > AGENT_SOURCES_MAX - 1,
 		    "distribution-points", "expected at most 15 addresses" },
+		{ c->proxy[0] != '\0' && !url_is_proxy(c->proxy), "proxy",
+		    "expected one http:// address" },
+		{ c->proxy_auth[0] != '\0' && c->proxy[0] == '\0',
+		    "proxy-auth", "is given without proxy" },
+		{ strcmp(c->proxy_for, "repository") != 0 &&
+			strcmp(c->proxy_for, "all") != 0,
+		    "proxy-for", "expected repository or all" },
+		{ c->proxy[0] != '\0' && c->repository[0] == '\0' &&
+			strcmp(c->proxy_for, "all") != 0,
+		    "proxy", "leads to the repository, which is not given; "
+		    "proxy-for = all is for distribution points too" },
 		{ c->root[0] == '\0', "root", "is needed" },
 		{ c->group[0] != '/', "group",
 		    "expected a group such as / or /hq/berlin" },
@@ -134,6 +153,26 @@ agent_conf_load(const char *file, struct agent_conf *c,
 	return r;
 }
 
+static const char *
+login_trouble(const char *path)
+{
+	char	    text[512], login[256];
+	const char *why = NULL;
+	ssize_t	    n;
+	int	    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+	if (fd < 0 || (n = read(fd, text, sizeof(text) - 1)) < 0)
+		why = strerror(errno);
+	else {
+		text[n] = '\0';
+		if (url_login(text, login, sizeof(login)) < 0)
+			why = "expected user:password in its first line";
+	}
+	if (fd >= 0)
+		close(fd);
+	return why;
+}
+
 int
 agent_conf_files(const struct agent_conf *c, char err[CONF_ERR_MAX])
 {
@@ -147,6 +186,7 @@ agent_conf_files(const struct agent_conf *c, char err[CONF_ERR_MAX])
 		{ "client-key", c->client_key, R_OK },
 		{ "hook", c->hook, X_OK },
 	};
+	const char *why;
 
 	for (size_t i = 0; i < COUNT(files); i++)
 		if (files[i].path[0] != '\0' &&
@@ -155,6 +195,12 @@ agent_conf_files(const struct agent_conf *c, char err[CONF_ERR_MAX])
 			    files[i].key, files[i].path, strerror(errno));
 			return -EINVAL;
 		}
+	if (c->proxy_auth[0] != '\0' &&
+	    (why = login_trouble(c->proxy_auth)) != NULL) {
+		snprintf(err, CONF_ERR_MAX, "agent.proxy-auth: %s: %s",
+		    c->proxy_auth, why);
+		return -EINVAL;
+	}
 	return 0;
 }
 
@@ -169,6 +215,7 @@ agent_settings(const struct agent_conf *c, struct settings *out)
 	settings_preset(out);
 	COPY(out->master.user_prefix, c->user_prefix);
 	COPY(out->master.log_level, c->log_level);
+	COPY(out->fetch.proxy, c->proxy);
 	snprintf(out->content.upstream, sizeof(out->content.upstream),
 	    "%s%s%s", c->sources,
 	    c->sources[0] != '\0' && c->repository[0] != '\0' ? " " : "",

@@ -18,6 +18,8 @@ struct agent_conf {
 	char	 kinds[512];	   /* words; empty: all */
 	char	 sources[1024];	   /* distribution points, in order */
 	char	 repository[512];  /* the repository itself, asked last */
+	char	 proxy[512], proxy_auth[256]; /* http://host:port; file */
+	char	 proxy_for[16];	   /* "repository" or "all" */
 	char	 root[256], ca[256], client_cert[256], client_key[256];
 	char	 target_dir[256], state_dir[256], run_dir[256], libexec[256];
 	char	 user_prefix[32];

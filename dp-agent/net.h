@@ -22,6 +22,7 @@
 
 struct source {
 	char	 url[1024];
+	bool	 direct;       /* not through the proxy, if there is one */
 	unsigned failures;     /* in a row */
 	uint64_t retry_ms;     /* not before, loop_now_ms */
 	uint64_t bytes;

@@ -222,7 +222,8 @@ put_status(struct net *n)
 		const struct source *s = &n->sources[i];
 
 		json_array_append_new(sources,
-		    json_pack("{s:s?,s:s,s:I,s:s?}", "url", s->url, "state",
+		    json_pack("{s:s?,s:b,s:s,s:I,s:s?}", "url", s->url,
+			"proxy", n->conf.proxy[0] != '\0' && !s->direct, "state",
 			s->failures > 0	  ? "failed"
 			    : s->bytes > 0 ? "works"
 					   : "not asked",
@@ -334,9 +335,9 @@ read_file(struct net *n, const char *key, char **out, size_t *len)
 
 /* The parent's own section of agent.conf. */
 static void
-read_conf(struct net *n)
+read_conf(struct net *n, struct downloads_conf *dc)
 {
-	char  *text, err[CONF_ERR_MAX] = "";
+	char  *text, *auth = NULL, err[CONF_ERR_MAX] = "";
 	size_t len;
 	int    r;
 
@@ -349,6 +350,15 @@ read_conf(struct net *n)
 		log_fatal(EXIT_OPERATOR, "agent.conf: %s", err);
 	if (sources_init(n) < 0)
 		exit(EXIT_OPERATOR);
+	*dc = (struct downloads_conf){
+		.connect_ms = n->conf.connect_timeout * 1000,
+		.stall_ms = n->conf.stall_timeout * 1000 };
+	if (read_file(n, "agent.proxy-auth", &auth, &len) < 0)
+		exit(EXIT_OPERATOR);
+	snprintf(dc->proxy, sizeof(dc->proxy), "%s", n->conf.proxy);
+	if (auth != NULL)
+		(void)url_login(auth, dc->proxy_auth, sizeof(dc->proxy_auth));
+	free(auth);
 }
 
 static void
@@ -358,10 +368,7 @@ open_all(struct net *n)
 	int		      r;
 
 	n->loop = worker_loop(n->worker);
-	read_conf(n);
-	dc = (struct downloads_conf){
-		.connect_ms = n->conf.connect_timeout * 1000,
-		.stall_ms = n->conf.stall_timeout * 1000 };
+	read_conf(n, &dc);
 	if (downloads_setup() < 0 || tuf_setup() < 0 || hash_setup() < 0)
 		log_fatal(EXIT_TEMPORARY, "libcurl or OpenSSL does not start");
 	if ((r = worker_file_text(n->worker, "agent.root", ROOT_MAX,

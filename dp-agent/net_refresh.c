@@ -105,6 +105,7 @@ ask(struct net *n)
 	char		     url[URL_LEN], path[TUF_PATH_LEN + 16];
 	const char	    *urls[1] = { url };
 	struct download_want w = { .urls = urls, .nurls = 1, .tls = &n->tls,
+		.direct = n->sources[n->source].direct,
 		.max = n->want.max, .fd = -1, .read_fd = -1,
 		.done = on_metadata, .ctx = n };
 

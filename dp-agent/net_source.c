@@ -19,7 +19,7 @@
 #define RETRY_MAX 600000
 
 static int
-add(struct net *n, const char *urls)
+add(struct net *n, const char *urls, bool direct)
 {
 	struct source *s;
 	struct url     u;
@@ -33,6 +33,7 @@ add(struct net *n, const char *urls)
 			log_err("source \"%s\": not an address", s->url);
 			return -EINVAL;
 		}
+		s->direct = direct;
 	}
 	return 0; /* the configuration lets no more pass */
 }
@@ -40,9 +41,10 @@ add(struct net *n, const char *urls)
 int
 sources_init(struct net *n)
 {
-	int r = add(n, n->conf.sources);
+	bool all = strcmp(n->conf.proxy_for, "all") == 0;
+	int  r = add(n, n->conf.sources, !all);
 
-	return r < 0 ? r : add(n, n->conf.repository);
+	return r < 0 ? r : add(n, n->conf.repository, false);
 }
 
 int

@@ -261,6 +261,7 @@ get(struct target *t)
 		snprintf(path, sizeof(path), "targets/%s", t->url_path);
 		r = url_join(n->sources[t->source].url, path, true, url,
 		    sizeof(url));
+		w.direct = n->sources[t->source].direct;
 		if (r == 0)
 			r = download_start(n->downloads, &w, &t->download);
 		if (r == 0)

@@ -17,6 +17,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define PROXY_AUTH_MAX 4096
+
 /* -- the connector -- */
 
 static void
@@ -124,16 +126,13 @@ read_conf(struct fetch *f, struct downloads_conf *dc)
 		.connect_ms = s->fetch.connect_timeout * 1000,
 		.stall_ms = s->fetch.stall_timeout * 1000 };
 	snprintf(dc->proxy, sizeof(dc->proxy), "%s", s->fetch.proxy);
-	r = worker_file_text(f->worker, "fetch.proxy-auth",
-	    sizeof(dc->proxy_auth) - 1, &auth, &len);
-	if (r == 0) {
-		auth[strcspn(auth, "\r\n")] = '\0';
-		snprintf(dc->proxy_auth, sizeof(dc->proxy_auth), "%s", auth);
-		if (strchr(auth, ':') == NULL) {
-			log_err("fetch.proxy-auth: expected user:password");
-			r = -EINVAL;
-		}
-	}
+	r = worker_file_text(f->worker, "fetch.proxy-auth", PROXY_AUTH_MAX,
+	    &auth, &len);
+	if (r == 0 && (r = url_login(auth, dc->proxy_auth,
+			   sizeof(dc->proxy_auth))) < 0)
+		log_err("fetch.proxy-auth: expected user:password");
+	else if (r < 0 && r != -ENOENT)
+		log_err_err(r, "fetch.proxy-auth");
 	free(auth);
 	if (r < 0 && r != -ENOENT)
 		return r;

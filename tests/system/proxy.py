@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""proxy.py PORT USER:PASSWORD - an HTTP proxy for the tests: CONNECT with basic
-authentication, one line of log a request.
+"""proxy.py PORT USER:PASSWORD - an HTTP proxy for the tests: CONNECT and GET with
+basic authentication, one line of log a connection.
 SPDX-License-Identifier: ISC"""
-import base64, socket, sys, threading
+import base64, socket, sys, threading, urllib.parse
 
 want = "basic " + base64.b64encode(sys.argv[2].encode()).decode()
 
@@ -35,9 +35,17 @@ def serve(c):
         c.sendall(b"HTTP/1.1 407 No\r\nProxy-Authenticate: Basic realm=x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
         c.close()
         return
-    host, port = lines[0].split()[1].rsplit(":", 1)
+    method, where = lines[0].split()[:2]
+    if method == "CONNECT":
+        host, port = where.rsplit(":", 1)
+    else:  # further requests on the connection are for the same server
+        url = urllib.parse.urlsplit(where)
+        host, port = url.hostname, url.port or 80
     up = socket.create_connection((host, int(port)))
-    c.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
+    if method == "CONNECT":
+        c.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
+    else:
+        up.sendall(head)
     threading.Thread(target=copy, args=(c, up), daemon=True).start()
     copy(up, c)
 

@@ -77,8 +77,10 @@ START_TEST(the_connector_is_told_every_address)
 	agent_settings(&c, s);
 	ck_assert_str_eq(s->content.upstream, "http://a/ http://b/ http://r/");
 	c.sources[0] = '\0';
+	strcpy(c.proxy, "http://p:3128/");
 	agent_settings(&c, s);
 	ck_assert_str_eq(s->content.upstream, "http://r/");
+	ck_assert_str_eq(s->fetch.proxy, "http://p:3128/");
 	memset(c.sources, 'a', sizeof(c.sources) - 1);
 	memset(c.repository, 'r', sizeof(c.repository) - 1);
 	agent_settings(&c, s);

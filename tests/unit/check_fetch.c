@@ -113,6 +113,36 @@ START_TEST(url_names_a_host_and_port)
 }
 END_TEST
 
+static const struct {
+	const char *text, *login; /* NULL: refused */
+} logins[] = {
+	{ "user:secret\n", "user:secret" },
+	{ "user:se:cret", "user:se:cret" },
+	{ "u:\r\nmore\n", "u:" },
+	{ "user\nx:y", NULL },
+	{ "", NULL },
+	{ "user:longer-than-16", NULL },
+};
+START_TEST(login_is_the_first_line)
+{
+	char out[16];
+	int  r = url_login(logins[_i].text, out, sizeof(out));
+
+	ck_assert_int_eq(r, logins[_i].login == NULL ? -EINVAL : 0);
+	if (r == 0)
+		ck_assert_str_eq(out, logins[_i].login);
+}
+END_TEST
+
+START_TEST(proxy_is_one_http_address)
+{
+	ck_assert(url_is_proxy("http://proxy:3128/"));
+	ck_assert(!url_is_proxy("https://proxy:3128/"));
+	ck_assert(!url_is_proxy("http://proxy:3128/ http://b/"));
+	ck_assert(!url_is_proxy(""));
+}
+END_TEST
+
 START_TEST(ca_file_is_read_whole_or_not_at_all)
 {
 	char   path[] = "/tmp/check_fetch.XXXXXX", *text;
@@ -253,6 +283,8 @@ main(void)
 	tcase_add_loop_test(t, url_is_taken_apart_or_refused, 0, COUNT(urls));
 	tcase_add_loop_test(t, url_names_a_host_and_port, 0, COUNT(names));
 	tcase_add_test(t, ca_file_is_read_whole_or_not_at_all);
+	tcase_add_loop_test(t, login_is_the_first_line, 0, COUNT(logins));
+	tcase_add_test(t, proxy_is_one_http_address);
 	tcase_add_test(t, join_encodes_once);
 	tcase_add_loop_test(t, scope_meets_groups_above_and_below, 0,
 	    COUNT(scopes));
