@@ -51,6 +51,7 @@ struct agent {
 	unsigned	  failures;
 	uint64_t	  deadline_ms; /* of --once --wait */
 	bool		  once, stopping;
+	unsigned	  deaf; /* groups that could not be joined */
 	int		  result; /* exit status */
 	bool		  round_over;
 	/* hooks, one at a time */
@@ -69,6 +70,8 @@ void children_start(struct agent *a);
 void children_stop(struct agent *a); /* MSG_SHUTDOWN; agent_child_gone follows */
 void children_kill(struct agent *a);
 bool children_alive(const struct agent *a);
+/* A group that could not be joined can be by now: the children start anew. */
+void children_hear(struct agent *a);
 void agent_maybe_end(struct agent *a); /* all is done and gone: ends the loop */
 
 /* keeper.c: what the network child may ask of the parent */

@@ -10,7 +10,9 @@
 #include "common/log.h"
 #include "common/size.h"
 #include "common/spawn.h"
+#include "common/supply.h"
 #include "common/wr.h"
+#include "dp-agent/mcast_socket.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -100,6 +102,92 @@ send_peer(struct child *c, enum peer_role role, int take_fd)
 	return ipc_send_fds(c->ch, MSG_PEER, 0, &b, 1, take_fd, -1);
 }
 
+static const char *
+group_source(const struct agent_conf *c, const struct mcast_group *g,
+    char *word, size_t size)
+{
+	size_t pos = 0;
+
+	while (conf_word(c->mcast_source, &pos, word, size))
+		if ((strchr(word, ':') != NULL) == (g->family == AF_INET6))
+			return word;
+	return "";
+}
+
+/* The three sockets of a group; none is left when one cannot be. */
+static int
+open_group(const struct agent_conf *c, const struct mcast_group *g, int fd[3])
+{
+	char	    word[64];
+	const char *source = group_source(c, g, word, sizeof(word));
+	int	    r;
+
+	fd[1] = fd[2] = -1;
+	if ((r = mcast_socket_hear(g, source, MCAST_PORT, &fd[0])) == 0 &&
+	    (r = mcast_socket_hear(g, source, MCAST_NOTICE_PORT, &fd[1])) == 0)
+		r = mcast_socket_report(g, (unsigned)c->mcast_ttl, &fd[2]);
+	for (int i = 0; r < 0 && i < 3; i++)
+		if (fd[i] >= 0) {
+			close(fd[i]);
+			fd[i] = -1;
+		}
+	return r;
+}
+
+/* What is not there yet, an interface say, is asked for again each round. */
+static int
+send_groups(struct child *c)
+{
+	static const char *const keys[] = { "multicast.data",
+		"multicast.notices", "multicast.reports" };
+	struct agent	  *a = c->a;
+	struct mcast_group g[MCAST_GROUPS];
+	char		   err[MCAST_ERR];
+	size_t		   n = 0;
+	int		   fd[3], r = 0, opened;
+
+	a->deaf = 0;
+	(void)mcast_groups_parse(a->conf.mcast_group, g, &n, err);
+	for (size_t i = 0; i < n; i++) {
+		if ((opened = open_group(&a->conf, &g[i], fd)) < 0) {
+			log_warn("group %s%s%s: %s; its files come by unicast",
+			    g[i].address, g[i].iface[0] != '\0' ? "@" : "",
+			    g[i].iface, strerror(-opened));
+			a->deaf++;
+			continue;
+		}
+		for (int k = 0; k < 3; k++) {
+			if (r == 0)
+				r = supply_socket(c->ch, keys[k], g[i].address,
+				    fd[k]);
+			close(fd[k]);
+		}
+	}
+	return r;
+}
+
+void
+children_hear(struct agent *a)
+{
+	struct mcast_group g[MCAST_GROUPS];
+	char		   err[MCAST_ERR];
+	size_t		   n = 0;
+	unsigned	   deaf = 0;
+	int		   fd[3];
+
+	if (a->deaf == 0)
+		return;
+	(void)mcast_groups_parse(a->conf.mcast_group, g, &n, err);
+	for (size_t i = 0; i < n; i++)
+		if (open_group(&a->conf, &g[i], fd) < 0)
+			deaf++;
+		else
+			for (int k = 0; k < 3; k++)
+				close(fd[k]);
+	if (deaf < a->deaf)
+		children_kill(a);
+}
+
 static int
 on_pong(void *ctx, struct ipc_msg *m)
 {
@@ -187,6 +275,7 @@ supply(struct agent *a)
 	    (r = send_file(net, "agent.client-cert", c->client_cert)) < 0 ||
 	    (r = send_file(net, "agent.client-key", c->client_key)) < 0 ||
 	    (r = send_file(net, "agent.proxy-auth", c->proxy_auth)) < 0 ||
+	    (r = send_groups(net)) < 0 ||
 	    (r = ipc_pair(keep)) < 0)
 		return r;
 	if ((r = keeper_open(a, keep[0])) < 0 ||

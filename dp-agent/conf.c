@@ -7,9 +7,11 @@
  */
 #include "dp-agent/conf.h"
 
+#include "common/mcast_group.h"
 #include "common/size.h"
 #include "common/url.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -72,8 +74,22 @@ static const struct conf_item items[] = {
 	{ 0 }
 };
 
+static const struct conf_item multicast_items[] = {
+	AS("group", CONF_GROUPS, mcast_group, "",
+	    "Groups of the distribution point, such as 239.255.77.1@eth0 or "
+	    "[ff15::7701]; empty: no multicast."),
+	AS("source", CONF_ADDRS, mcast_source, "",
+	    "Addresses that alone are heard, one of a family; empty: any."),
+	A("ttl", CONF_INT, mcast_ttl, "1", 1, 255,
+	    "Hops that reports may take; 1: this network only."),
+	A("silence", CONF_SECONDS, mcast_silence, "5", 1, 600,
+	    "What has not come by multicast for so long comes by unicast."),
+	{ 0 }
+};
+
 const struct settings_section agent_sections[] = {
 	{ "agent", items, 0, 1U << PEER_FETCH },
+	{ "multicast", multicast_items, 0, 1U << PEER_FETCH },
 	{ 0 }
 };
 
@@ -95,11 +111,45 @@ count_words(const char *list)
 	return n;
 }
 
+static bool
+has_source(const struct agent_conf *c, int family)
+{
+	char   word[64];
+	size_t pos = 0;
+	uint8_t bytes[16];
+
+	while (conf_word(c->mcast_source, &pos, word, sizeof(word)))
+		if (inet_pton(family, word, bytes) == 1)
+			return true;
+	return false;
+}
+
+/* What [multicast] asks for beyond one value's syntax; NULL: nothing. */
+static const char *
+multicast_trouble(const struct agent_conf *c, const char **key)
+{
+	struct mcast_group g[MCAST_GROUPS];
+	char		   err[MCAST_ERR];
+	size_t		   n = 0;
+
+	*key = "group";
+	if (c->mcast_group[0] != '\0' && c->client_cert[0] == '\0')
+		return "needs agent.client-cert: keys are for devices only";
+	if (mcast_groups_parse(c->mcast_group, g, &n, err) < 0)
+		return "expected groups"; /* conf_set lets none pass */
+	for (size_t i = 0; i < n; i++)
+		if (mcast_group_is_ssm(&g[i]) && !has_source(c, g[i].family))
+			return "a source-specific group needs "
+			       "multicast.source";
+	return NULL;
+}
+
 int
 agent_conf_load(const char *file, struct agent_conf *c,
     struct settings_sources **sources, char err[CONF_ERR_MAX])
 {
 	struct settings_sources *src;
+	const char		*key, *trouble;
 	int			 r;
 
 	memset(c, 0, sizeof(*c));
@@ -146,6 +196,8 @@ agent_conf_load(const char *file, struct agent_conf *c,
 		if (rules[i].wrong)
 			r = settings_blame(src, "agent", rules[i].key,
 			    rules[i].expected, err);
+	if (r == 0 && (trouble = multicast_trouble(c, &key)) != NULL)
+		r = settings_blame(src, "multicast", key, trouble, err);
 	if (r == 0 && sources != NULL)
 		*sources = src;
 	else

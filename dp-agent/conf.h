@@ -28,6 +28,11 @@ struct agent_conf {
 	uint64_t hook_timeout, interval, connect_timeout, stall_timeout;
 	uint64_t max_object, parallel;
 	bool	 remove;
+	/* [multicast] */
+	char	 mcast_group[1024]; /* common/mcast_group.h; empty: none */
+	char	 mcast_source[128]; /* who alone is heard; empty: anyone */
+	uint64_t mcast_ttl;	    /* hops of reports */
+	uint64_t mcast_silence;	    /* seconds, then unicast */
 };
 
 extern const struct settings_section agent_sections[];

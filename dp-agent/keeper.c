@@ -190,8 +190,10 @@ on_round(void *ctx, struct ipc_msg *m)
 	keep_marks_clear(a->keep);
 	if (known && here == wanted)
 		keep_parts_clear(a->keep);
-	if (!a->once)
+	if (!a->once) {
 		hooks_retry(a);
+		children_hear(a);
+	}
 	if (error[0] != '\0')
 		log_warn("round: %s", error);
 	if (known)

@@ -3,6 +3,7 @@ PROGS += dp-agent dp-agent-net
 dp-agent_SRCS := \
 	dp-agent/main.c \
 	dp-agent/conf.c \
+	dp-agent/mcast_socket.c \
 	dp-agent/hook.c \
 	dp-agent/keep.c \
 	dp-agent/keeper.c \

@@ -45,6 +45,7 @@ START_TEST(the_child_reads_what_the_parent_read)
 	ck_assert_str_eq(a.group, "/"); /* defaults */
 	strcpy(a.kinds, "policy task");
 	strcpy(a.sources, "http://a/ http://b/");
+	strcpy(a.mcast_group, "239.255.77.1");
 	a.parallel = 7;
 	ck_assert_int_eq(settings_to_text(agent_sections, &a, PEER_FETCH, &text),
 	    0);
@@ -54,6 +55,8 @@ START_TEST(the_child_reads_what_the_parent_read)
 	ck_assert_str_eq(b.kinds, a.kinds);
 	ck_assert_str_eq(b.sources, a.sources);
 	ck_assert_uint_eq(b.parallel, 7);
+	ck_assert_str_eq(b.mcast_group, a.mcast_group);
+	ck_assert_uint_eq(b.mcast_silence, 5);
 	ck_assert_uint_eq(b.max_object, a.max_object);
 	free(text);
 	ck_assert_int_eq(settings_to_text(agent_sections, &a, PEER_CONNECT,
