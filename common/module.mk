@@ -22,6 +22,7 @@ common_SRCS := \
 	common/scope.c \
 	common/settings.c \
 	common/spawn.c \
+	common/state.c \
 	common/store_client.c \
 	common/supply.c \
 	common/tls.c \
@@ -38,4 +39,4 @@ common_LIBS :=
 common_TESTS := check_bytes check_connect_client check_ipc check_mcast_group check_scope check_settings check_tuf check_tls_record check_wan
 # of multicast
 common_TESTS += check_alc check_fdt check_mcast
-common_FUZZ := fuzz_json fuzz_settings fuzz_tuf fuzz_tuf_signed fuzz_tls_record
+common_FUZZ := fuzz_json fuzz_settings fuzz_state fuzz_tuf fuzz_tuf_signed fuzz_tls_record

@@ -7,8 +7,7 @@ dp-fetch_SRCS := \
 	dp-fetch/repo.c \
 	dp-fetch/sandbox.c \
 	dp-fetch/set.c \
-	dp-fetch/state.c \
 	dp-fetch/want.c
 dp-fetch_PKGS := libcurl
 dp-fetch_TESTS := check_fetch
-dp-fetch_FUZZ := fuzz_fetch_state fuzz_url
+dp-fetch_FUZZ := fuzz_url

@@ -12,8 +12,8 @@
 
 #include "common/hash.h"
 #include "common/msg.h"
+#include "common/state.h"
 #include "common/tuf.h"
-#include "dp-fetch/state.h"
 
 #include <stdbool.h>
 

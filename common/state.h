@@ -1,14 +1,14 @@
 /*
- * dp-fetch/state.h - the metadata of a repository that is trusted, as kept.
+ * common/state.h - the metadata of a repository that is trusted, as kept.
  *
  * Shape:   a list of files by role, and of roots by version; one byte string
- *          on disk (in the store's table of this worker).
+ *          on disk, wherever who keeps it may write.
  *	state  := version:u8=1 { kind:u8 role:str file_version:u64 len:u32 bytes }
  * Errors:  0, -ENOMEM, -EBADMSG for bytes that are not such a string.
  * SPDX-License-Identifier: ISC
  */
-#ifndef DP_FETCH_STATE_H
-#define DP_FETCH_STATE_H
+#ifndef COMMON_STATE_H
+#define COMMON_STATE_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -2,7 +2,7 @@
  * Whatever the table held: stay in bounds, and encode again what was decoded.
  * SPDX-License-Identifier: ISC
  */
-#include "dp-fetch/state.h"
+#include "common/state.h"
 
 #include <stdlib.h>
 

@@ -1,11 +1,11 @@
 /*
- * dp-fetch/state.c - trusted metadata to bytes and back; see state.h.
+ * common/state.c - trusted metadata to bytes and back; see state.h.
  *
- * Runs in dp-fetch. Believes nothing of what it decodes: signatures are checked
- * again by whoever uses it.
+ * Runs in dp-fetch and in the agent's network child. Believes nothing of what it
+ * decodes: signatures are checked again by whoever uses it.
  * SPDX-License-Identifier: ISC
  */
-#include "dp-fetch/state.h"
+#include "common/state.h"
 
 #include "common/rd.h"
 #include "common/size.h"
