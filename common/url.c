@@ -1,8 +1,9 @@
 /*
  * common/url.c - takes URLs apart; see url.h.
  *
- * Runs in dp-connect, dp-fetch and dp-agent. Believes nothing: a URL may come
- * from a redirect of a stranger's server. Pure functions.
+ * Runs in dp-connect, dp-fetch, dp-serve and dp-agent. Believes nothing: a URL
+ * may come from a redirect of a stranger's server, a path from a stranger's
+ * request. Pure functions.
  * SPDX-License-Identifier: ISC
  */
 #include "common/url.h"
@@ -113,6 +114,75 @@ url_login(const char *text, char *out, size_t size)
 	return 0;
 }
 
+static int
+hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* The byte that is escaped at p; -1: none is. */
+static int
+escaped(const char *p, const char *end)
+{
+	int hi = end - p > 2 && *p == '%' ? hex_digit(p[1]) : -1;
+	int lo = hi >= 0 ? hex_digit(p[2]) : -1;
+
+	return lo < 0 ? -1 : hi << 4 | lo;
+}
+
+static bool
+is_dots(const char *part, const char *end)
+{
+	return (end - part == 1 && part[0] == '.') ||
+	    (end - part == 2 && part[0] == '.' && part[1] == '.');
+}
+
+int
+url_path_canon(char *path, size_t *len)
+{
+	static const char digits[] = "0123456789ABCDEF";
+	const char	 *from = path, *end = path + *len;
+	char		 *to = path, *part;
+
+	if (from < end && *from == '/')
+		from = ++to;
+	for (part = to; from < end; from++) {
+		int  c = (unsigned char)*from;
+		bool kept = c == '%';
+
+		if (kept) {
+			if ((c = escaped(from, end)) < 0)
+				return -EINVAL;
+			from += 2;
+			kept = c == '/' || c == '\\' || c == '%';
+		}
+		if (c < ' ' || c == 0x7f)
+			return -EINVAL;
+		if ((c == '/' || c == '\\') && (to == part || is_dots(part, to)))
+			return -EINVAL;
+		if (kept) {
+			*to++ = '%';
+			*to++ = digits[c >> 4];
+			*to++ = digits[c & 15];
+		} else
+			*to++ = (char)c;
+		if (c == '/' || c == '\\')
+			part = to;
+	}
+	if (is_dots(part, to))
+		return -EINVAL;
+	/* of "%252F" two readers would make two different names */
+	for (const char *p = path;
+	     (p = memmem(p, (size_t)(to - p), "%25", 3)) != NULL; p++)
+		if (to - p > 4 && hex_digit(p[3]) >= 0 && hex_digit(p[4]) >= 0)
+			return -EINVAL;
+	*len = (size_t)(to - path);
+	return 0;
+}
+
 int
 url_escape(const char *path, bool is_encoded, char *out, size_t size)
 {
@@ -135,32 +205,21 @@ url_escape(const char *path, bool is_encoded, char *out, size_t size)
 	return 0;
 }
 
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 int
 url_unescape(char *s)
 {
-	char *to = s;
+	const char *end = s + strlen(s);
+	char	   *to = s;
+	int	    c;
 
-	for (; *s != '\0'; s++) {
-		if (*s == '%') {
-			int hi = hex_digit(s[1]);
-			int lo = hi < 0 ? -1 : hex_digit(s[2]);
-
-			if (lo < 0 || hi + lo == 0)
+	for (; s < end; s++) {
+		c = (unsigned char)*s;
+		if (c == '%') {
+			if ((c = escaped(s, end)) <= 0)
 				return -EINVAL;
-			*to++ = (char)(hi << 4 | lo);
 			s += 2;
-		} else {
-			*to++ = *s;
 		}
+		*to++ = (char)c;
 	}
 	*to = '\0';
 	return 0;

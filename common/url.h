@@ -4,6 +4,10 @@
  * http:// or https://, a host name or an address ("[::1]" in brackets), an
  * optional port, then a path. No user information, no control bytes, no
  * blanks. The host comes out in lower case and without brackets.
+ *
+ * The path of a file has one spelling here, so that it can be a key: what was
+ * percent-encoded is not, but for "%2F", "%5C" and "%25". Those are part of a
+ * name (a TUF role may be called "groups/hq"), and nobody undoes them later.
  * Errors: 0, or -EINVAL and *out unspecified.
  * SPDX-License-Identifier: ISC
  */
@@ -32,6 +36,14 @@ bool url_is_proxy(const char *text); /* one http:// address */
 
 /* user:password as the first line of a file for it: without the line's end. */
 int url_login(const char *text, char *out, size_t size);
+
+/*
+ * Brings a path, with or without its first slash, into that spelling, in place;
+ * it never grows. -EINVAL: a bad escape, a control byte, the escape of an
+ * escape, or a part that is empty, "." or "..", where parts end at a slash or a
+ * backslash however it is written; the last part alone may be empty.
+ */
+int url_path_canon(char *path, size_t *len);
 
 /* path with its odd bytes percent-encoded ("%" only if it is not encoded
  * already). -EINVAL when it does not fit. */

@@ -484,6 +484,10 @@ metadata_done(struct repo *r)
 	if (r->next->without_sha256 > 0)
 		log_warn("%s: %zu targets have no SHA-256 and are not served",
 		    r->space, r->next->without_sha256);
+	if (r->next->unnamed > 0)
+		log_warn("%s: %zu files have names that no request can say and "
+			 "are not served",
+		    r->space, r->next->unnamed);
 	tuf_free(&r->tuf);
 	save_state(r);
 }

@@ -8,7 +8,10 @@
 #include "dp-fetch/set.h"
 
 #include "common/size.h"
+#include "common/store_client.h"
+#include "common/url.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,34 +77,28 @@ grow(void *array, size_t n, size_t *room, size_t size)
 	return 0;
 }
 
-static int
-hex(char c)
-{
-	return c >= '0' && c <= '9' ? c - '0'
-	    : c >= 'a' && c <= 'f'  ? c - 'a' + 10
-	    : c >= 'A' && c <= 'F'  ? c - 'A' + 10
-				    : -1;
-}
-
-/* prefix/kind/path, with the path's percent-encoding undone. */
+/*
+ * prefix/kind/path as dp-serve asks for it; -EINVAL where no request could mean
+ * it: signers choose paths and the names of roles.
+ */
 static int
 make_name(const char *prefix, const char *kind, const char *path, char **out)
 {
-	char *to;
+	size_t len;
+	int    r = asprintf(out, "%s/%s/%s", prefix, kind, path) < 0 ? -ENOMEM : 0;
 
-	if (asprintf(out, "%s/%s/%s", prefix, kind, path) < 0) {
-		*out = NULL;
-		return -ENOMEM;
+	if (r == 0) {
+		len = strlen(*out);
+		r = url_path_canon(*out, &len);
+		(*out)[len] = '\0';
+		if (r == 0 && ((*out)[len - 1] == '/' || len > STORE_NAME_MAX))
+			r = -EINVAL;
+		if (r < 0)
+			free(*out);
 	}
-	to = *out + strlen(prefix) + strlen(kind) + 2;
-	for (; *path != '\0'; path++)
-		if (*path == '%' && hex(path[1]) >= 0 && hex(path[2]) >= 0) {
-			*to++ = (char)(hex(path[1]) * 16 + hex(path[2]));
-			path += 2;
-		} else
-			*to++ = *path;
-	*to = '\0';
-	return 0;
+	if (r < 0)
+		*out = NULL;
+	return r;
 }
 
 static int
@@ -116,8 +113,11 @@ add_file(struct building *b, const char *path, const void *bytes, size_t len)
 		return r;
 	f = &s->files[s->nfiles];
 	*f = (struct set_file){ .len = len };
-	if ((r = make_name(b->rules->prefix, "metadata", path, &f->name)) < 0)
-		return r;
+	r = make_name(b->rules->prefix, "metadata", path, &f->name);
+	if (r == -EINVAL)
+		s->unnamed++;
+	if (r < 0)
+		return r == -EINVAL ? 0 : r;
 	s->nfiles++;
 	if ((f->bytes = malloc(len + 1)) == NULL)
 		return -ENOMEM;
@@ -162,8 +162,11 @@ on_target(void *arg, const struct tuf_target *t)
 	to = &s->targets[s->ntargets];
 	*to = (struct target){ .hash = t->sha256, .size = (uint64_t)t->length,
 		.prio = priority_of(t, b->rules->prio) };
-	if ((r = make_name(b->rules->prefix, "targets", path, &to->name)) < 0)
-		return r;
+	r = make_name(b->rules->prefix, "targets", path, &to->name);
+	if (r == -EINVAL)
+		s->unnamed++;
+	if (r < 0)
+		return r == -EINVAL ? 0 : r;
 	if ((to->path = strdup(path)) == NULL) {
 		free(to->name);
 		return -ENOMEM;

@@ -3,8 +3,8 @@
  *
  * Shape:   built from a verified struct tuf, then independent of it. Targets
  *          are sorted by name. Files own their bytes until set_forget_bytes().
- * Names:   "repo/metadata/5.snapshot.json", "repo/targets/a/<hash>.b", as a
- *          server sees them: nothing in them is percent-encoded.
+ * Names:   "repo/metadata/5.snapshot.json", "repo/targets/a/<hash>.b", in the
+ *          one spelling of common/url.h. What has no such name is left out.
  * SPDX-License-Identifier: ISC
  */
 #ifndef DP_FETCH_SET_H
@@ -38,6 +38,7 @@ struct set {
 	size_t		 nfiles;
 	struct target	*targets;
 	size_t		 ntargets, without_sha256;
+	size_t		 unnamed; /* files and targets that are left out */
 	struct hash	 id;	  /* of all names and hashes */
 	int64_t		 expires; /* the first of all files to do so */
 	char		 expires_role[128];

@@ -36,7 +36,7 @@
 #define CONTENT_SMALL	  (16 * 1024) /* up to this, bytes are kept in memory */
 #define CONTENT_SMALL_SUM (2 * 1024 * 1024) /* all of those together */
 #define CONTENT_HEAD_MAX  384
-#define CONTENT_PATH_MAX  1024
+#define CONTENT_PATH_MAX  1026 /* a name of the store, its slash, a NUL */
 
 enum object_state { OBJECT_ASKED, OBJECT_GROWING, OBJECT_READY, OBJECT_FAILED };
 

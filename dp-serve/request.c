@@ -12,6 +12,7 @@
 #include <strings.h>
 
 #include "common/size.h"
+#include "common/url.h"
 
 enum { C_TOKEN = 1, C_PATH = 2, C_TEXT = 4, C_HOST = 8 };
 static uint8_t class[256];
@@ -53,57 +54,6 @@ request_begin(struct request *r)
 {
 	classes_once();
 	memset(r, 0, sizeof(*r));
-}
-
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/*
- * Decodes escapes in place and holds every segment against the rules. An
- * escape may not make a slash, a backslash, a percent sign or a control byte:
- * whoever writes those so wants two readers to disagree.
- */
-static int
-path_decode(char *p, size_t *len)
-{
-	size_t out = 0, seg = 1;
-
-	if (*len == 0 || p[0] != '/')
-		return 400;
-	for (size_t i = 0; i < *len; i++) {
-		uint8_t c = (uint8_t)p[i];
-
-		if (c == '%') {
-			int hi = i + 2 < *len ? hex_digit(p[i + 1]) : -1;
-			int lo = hi >= 0 ? hex_digit(p[i + 2]) : -1;
-
-			if (lo < 0)
-				return 400;
-			c = (uint8_t)(hi << 4 | lo);
-			if (c == '/' || c == '\\' || c == '%' || c < ' ' || c == 127)
-				return 400;
-			i += 2;
-		} else if (c == '/' && out > 0) {
-			size_t n = out - seg;
-
-			if (n == 0 || (n == 1 && p[seg] == '.') ||
-			    (n == 2 && p[seg] == '.' && p[seg + 1] == '.'))
-				return 400;
-			seg = out + 1;
-		}
-		p[out++] = (char)c;
-	}
-	if ((out - seg == 1 && p[seg] == '.') ||
-	    (out - seg == 2 && p[seg] == '.' && p[seg + 1] == '.'))
-		return 400;
-	*len = out;
-	return 0;
 }
 
 static int
@@ -158,8 +108,8 @@ line_parse(struct request *r, char *buf, size_t off, size_t n)
 				return 400;
 	} else if (left < t)
 		return 400;
-	if ((status = path_decode(v, &left)) != 0)
-		return status;
+	if (left == 0 || v[0] != '/' || url_path_canon(v, &left) < 0)
+		return 400;
 	r->path = (struct span) { (uint16_t)(v - buf), (uint16_t)left };
 	return 0;
 }

@@ -10,7 +10,7 @@
  * Refused: what two readers could understand differently. Bare LF, folded
  *          lines, space before the colon, control bytes, two Hosts or lengths,
  *          a length with an encoding, any body, absolute URIs (this is no
- *          proxy), and paths that escape, repeat or hide a slash.
+ *          proxy), and paths that climb, repeat a slash or escape an escape.
  * SPDX-License-Identifier: ISC
  */
 #ifndef DP_SERVE_REQUEST_H
@@ -46,7 +46,7 @@ enum request_field {
 };
 
 struct request {
-	struct span path;     /* begins with '/', escapes decoded in place */
+	struct span path;     /* begins with '/', as url_path_canon makes it */
 	struct span f[F_COUNT];
 	uint16_t    line, scan, nfields;
 	uint16_t    seen;     /* a bit for each field of f that came */

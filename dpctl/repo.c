@@ -133,7 +133,8 @@ doc_write(const struct repo *r, const char *file, const json_t *doc)
 
 	if (text == NULL)
 		return fail("out of memory");
-	if ((st = path_join(path, r->dir, "metadata/%s", file)) == EX_DONE)
+	if ((st = path_join(path, r->dir, "metadata/%s", file)) == EX_DONE &&
+	    (st = dir_make_above(path)) == EX_DONE)
 		st = file_write(path, 0644, text, strlen(text));
 	free(text);
 	return st;
@@ -313,17 +314,34 @@ load_root(struct repo *r)
 	return doc_read(path, TUF_ROOT, &r->root);
 }
 
+/*
+ * Where the file of a role is, below metadata/; version 0: the unversioned name.
+ * A web server undoes the escapes of a URL, so that what clients ask for as
+ * "2.groups%2Fhq.json" is to lie at "2.groups/hq.json".
+ */
+static int
+role_file(const char *role, int64_t version, char out[PATH_LEN])
+{
+	int n = version > 0
+	    ? snprintf(out, PATH_LEN, "%" PRId64 ".%s.json", version, role)
+	    : snprintf(out, PATH_LEN, "%s.json", role);
+
+	return n >= PATH_LEN || !tuf_path_is_plain(out)
+	    ? fail("role \"%.80s\": not a name that can be a file's", role)
+	    : EX_DONE;
+}
+
 static int
 load_role(struct repo *r, const char *role, int64_t version, enum tuf_type type,
     json_t **out)
 {
-	char enc[TUF_PATH_LEN], path[PATH_LEN];
+	char file[PATH_LEN], path[PATH_LEN];
 	int  st;
 
-	if (tuf_role_encode(role, enc) < 0)
-		return fail("role \"%s\": the name is too long", role);
-	st = path_join(path, r->dir, "metadata/%" PRId64 ".%s.json", version, enc);
-	return st != EX_DONE ? st : doc_read(path, type, out);
+	if ((st = role_file(role, version, file)) != EX_DONE ||
+	    (st = path_join(path, r->dir, "metadata/%s", file)) != EX_DONE)
+		return st;
+	return doc_read(path, type, out);
 }
 
 /* Every role that snapshot.json names. */
@@ -405,17 +423,13 @@ sign_role(struct repo *r, const char *role, json_t *doc)
 static int
 write_role(struct repo *r, const char *role, json_t *doc, int *written)
 {
-	char enc[TUF_PATH_LEN], file[TUF_PATH_LEN + 32];
+	char file[PATH_LEN];
 	int  st;
 
-	if ((st = sign_role(r, role, doc)) != EX_DONE)
+	if ((st = sign_role(r, role, doc)) != EX_DONE ||
+	    (st = role_file(role, strcmp(role, "timestamp") == 0 ? 0 : doc_version(doc),
+	    file)) != EX_DONE)
 		return st;
-	if (tuf_role_encode(role, enc) < 0)
-		return fail("role \"%s\": the name is too long", role);
-	if (strcmp(role, "timestamp") == 0)
-		snprintf(file, sizeof(file), "timestamp.json");
-	else
-		snprintf(file, sizeof(file), "%" PRId64 ".%s.json", doc_version(doc), enc);
 	++*written;
 	return doc_write(r, file, doc);
 }

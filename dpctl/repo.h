@@ -2,7 +2,8 @@
  * dpctl/repo.h - a TUF 1.0 repository that is being authored.
  *
  *	DIR/metadata/	what the web server serves: N.root.json, N.ROLE.json,
- *			N.snapshot.json, timestamp.json
+ *			N.snapshot.json, timestamp.json; the role "groups/hq" is at
+ *			N.groups/hq.json
  *	DIR/targets/	... and this: a/<sha256>.b for the target "a/b"
  *	DIR/repo.json	where the keys are, how long each role is good for, and what
  *			was added or removed since the last publish; may be lost: then

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "common/tuf.h"
+#include "common/url.h"
 #include "dpctl/repo.h"
 
 enum { CHUNK = 1 << 18 };
@@ -28,14 +29,17 @@ struct verify {
 	int		targets, roles, bad;
 };
 
+/* A URL path below kind/ as a web server finds its file: escapes undone. */
 static int
-read_metadata(const struct verify *v, const char *file, size_t max, char **out,
-    size_t *len)
+file_of(const struct verify *v, const char *kind, const char *url_path,
+    char out[PATH_LEN])
 {
-	char path[PATH_LEN];
-	int  st = path_join(path, v->dir, "metadata/%s", file);
+	char name[TUF_PATH_LEN];
 
-	return st != EX_DONE ? st : file_read(path, max, out, len);
+	snprintf(name, sizeof(name), "%s", url_path);
+	return url_unescape(name) < 0 || !tuf_path_is_plain(name)
+	    ? fail("%s/%s: leads out of the repository", kind, url_path)
+	    : path_join(out, v->dir, "%s/%s", kind, name);
 }
 
 /* Until the client wants nothing more. */
@@ -48,13 +52,12 @@ drive(struct verify *v)
 	int		r, st;
 
 	while ((r = tuf_next(v->tuf, &want)) == 1) {
-		if ((st = path_join(path, v->dir, "metadata/%s", want.path)) != EX_DONE)
+		if ((st = file_of(v, "metadata", want.path, path)) != EX_DONE)
 			return st;
 		if (access(path, F_OK) < 0 && errno == ENOENT) {
 			r = tuf_missing(v->tuf);
 		} else {
-			if ((st = read_metadata(v, want.path, want.max, &text, &len)) !=
-			    EX_DONE)
+			if ((st = file_read(path, want.max, &text, &len)) != EX_DONE)
 				return st;
 			r = tuf_give(v->tuf, text, len);
 			free(text);
@@ -100,22 +103,6 @@ hash_fd(struct verify *v, int fd, struct hash *out)
 	return r;
 }
 
-/* tuf_target_path gives a URL path; below a directory it is a file name again. */
-static void
-percent_decode(char *s)
-{
-	unsigned c;
-	char	*to = s;
-
-	for (; *s != '\0'; s++)
-		if (*s == '%' && sscanf(s + 1, "%2x", &c) == 1) {
-			*to++ = (char)c;
-			s += 2;
-		} else
-			*to++ = *s;
-	*to = '\0';
-}
-
 static int
 check_target(void *arg, const struct tuf_target *t)
 {
@@ -125,10 +112,8 @@ check_target(void *arg, const struct tuf_target *t)
 	struct stat    st;
 	int	       fd, r;
 
-	if (tuf_target_path(v->tuf, t, rel) < 0)
-		return ++v->bad, 0;
-	percent_decode(rel);
-	if (path_join(path, v->dir, "targets/%s", rel) != EX_DONE)
+	if (tuf_target_path(v->tuf, t, rel) < 0 ||
+	    file_of(v, "targets", rel, path) != EX_DONE)
 		return ++v->bad, 0;
 	if ((fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)) < 0 ||
 	    fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
@@ -177,7 +162,7 @@ cmd_repo_verify(struct args *a)
 		return st;
 	if (access(path, F_OK) < 0 && errno == ENOENT)
 		return fail("%s: no repository there; dpctl repo init makes one", v.dir);
-	if ((st = read_metadata(&v, "1.root.json", 512000, &root, &len)) != EX_DONE)
+	if ((st = file_read(path, 512000, &root, &len)) != EX_DONE)
 		return st;
 	if (tuf_setup() < 0 || tuf_new(&v.tuf, &conf) < 0 ||
 	    tuf_local(v.tuf, "root", root, len) < 0) {

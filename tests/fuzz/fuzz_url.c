@@ -12,6 +12,28 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* A path has one spelling, no part that climbs, and no byte that ends a line. */
+static void
+check_canon(char *path, size_t len)
+{
+	size_t again;
+
+	if (url_path_canon(path, &len) < 0)
+		return;
+	again = len;
+	if (url_path_canon(path, &again) < 0 || again != len)
+		abort();
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)path[i] < ' ' || path[i] == 0x7f)
+			abort();
+	if (memmem(path, len, "/../", 4) != NULL ||
+	    memmem(path, len, "%2F..%2F", 8) != NULL ||
+	    memmem(path, len, "/..%2F", 6) != NULL ||
+	    memmem(path, len, "%2F../", 6) != NULL ||
+	    memmem(path, len, "%252F", 5) != NULL)
+		abort();
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -36,6 +58,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		    url_parse(again, &v) < 0 || !url_same_host(&u, &v))
 			abort();
 	}
+	check_canon(text, size);
 	free(text);
 	return 0;
 }

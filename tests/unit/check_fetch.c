@@ -215,6 +215,71 @@ static const struct {
 	{ "{\"dpoint\":{\"groups\":\"/hq\"}}", "/hq", false },
 	{ "{\"dpoint\":{\"groups\":[7]}}", "/hq", false },
 };
+static const struct {
+	const char *path, *canon; /* NULL: refused */
+} paths[] = {
+	{ "", "" },
+	{ "/", "/" },
+	{ "/repo/", "/repo/" },
+	{ "/repo/%61%7e", "/repo/a~" },
+	{ "repo/a%20b%c3%bc", "repo/a b\xc3\xbc" },
+	{ "/site/5.groups%2fhq.json", "/site/5.groups%2Fhq.json" },
+	{ "/site/5.groups%2Fhq.json", "/site/5.groups%2Fhq.json" },
+	{ "a%5cb%5C", "a%5Cb%5C" },
+	{ "100%25.txt", "100%25.txt" },
+	{ "%25%20", "%25 " },
+	{ "...", "..." },
+	{ "a../..b/.c", "a../..b/.c" },
+	{ "5...%2Fx", "5...%2Fx" },
+	{ "%", NULL },
+	{ "%2", NULL },
+	{ "%zz", NULL },
+	{ "a%00", NULL },
+	{ "a%0a", NULL },
+	{ "a\n", NULL },
+	{ "a%7F", NULL },
+	{ "//a", NULL },
+	{ "a//b", NULL },
+	{ "a/%2Fb", NULL },
+	{ "/%2Fa", NULL },
+	{ "a%2F%2fb", NULL },
+	{ "a%2F/b", NULL },
+	{ "a%5C%2Fb", NULL },
+	{ "..", NULL },
+	{ "/.", NULL },
+	{ "a/..", NULL },
+	{ "a/%2e%2E/b", NULL },
+	{ "a/.%2e/b", NULL },
+	{ "a/..%2fb", NULL },
+	{ "a%2f../b", NULL },
+	{ "a%2f..%2Fb", NULL },
+	{ "a%2f..", NULL },
+	{ "a%5c..%5cb", NULL },
+	{ "a/..%5cb", NULL },
+	{ "a/.%2Fb", NULL },
+	{ "a\\..\\b", NULL },
+	{ "%252e%252e/x", NULL },
+	{ "%252F", NULL },
+	{ "%25%32%46", NULL },
+	{ "%25%322F", NULL },
+};
+START_TEST(path_has_one_spelling_or_is_refused)
+{
+	char   buf[64];
+	size_t len = strlen(paths[_i].path);
+
+	memcpy(buf, paths[_i].path, len);
+	if (paths[_i].canon == NULL) {
+		ck_assert_msg(url_path_canon(buf, &len) == -EINVAL, "%s",
+		    paths[_i].path);
+		return;
+	}
+	ck_assert_int_eq(url_path_canon(buf, &len), 0);
+	buf[len] = '\0';
+	ck_assert_str_eq(buf, paths[_i].canon);
+}
+END_TEST
+
 START_TEST(scope_meets_groups_above_and_below)
 {
 	json_t *j = json_loads(scopes[_i].custom, 0, NULL);
@@ -286,6 +351,8 @@ main(void)
 	tcase_add_loop_test(t, login_is_the_first_line, 0, COUNT(logins));
 	tcase_add_test(t, proxy_is_one_http_address);
 	tcase_add_test(t, join_encodes_once);
+	tcase_add_loop_test(t, path_has_one_spelling_or_is_refused, 0,
+	    COUNT(paths));
 	tcase_add_loop_test(t, scope_meets_groups_above_and_below, 0,
 	    COUNT(scopes));
 	tcase_add_test(t, state_comes_back_as_it_was);

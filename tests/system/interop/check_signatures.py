@@ -64,9 +64,8 @@ def main(directory):
     count += need("targets", top, root["roles"]["targets"], root["keys"])
     delegations = top["signed"].get("delegations", {"roles": [], "keys": {}})
     for role in delegations["roles"]:
-        name = role["name"].replace("/", "%2F")
         version = meta[role["name"] + ".json"]["version"]
-        doc = load(os.path.join(directory, f"{version}.{name}.json"))
+        doc = load(os.path.join(directory, f"{version}.{role['name']}.json"))
         count += need(role["name"], doc, role, delegations["keys"])
     print(count)
 

@@ -10,7 +10,7 @@ const { Updater } = require('tuf-js');
 const [repo, root, out, ...targets] = process.argv.slice(2);
 
 const server = http.createServer((req, res) => {
-	// metadata names are percent-encoded in themselves, so the URL is decoded once
+	// as web servers do: the escapes of a URL are undone once
 	const file = path.join(repo, decodeURIComponent(req.url));
 	fs.readFile(file, (err, data) => {
 		res.writeHead(err ? 404 : 200);
