@@ -18,6 +18,7 @@ common_SRCS := \
 	common/notify.c \
 	common/place.c \
 	common/rd.c \
+	common/rs.c \
 	common/sandbox.c \
 	common/scope.c \
 	common/settings.c \
@@ -34,9 +35,9 @@ common_SRCS := \
 	common/wan.c \
 	common/worker.c \
 	common/wr.c
-common_PKGS := expat inih jansson libcrypto libevent_core libseccomp libssl
+common_PKGS := expat inih jansson libcrypto libevent_core libisal libseccomp libssl
 common_LIBS :=
 common_TESTS := check_bytes check_connect_client check_ipc check_mcast_group check_scope check_settings check_tuf check_tls_record check_wan
 # of multicast
-common_TESTS += check_alc check_fdt check_mcast
+common_TESTS += check_alc check_fdt check_mcast check_rs
 common_FUZZ := fuzz_json fuzz_settings fuzz_state fuzz_tuf fuzz_tuf_signed fuzz_tls_record

@@ -95,10 +95,15 @@ $(BUILD)/tests/dlhash: $(BUILD)/obj/tests/bench/dlhash.o
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(shell pkg-config --libs libcurl libcrypto)
 bench-fetch: all $(BUILD)/tests/dlhash
 	@BUILD=$(BUILD) tests/bench/fetch.sh
+$(BUILD)/tests/bench-rs: $(BUILD)/obj/tests/bench/rs.o $(BUILD)/libcommon.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(shell pkg-config --libs libisal)
+bench-rs: $(BUILD)/tests/bench-rs
+	@$(BUILD)/tests/bench-rs $(RUNS)
 
 bench-store: all harness
 	@d=$$(mktemp -d) && chown dp-store $$d && \
 	    $(BUILD)/tests/store-driver $(BUILD)/dp-store $$d job bench 5 2>/dev/null; \
 	    r=$$?; rm -rf $$d; exit $$r
 
-.PHONY: bench-fetch bench-serve bench-store tuf-client unit-tests fuzzers check check-unit check-fuzz check-system check-ktls fuzz
+.PHONY: bench-fetch bench-rs bench-serve bench-store tuf-client unit-tests fuzzers check check-unit check-fuzz check-system check-ktls fuzz
