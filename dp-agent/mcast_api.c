@@ -78,7 +78,7 @@ read_keys(struct mcast_keys *k, const json_t *o)
 	if (js_int(agent, "id", 0, UINT32_MAX, &n) < 0)
 		return "expected agent.id";
 	k->agent = (uint32_t)n;
-	if (bytes_of(agent, "key", k->agent_key, MCAST_AGENT_KEY_LEN) < 0)
+	if (bytes_of(agent, "key", k->agent_key, MCAST_KEY_LEN) < 0)
 		return "expected agent.key of 16 bytes";
 	return k->open ? NULL : read_generations(k, o);
 }

@@ -11,12 +11,8 @@
 #ifndef DP_AGENT_MCAST_API_H
 #define DP_AGENT_MCAST_API_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "common/mcast_seal.h"
 
-#define MCAST_SECRET_LEN 32 /* of a group */
-#define MCAST_AGENT_KEY_LEN 16 /* for this agent's reports */
 #define MCAST_GENERATIONS 2
 
 struct mcast_generation {
@@ -27,7 +23,7 @@ struct mcast_generation {
 struct mcast_keys {
 	bool	 open;	/* packets are in clear, not authenticated */
 	uint32_t agent; /* who we are in reports */
-	uint8_t	 agent_key[MCAST_AGENT_KEY_LEN];
+	uint8_t	 agent_key[MCAST_KEY_LEN];
 	unsigned ngenerations;
 	struct mcast_generation generations[MCAST_GENERATIONS]; /* newest first */
 	uint64_t interval_s; /* ask again after so long */

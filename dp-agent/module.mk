@@ -14,10 +14,11 @@ dp-agent-net_SRCS := \
 	dp-agent/net_main.c \
 	dp-agent/conf.c \
 	dp-agent/mcast_api.c \
+	dp-agent/mcast_wire.c \
 	dp-agent/net_refresh.c \
 	dp-agent/net_sandbox.c \
 	dp-agent/net_source.c \
 	dp-agent/net_targets.c
 dp-agent-net_PKGS := libcurl
-dp-agent-net_TESTS := check_mcast_api
+dp-agent-net_TESTS := check_mcast_api check_mcast_wire
 dp-agent-net_FUZZ := fuzz_mcast_api
