@@ -41,3 +41,4 @@ common_TESTS := check_bytes check_connect_client check_ipc check_mcast_group che
 # of multicast
 common_TESTS += check_alc check_fdt check_mcast check_rs
 common_FUZZ := fuzz_json fuzz_settings fuzz_state fuzz_tuf fuzz_tuf_signed fuzz_tls_record
+common_FUZZ += fuzz_alc fuzz_fdt fuzz_mcast_notice fuzz_mcast_report
