@@ -49,6 +49,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (url_join("http://a", text, false, joined, sizeof(joined)) == 0 &&
 	    url_parse(joined, &u) < 0)
 		abort(); /* whatever the path is, the URL is one */
+	if (url_escape(text, false, joined, sizeof(joined)) == 0 &&
+	    (url_unescape(joined) < 0 || strcmp(joined, text) != 0))
+		abort();
 	if (url_parse(text, &u) == 0) {
 		snprintf(again, sizeof(again),
 		    strchr(u.host, ':') != NULL ? "http%s://[%s]:%u"

@@ -180,6 +180,28 @@ START_TEST(url_is_taken_apart_or_refused)
 }
 END_TEST
 
+START_TEST(escapes_are_undone)
+{
+	static const char *const bad[] = { "%", "a%", "%4", "%4g", "%g4", "%%41",
+		"a%00b" };
+	char			 s[64];
+
+	ck_assert_int_eq(url_escape("gr\303\274n/a b%&", false, s, sizeof(s)),
+	    0);
+	ck_assert_str_eq(s, "gr%C3%BCn/a%20b%25&");
+	ck_assert_int_eq(url_unescape(s), 0);
+	ck_assert_str_eq(s, "gr\303\274n/a b%&");
+	strcpy(s, "%2f%5A%5a");
+	ck_assert_int_eq(url_unescape(s), 0);
+	ck_assert_str_eq(s, "/ZZ");
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		strcpy(s, bad[i]);
+		ck_assert_msg(url_unescape(s) == -EINVAL, "accepted: %s",
+		    bad[i]);
+	}
+}
+END_TEST
+
 START_TEST(join_encodes_once)
 {
 	char out[64];
@@ -351,6 +373,7 @@ main(void)
 	tcase_add_loop_test(t, login_is_the_first_line, 0, COUNT(logins));
 	tcase_add_test(t, proxy_is_one_http_address);
 	tcase_add_test(t, join_encodes_once);
+	tcase_add_test(t, escapes_are_undone);
 	tcase_add_loop_test(t, path_has_one_spelling_or_is_refused, 0,
 	    COUNT(paths));
 	tcase_add_loop_test(t, scope_meets_groups_above_and_below, 0,
