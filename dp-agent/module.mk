@@ -15,6 +15,7 @@ dp-agent-net_SRCS := \
 	dp-agent/conf.c \
 	dp-agent/mcast_api.c \
 	dp-agent/mcast_wire.c \
+	dp-agent/net_kept.c \
 	dp-agent/net_refresh.c \
 	dp-agent/net_sandbox.c \
 	dp-agent/net_source.c \

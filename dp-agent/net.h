@@ -13,12 +13,13 @@
 #include "common/connect_client.h"
 #include "common/download.h"
 #include "common/sandbox.h"
+#include "common/state.h"
 #include "common/tuf.h"
 #include "common/worker.h"
 #include "dp-agent/conf.h"
 
 #define PARALLEL_MAX 16
-#define ROLES 4 /* top-level roles, whose metadata is kept */
+#define ROLES 4 /* top-level roles */
 
 struct source {
 	char	 url[1024];
@@ -75,6 +76,8 @@ struct net {
 
 	/* refresh */
 	struct kept	 kept[ROLES];
+	struct state	 delegated; /* the other roles, as far as there is room */
+	bool		 delegated_changed;
 	unsigned	 kept_left; /* answers of the parent that are due */
 	struct tuf	*tuf;
 	struct tuf_want	 want;
@@ -94,7 +97,6 @@ struct net {
 	uint64_t       bytes; /* received in this round */
 };
 
-extern const char *const net_roles[ROLES];
 extern const struct sandbox net_sandbox;
 
 /* net_source.c */
@@ -104,6 +106,15 @@ int  sources_init(struct net *n); /* from the configuration */
 int  source_pick(const struct net *n, unsigned tried, size_t *out);
 void source_worked(struct net *n, size_t i);
 void source_failed(struct net *n, size_t i, const char *why);
+
+/* net_kept.c; kept_ask ends with refresh_start() */
+void kept_ask(struct net *n);
+int  kept_on_file(struct net *n, struct ipc_msg *m);
+int  kept_on_none(struct net *n);
+int  kept_local(struct net *n, struct tuf *t);	      /* gives it all of it */
+int  kept_save(void *arg, const struct tuf_file *f); /* for a struct tuf_conf */
+/* A refresh is over; whole: what is in force now, or NULL when it failed. */
+void kept_settle(struct net *n, struct tuf *whole);
 
 /* net_refresh.c; ends with net_refreshed() */
 void refresh_start(struct net *n);

@@ -26,7 +26,6 @@
 
 #define PEM_MAX	     (1 << 20)
 #define ROOT_MAX     (1 << 20)
-#define KEPT_MAX     (8 << 20)
 #define CONF_TEXT_MAX (64 << 10)
 #define RETRY_MIN    1000 /* after a round that failed */
 
@@ -58,39 +57,16 @@ net_keep(struct net *n, const char *key, const void *bytes, size_t len)
 }
 
 static int
-kept_answer(struct net *n)
-{
-	if (n->kept_left == 0)
-		return -EBADMSG;
-	if (--n->kept_left == 0)
-		refresh_start(n);
-	return 0;
-}
-
-static int
 on_kept(void *ctx, struct ipc_msg *m)
 {
-	struct net *n = ctx;
-	off_t	    len = lseek(m->fds[0], 0, SEEK_END);
-	char	   *buf;
-
-	if (m->id >= ROLES || len < 0 || len > KEPT_MAX)
-		return -EBADMSG;
-	if ((buf = malloc((size_t)len + 1)) == NULL)
-		return -ENOMEM;
-	if (pread(m->fds[0], buf, (size_t)len, 0) == len) {
-		free(n->kept[m->id].bytes);
-		n->kept[m->id] = (struct kept){ buf, (size_t)len };
-	} else
-		free(buf);
-	return kept_answer(n);
+	return kept_on_file(ctx, m);
 }
 
 static int
 on_kept_none(void *ctx, struct ipc_msg *m)
 {
 	(void)m;
-	return kept_answer(ctx);
+	return kept_on_none(ctx);
 }
 
 static int
@@ -408,21 +384,6 @@ open_channels(struct net *n)
 		log_fatal(EXIT_TEMPORARY, "channels: %s", strerror(-r));
 }
 
-/* What the parent keeps is asked for first; the last answer starts a round. */
-static void
-first_round(struct net *n)
-{
-	uint8_t buf[32];
-
-	for (uint32_t i = 0; i < ROLES; i++) {
-		struct wr w = wr_to(buf, sizeof(buf));
-
-		wr_str(&w, net_roles[i]);
-		if (ipc_send(n->keeper, MSG_KEPT_GET, i, buf, w.len) == 0)
-			n->kept_left++;
-	}
-}
-
 static const struct worker_ops ops = { 0 };
 
 int
@@ -440,7 +401,7 @@ main(int argc, char *argv[])
 	priv_drop(user, NULL);
 	sandbox_enter(&net_sandbox);
 	open_channels(&n);
-	first_round(&n);
+	kept_ask(&n);
 	r = worker_run(n.worker, &ops, &n); /* until the parent says so */
 	return r == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -2,9 +2,7 @@
  * dp-agent/net_refresh.c - metadata, from one source after the other.
  *
  * Runs in the network child. A whole refresh comes from one source: a
- * distribution point that is behind, or lies, is left for the next one. What
- * the updater says is trusted goes to the parent at once, so that no later
- * start can be rolled back behind it.
+ * distribution point that is behind, or lies, is left for the next one.
  * SPDX-License-Identifier: ISC
  */
 #include "dp-agent/net.h"
@@ -17,58 +15,20 @@
 #include <string.h>
 #include <time.h>
 
-const char *const net_roles[ROLES] = { "root", "timestamp", "snapshot",
-	"targets" };
-
 static void step(struct net *n);
 static void next_source(struct net *n);
-
-static void
-kept_set(struct kept *k, const void *bytes, size_t len)
-{
-	char *copy = malloc(len);
-
-	if (copy == NULL)
-		return; /* the parent has it; this process begins behind it */
-	memcpy(copy, bytes, len);
-	free(k->bytes);
-	k->bytes = copy;
-	k->len = len;
-}
-
-static int
-save(void *arg, const struct tuf_file *f)
-{
-	struct net *n = arg;
-
-	/* delegated roles are bound by snapshot.json, which is kept */
-	for (int i = 0; i < ROLES; i++)
-		if (strcmp(f->role, net_roles[i]) == 0) {
-			kept_set(&n->kept[i], f->bytes, f->len);
-			return net_keep(n, f->role, f->bytes, f->len);
-		}
-	return 0;
-}
 
 static int
 begin(struct net *n)
 {
-	struct tuf_conf c = { .now = time(NULL), .save = save, .arg = n };
+	struct tuf_conf c = { .now = time(NULL), .save = kept_save, .arg = n };
 	int		r;
 
 	tuf_free(&n->tuf);
 	n->all_roles = false;
 	if ((r = tuf_new(&n->tuf, &c)) < 0)
 		return r;
-	/* save() is told of newer roots only: none is kept before the first */
-	r = n->without_kept || n->kept[0].bytes == NULL
-	    ? tuf_local(n->tuf, "root", n->conf_root, n->conf_root_len)
-	    : tuf_local(n->tuf, "root", n->kept[0].bytes, n->kept[0].len);
-	for (int i = 1; r == 0 && i < ROLES; i++)
-		if (n->kept[i].bytes != NULL)
-			r = tuf_local(n->tuf, net_roles[i], n->kept[i].bytes,
-			    n->kept[i].len);
-	return r;
+	return kept_local(n, n->tuf);
 }
 
 static void
@@ -144,6 +104,7 @@ verified(struct net *n)
 	n->metadata = json_array();
 	(void)tuf_files(n->tuf, add_row, n);
 	r = targets_collect(n, n->tuf);
+	kept_settle(n, n->tuf);
 	tuf_free(&n->tuf);
 	if (r < 0) {
 		snprintf(n->error, sizeof(n->error), "list of files: %s",
@@ -191,21 +152,27 @@ step(struct net *n)
 }
 
 static void
+failed(struct net *n)
+{
+	kept_settle(n, NULL); /* what came is not fetched again */
+	tuf_free(&n->tuf);
+	net_refreshed(n, false);
+}
+
+static void
 next_source(struct net *n)
 {
 	int r;
 
 	if (source_pick(n, n->tried, &n->source) < 0) {
-		tuf_free(&n->tuf);
-		net_refreshed(n, false);
+		failed(n);
 		return;
 	}
 	n->tried |= 1U << n->source;
 	if ((r = begin(n)) < 0) {
 		snprintf(n->error, sizeof(n->error), "metadata: %s",
 		    strerror(-r));
-		tuf_free(&n->tuf);
-		net_refreshed(n, false);
+		failed(n);
 		return;
 	}
 	step(n);
