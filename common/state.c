@@ -66,6 +66,44 @@ state_put(struct state *s, enum saved_kind kind, const char *role,
 	return 1;
 }
 
+const struct saved *
+state_in_force(const struct state *s, const char *role)
+{
+	const struct saved *f = find(s, SAVED_SET, role, 0);
+
+	return f != NULL ? f : find(s, SAVED_ROLE, role, 0);
+}
+
+int
+state_trust(struct state *s, const char *role, uint64_t version,
+    const void *bytes, size_t len)
+{
+	struct saved *old = find(s, SAVED_ROLE, role, 0);
+	int	      r;
+
+	if (old == NULL || find(s, SAVED_SET, role, 0) != NULL ||
+	    (old->len == len && memcmp(old->bytes, bytes, len) == 0))
+		return state_put(s, SAVED_ROLE, role, version, bytes, len);
+	old->kind = SAVED_SET;
+	r = state_put(s, SAVED_ROLE, role, version, bytes, len);
+	if (r < 0) /* then nothing has moved */
+		old->kind = SAVED_ROLE;
+	return r;
+}
+
+void
+state_adopt(struct state *s)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->n; i++)
+		if (s->of[i].kind == SAVED_SET)
+			free(s->of[i].bytes);
+		else
+			s->of[n++] = s->of[i];
+	s->n = n;
+}
+
 int
 state_encode(const struct state *s, uint8_t **out, size_t *len)
 {

@@ -7,7 +7,9 @@
  * transaction of the store, so that half a refresh changes nothing.
  *
  * Trusted metadata is kept in this worker's table of the store as "<space>/0"
- * or "<space>/1" in chunks, and "<space>" says which of the two counts.
+ * or "<space>/1" in chunks, and "<space>" says which of the two counts. With it
+ * are the files of the set in force that are older, so that a start after half
+ * a refresh knows what is served, and fetches it on demand.
  * SPDX-License-Identifier: ISC
  */
 #include "common/log.h"
@@ -145,6 +147,7 @@ refresh_done(struct repo *r, bool is_new)
 	}
 	r->next = NULL;
 	set_forget_bytes(r->now);
+	state_adopt(&r->state);
 	r->step = REPO_IDLE;
 	r->is_committed = true;
 	r->failures = 0;
@@ -170,8 +173,10 @@ state_key(const struct repo *r, uint8_t bank, size_t chunk, char out[64])
 	snprintf(out, 64, "%s/%u/%zu", r->space, bank, chunk);
 }
 
-static void
-offline_set(struct repo *r)
+/* A whole set of what is kept, without upstream: of what is in force, or of
+ * what is trusted. */
+static int
+offline_set(struct repo *r, bool in_force, struct set **out)
 {
 	const struct set_rules rules = { r->prefix, r->f->conf.group,
 		strcmp(r->f->conf.preload, "scope") == 0,
@@ -182,30 +187,87 @@ offline_set(struct repo *r)
 	struct tuf     *t = NULL;
 	int		e = tuf_new(&t, &conf);
 
-	for (size_t i = 0; e == 0 && i < r->state.n; i++)
-		if (r->state.of[i].kind == SAVED_ROLE)
-			e = tuf_local(t, r->state.of[i].role,
-			    r->state.of[i].bytes, r->state.of[i].len);
+	for (size_t i = 0; e == 0 && i < r->state.n; i++) {
+		const struct saved *f = &r->state.of[i];
+
+		if (f->kind != SAVED_ROLE)
+			continue;
+		if (in_force)
+			f = state_in_force(&r->state, f->role);
+		e = tuf_local(t, f->role, f->bytes, f->len);
+	}
 	if (e == 0 && (e = tuf_next(t, &want)) == 0) {
 		tuf_load_all(t);
 		e = tuf_next(t, &want);
 	}
 	if (e == 0)
-		e = set_build(t, &r->state, &rules, &r->now);
+		e = set_build(t, &r->state, &rules, out);
 	if (e == 0)
-		set_forget_bytes(r->now);
+		set_forget_bytes(*out);
 	else
-		log_info("%s: nothing whole is kept from before: %s", r->space,
-		    tuf_error(t));
+		log_info("%s: what is kept is not whole: %s", r->space,
+		    t != NULL && tuf_error(t)[0] != '\0' ? tuf_error(t)
+							 : strerror(-e));
 	tuf_free(&t);
+	return e;
 }
 
+static bool
+is_timestamp(const struct saved *f, const struct hash *h)
+{
+	struct hash of;
+
+	return f != NULL && hash_of(&of, f->bytes, f->len) == 0 &&
+	    hash_eq(&of, h);
+}
+
+/*
+ * The names in the store are those of one set, whose timestamp.json tells which.
+ * It may be what is trusted (a restart just after its names were committed),
+ * or older (a refresh had brought half of the next one).
+ */
+static void
+on_names_of(void *ctx, const struct store_answer *a)
+{
+	struct repo *r = ctx;
+	struct set  *set = NULL;
+
+	if (a->fd >= 0)
+		close(a->fd);
+	if (a->r == -ENOTCONN)
+		return;
+	if (a->r == 0 || a->r == -ENODATA) {
+		if (is_timestamp(state_find(&r->state, SAVED_ROLE, "timestamp"),
+			&a->hash) &&
+		    offline_set(r, false, &set) == 0)
+			state_adopt(&r->state);
+		else if (is_timestamp(state_in_force(&r->state, "timestamp"),
+			     &a->hash))
+			(void)offline_set(r, true, &set);
+	} else if (a->r != -ENOENT)
+		log_warn("%s: the names in force cannot be read: %s", r->space,
+		    a->text);
+	if (set != NULL) {
+		set_free(&r->now);
+		r->now = set;
+	} else if (a->r != -ENOENT && r->now == NULL)
+		log_warn("%s: the set in force is not among what is kept: until "
+			 "the next refresh nothing is fetched on demand",
+		    r->space);
+	r->state_loaded = true;
+	r->step = REPO_IDLE;
+	loop_timer_set(r->timer, 0);
+}
+
+/* The trusted metadata is here, or none is; now what of it is in force. */
 static void
 loaded(struct repo *r)
 {
 	const struct saved *c = state_find(&r->state, SAVED_CONFIG, "root");
 	json_t		   *root;
 	json_int_t	    version = 0;
+	char		    name[64];
+	int		    e;
 
 	free(r->blob);
 	r->blob = NULL;
@@ -223,11 +285,11 @@ loaded(struct repo *r)
 		if (version > 0)
 			(void)state_put(&r->state, SAVED_ROOT, "root",
 			    (uint64_t)version, r->src.root, r->src.root_len);
-	} else
-		offline_set(r);
-	r->state_loaded = true;
-	r->step = REPO_IDLE;
-	loop_timer_set(r->timer, 0);
+	}
+	snprintf(name, sizeof(name), "%s/metadata/timestamp.json", r->prefix);
+	e = store_lookup_name(r->f->store, name, on_names_of, r);
+	if (e < 0 && e != -ENOTCONN)
+		refresh_failed(r, "the store does not answer");
 }
 
 static void ask_chunk(struct repo *r);
@@ -252,6 +314,7 @@ on_chunk(void *ctx, const struct store_answer *a)
 		ask_chunk(r);
 		return;
 	}
+	state_fini(&r->state);
 	if (r->blob_at != r->blob_len ||
 	    state_decode(&r->state, r->blob, r->blob_len) < 0)
 		log_warn("%s: kept metadata is damaged", r->space);
@@ -310,6 +373,7 @@ repo_store_ready(struct repo *r)
 			loop_timer_set(r->timer, 0);
 		return;
 	}
+	drop_work(r); /* a loading that a reload overtakes */
 	r->step = REPO_LOADING;
 	if (store_table_get(r->f->store, r->space, on_head, r) < 0)
 		log_warn("%s: the store does not answer", r->space);
@@ -447,8 +511,8 @@ on_trusted(void *arg, const struct tuf_file *f)
 	struct repo *r = arg;
 	int	     e;
 
-	e = state_put(&r->state, SAVED_ROLE, f->role, (uint64_t)f->version,
-	    f->bytes, f->len);
+	e = state_trust(&r->state, f->role, (uint64_t)f->version, f->bytes,
+	    f->len);
 	if (e > 0)
 		r->state_changed = true;
 	if (e >= 0 && strcmp(f->role, "root") == 0)

@@ -343,6 +343,37 @@ START_TEST(state_comes_back_as_it_was)
 }
 END_TEST
 
+START_TEST(what_is_in_force_stays_until_all_is_adopted)
+{
+	struct state s = { 0 }, t;
+	uint8_t	    *buf;
+	size_t	     len;
+
+	ck_assert_int_eq(state_trust(&s, "timestamp", 1, "t1", 2), 1);
+	ck_assert_int_eq(state_trust(&s, "snapshot", 1, "s1", 2), 1);
+	state_adopt(&s);
+	ck_assert_uint_eq(s.n, 2);
+	/* two refreshes that got half of something each */
+	ck_assert_int_eq(state_trust(&s, "timestamp", 1, "t1", 2), 0);
+	ck_assert_uint_eq(s.n, 2);
+	ck_assert_int_eq(state_trust(&s, "timestamp", 2, "t2", 2), 1);
+	ck_assert_int_eq(state_trust(&s, "timestamp", 3, "t3", 2), 1);
+	ck_assert_int_eq(state_trust(&s, "new", 1, "n1", 2), 1);
+	ck_assert_int_eq(state_encode(&s, &buf, &len), 0);
+	ck_assert_int_eq(state_decode(&t, buf, len), 0);
+	ck_assert_mem_eq(state_in_force(&t, "timestamp")->bytes, "t1", 2);
+	ck_assert_mem_eq(state_in_force(&t, "snapshot")->bytes, "s1", 2);
+	ck_assert_mem_eq(state_find(&t, SAVED_ROLE, "timestamp")->bytes, "t3", 2);
+	ck_assert_ptr_null(state_in_force(&t, "none"));
+	state_adopt(&t);
+	ck_assert_uint_eq(t.n, 3);
+	ck_assert_mem_eq(state_in_force(&t, "timestamp")->bytes, "t3", 2);
+	free(buf);
+	state_fini(&s);
+	state_fini(&t);
+}
+END_TEST
+
 START_TEST(backoff_doubles_within_a_quarter)
 {
 	for (unsigned n = 1; n < 40; n++) {
@@ -379,6 +410,7 @@ main(void)
 	tcase_add_loop_test(t, scope_meets_groups_above_and_below, 0,
 	    COUNT(scopes));
 	tcase_add_test(t, state_comes_back_as_it_was);
+	tcase_add_test(t, what_is_in_force_stays_until_all_is_adopted);
 	tcase_add_test(t, backoff_doubles_within_a_quarter);
 	suite_add_tcase(s, t);
 	srunner_run_all(r, CK_NORMAL);
