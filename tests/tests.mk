@@ -101,9 +101,15 @@ $(BUILD)/tests/bench-rs: $(BUILD)/obj/tests/bench/rs.o $(BUILD)/libcommon.a
 bench-rs: $(BUILD)/tests/bench-rs
 	@$(BUILD)/tests/bench-rs $(RUNS)
 
+$(BUILD)/tests/bench-wire: $(BUILD)/obj/tests/bench/wire.o $(BUILD)/libcommon.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(shell pkg-config --libs libcrypto)
+bench-wire: $(BUILD)/tests/bench-wire
+	@$(BUILD)/tests/bench-wire $(RUNS)
+
 bench-store: all harness
 	@d=$$(mktemp -d) && chown dp-store $$d && \
 	    $(BUILD)/tests/store-driver $(BUILD)/dp-store $$d job bench 5 2>/dev/null; \
 	    r=$$?; rm -rf $$d; exit $$r
 
-.PHONY: bench-fetch bench-rs bench-serve bench-store tuf-client unit-tests fuzzers check check-unit check-fuzz check-system check-ktls fuzz
+.PHONY: bench-fetch bench-rs bench-serve bench-store bench-wire tuf-client unit-tests fuzzers check check-unit check-fuzz check-system check-ktls fuzz
