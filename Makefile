@@ -66,8 +66,9 @@ SAN := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
 # Two looks by other eyes; both must find nothing.
 ALL_SRCS = $(sort $(common_SRCS) $(foreach p,$(PROGS),$($p_SRCS)))
 tidy:
-	clang-tidy --quiet --warnings-as-errors='*' $(ALL_SRCS) -- \
-	    -std=c11 -D_GNU_SOURCE -DDPOINT_VERSION='"$(VERSION)"' -I.
+	printf '%s\n' $(ALL_SRCS) | xargs -P $$(nproc) -n 1 sh -c 'clang-tidy \
+	    --quiet --warnings-as-errors="*" "$$1" -- -std=c11 -D_GNU_SOURCE \
+	    -DDPOINT_VERSION=\"$(VERSION)\" -I.' tidy
 	cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 \
 	    --enable=warning,portability,performance -D_GNU_SOURCE \
 	    -DDPOINT_VERSION='"$(VERSION)"' --suppress=missingInclude -I. $(ALL_SRCS)

@@ -14,6 +14,7 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <openssl/ssl.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -513,12 +514,12 @@ make_easy(struct download *d, const char *url)
 	curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, on_open);
 	curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, d);
 	if (d->there > 0 || d->want.whole > 0) {
-		size_t n = (size_t)snprintf(text, sizeof(text), "%llu-",
-		    (unsigned long long)(d->want.from + d->there));
+		size_t n = (size_t)snprintf(text, sizeof(text), "%" PRIu64 "-",
+		    d->want.from + d->there);
 
 		if (d->want.whole > 0)
-			snprintf(text + n, sizeof(text) - n, "%llu",
-			    (unsigned long long)(d->want.from + d->want.length - 1));
+			snprintf(text + n, sizeof(text) - n, "%" PRIu64,
+			    d->want.from + d->want.length - 1);
 		curl_easy_setopt(e, CURLOPT_RANGE, text);
 		if (d->etag[0] != '\0') {
 			snprintf(text, sizeof(text), "If-Range: %s", d->etag);
@@ -1043,7 +1044,7 @@ download_read_ca(const char *path, char **out, size_t *len)
 			*len += (size_t)n;
 	}
 	close(fd);
-	if (r < 0) {
+	if (buf == NULL || r < 0) {
 		free(buf);
 		*len = 0;
 		return r;

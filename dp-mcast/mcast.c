@@ -22,7 +22,7 @@
 static int
 group_open(struct group *g, int take_fd, const char *text)
 {
-	struct sockaddr_storage from;
+	struct sockaddr_storage from = { 0 };
 	socklen_t		len = sizeof(from);
 	char			word[MCAST_GROUP_TEXT], err[MCAST_ERR];
 	size_t			pos = 0;
