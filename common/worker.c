@@ -267,20 +267,32 @@ on_start(void *ctx, struct ipc_msg *m)
 	return ipc_send(w->master, MSG_READY, 0, NULL, 0);
 }
 
-static int
-on_shutdown(void *ctx, struct ipc_msg *m)
+static void
+drain(struct worker *w)
 {
-	struct worker *w = ctx;
-
-	(void)m;
 	if (w->draining)
-		return 0;
+		return;
 	w->draining = true;
 	if (w->ops->drain != NULL)
 		w->ops->drain(w->ctx);
 	else
 		worker_drained(w);
+}
+
+static int
+on_shutdown(void *ctx, struct ipc_msg *m)
+{
+	(void)m;
+	drain(ctx);
 	return 0;
+}
+
+/* How systemd ends a unit of ours, or an operator one worker. */
+static void
+on_term(void *ctx, int signo)
+{
+	(void)signo;
+	drain(ctx);
 }
 
 /* For the few whom the master tells more: looked up in their own table. */
@@ -485,14 +497,14 @@ worker_event(struct worker *w, const char *event, json_t *take_fields)
 /* -- start -- */
 
 static void
-usage(const struct worker *w, FILE *f)
+usage(FILE *f)
 {
 	fprintf(f,
-	    "usage: dp-%s [--master PATH] [--help] [--version]\n"
-	    "A worker of the dpoint suite. dp-master starts it with its channel "
-	    "as\ndescriptor 3; systemd starts it with --master, the path of "
-	    "the master's socket.\n",
-	    w->name);
+	    "usage: %s [--master PATH] [--help] [--version]\n"
+	    "A part of the dpoint suite. Its parent starts it with a channel as "
+	    "descriptor 3;\nsystemd starts it with --master, the path of "
+	    "dp-master's socket.\n",
+	    program_invocation_short_name);
 }
 
 static int
@@ -531,18 +543,19 @@ parse_args(struct worker *w, int argc, char *argv[])
 			w->master_fd = connect_master(optarg);
 			break;
 		case 'h':
-			usage(w, stdout);
+			usage(stdout);
 			exit(0);
 		case 'V':
-			printf("dp-%s %s\n", w->name, DPOINT_VERSION);
+			printf("%s %s\n", program_invocation_short_name,
+			    DPOINT_VERSION);
 			exit(0);
 		default:
-			usage(w, stderr);
+			usage(stderr);
 			exit(EXIT_OPERATOR);
 		}
 	if (optind < argc) {
 		log_err("unexpected argument \"%s\"", argv[optind]);
-		usage(w, stderr);
+		usage(stderr);
 		exit(EXIT_OPERATOR);
 	}
 	if (w->master_fd >= 0)
@@ -587,13 +600,11 @@ worker_start(enum peer_role role, int argc, char *argv[])
 	struct worker *w = calloc(1, sizeof(*w));
 	uint8_t	       hello[3];
 	struct wr      out = wr_to(hello, sizeof(hello));
-	static char    ident[40];
 	void	      *buf = malloc(MSG_MAX);
 	bool	       started = false;
 	int	       r;
 
-	snprintf(ident, sizeof(ident), "dp-%s", peer_role_name(role));
-	log_init(ident);
+	log_init(program_invocation_short_name); /* not every one's is its role */
 	if (w == NULL || buf == NULL)
 		log_fatal(EXIT_TEMPORARY, "no memory");
 	w->role = role;
@@ -642,6 +653,7 @@ int
 worker_run(struct worker *w, const struct worker_ops *ops, void *ctx)
 {
 	const struct ipc_table t = { from_master, COUNT(from_master) };
+	struct loop_signal    *term;
 	int		       r;
 
 	w->ops = ops;
@@ -649,6 +661,8 @@ worker_run(struct worker *w, const struct worker_ops *ops, void *ctx)
 	r = ipc_new(worker_loop(w), w->master_fd, t, w, master_broken, 1024,
 	    &w->master);
 	w->master_fd = -1;
+	if (r == 0)
+		r = loop_signal_new(w->loop, SIGTERM, on_term, w, &term);
 	if (r == 0 && w->role != PEER_CONTROL && w->peers[PEER_CONTROL] >= 0) {
 		r = take_control(w, w->peers[PEER_CONTROL]);
 		w->peers[PEER_CONTROL] = -1;

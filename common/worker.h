@@ -10,7 +10,8 @@
  * Serve:   the worker makes its loop (worker_loop) before the sandbox, then
  *          worker_run() says ready and runs it: pings are answered, reloads
  *          taken, peers replaced, admin commands looked up in the worker's
- *          table, until MSG_SHUTDOWN or the master is gone.
+ *          table, until MSG_SHUTDOWN or SIGTERM has drained it or the master
+ *          is gone.
  * Ownership: everything here lives as long as the process. A descriptor or a
  *          channel that worker_* gave is the caller's.
  * SPDX-License-Identifier: ISC
@@ -57,7 +58,7 @@ struct worker_ops {
 	void (*metrics)(void *ctx, struct worker *w, struct admin_reply *reply);
 };
 
-/* name is "store", not "dp-store". argv: --master PATH, --help, --version. */
+/* argv: --master PATH, --help, --version. */
 struct worker *worker_start(enum peer_role role, int argc, char *argv[]);
 struct loop   *worker_loop(struct worker *w); /* made at the first call */
 int	       worker_run(struct worker *w, const struct worker_ops *ops, void *ctx);

@@ -394,7 +394,6 @@ main(int argc, char *argv[])
 	int		  r;
 
 	n.worker = worker_start(PEER_FETCH, argc, argv);
-	log_init("dp-agent-net");
 	open_all(&n);
 	snprintf(user, sizeof(user), "%sagent",
 	    worker_settings(n.worker)->master.user_prefix);
