@@ -55,7 +55,7 @@ static int
 configure(struct mcast *m)
 {
 	const struct multicast_conf *c = &worker_settings(m->w)->multicast;
-	struct group		     next[MCAST_GROUPS];
+	struct group		     next[MCAST_GROUPS] = { 0 };
 	char			     text[256];
 	size_t			     n = 0;
 	int			     fd, r = 0;
@@ -63,7 +63,6 @@ configure(struct mcast *m)
 	while (r == 0 && n < MCAST_GROUPS &&
 	    (fd = worker_socket(m->w, "multicast.group", (unsigned)n, text,
 		 sizeof(text))) >= 0) {
-		memset(&next[n], 0, sizeof(next[n]));
 		if ((r = group_open(&next[n], fd, text)) < 0)
 			log_err_err(r, "multicast.group: %s", text);
 		n++;
