@@ -90,7 +90,7 @@ struct repo {
 	uint8_t			bank;
 	struct tuf	       *tuf;
 	struct tuf_want		want;
-	bool			all_roles;
+	bool			all_roles, roots_done;
 	struct download	       *download;
 	struct set	       *now, *next; /* in force; being fetched */
 	size_t			at;	    /* progress of the step */

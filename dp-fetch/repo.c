@@ -31,6 +31,7 @@
 #define RETRY_MS   5000
 #define PEM_MAX	   (1U << 20)
 #define ROOT_MAX   (512U << 10)
+#define ROOTS_SUM  (8U << 20) /* beyond it, no older roots are fetched */
 
 struct preload {
 	struct repo	 *repo;
@@ -577,38 +578,116 @@ on_metadata(void *ctx, const struct download_result *res)
 		next_metadata(r);
 }
 
-static void
-next_metadata(struct repo *r)
+static int
+ask_metadata(struct repo *r, const char *name, size_t max,
+    void (*done)(void *ctx, const struct download_result *res))
 {
 	char		     urls[DOWNLOAD_URLS_MAX][URL_LEN], path[TUF_PATH_LEN + 16];
 	const char	    *list[DOWNLOAD_URLS_MAX];
 	struct download_want want = { .urls = list, .tls = &r->src.tls, .fd = -1,
-		.read_fd = -1, .done = on_metadata, .ctx = r };
-	int		     e = tuf_next(r->tuf, &r->want);
+		.read_fd = -1, .max = max, .done = done, .ctx = r };
 
-	if (e == 0 && !r->all_roles) {
-		r->all_roles = true;
-		tuf_load_all(r->tuf);
-		e = tuf_next(r->tuf, &r->want);
-	}
-	if (e < 0) {
-		metadata_failed(r, tuf_error(r->tuf));
-		return;
-	}
-	if (e == 0) {
-		metadata_done(r);
-		return;
-	}
-	snprintf(path, sizeof(path), "metadata/%s", r->want.path);
+	snprintf(path, sizeof(path), "metadata/%s", name);
 	for (size_t i = 0; i < r->src.nurls; i++)
 		if (url_join(r->src.urls[i], path, true, urls[want.nurls],
 			URL_LEN) == 0) {
 			list[want.nurls] = urls[want.nurls];
 			want.nurls++;
 		}
-	want.max = r->want.max;
-	if (download_start(r->f->downloads, &want, &r->download) < 0)
-		metadata_failed(r, "no memory");
+	return download_start(r->f->downloads, &want, &r->download);
+}
+
+/*
+ * Devices may have begun with an older root than we did, and need those between.
+ * Nothing proves such a root to us: it is passed on when the next newer one
+ * follows from it, which a device that trusts an older one yet checks itself.
+ */
+static const struct saved *
+oldest_root(const struct state *s, size_t *sum)
+{
+	const struct saved *f = NULL;
+
+	*sum = 0;
+	for (size_t i = 0; i < s->n; i++)
+		if (s->of[i].kind == SAVED_ROOT) {
+			*sum += s->of[i].len;
+			if (f == NULL || s->of[i].version < f->version)
+				f = &s->of[i];
+		}
+	return f;
+}
+
+static bool
+leads_to(const void *older, size_t len, const struct saved *newer)
+{
+	struct tuf_conf conf = { .now = time(NULL) };
+	struct tuf_want want;
+	struct tuf     *t = NULL;
+	bool		is_so;
+
+	is_so = tuf_new(&t, &conf) == 0 &&
+	    tuf_local(t, "root", older, len) == 0 && tuf_next(t, &want) == 1 &&
+	    tuf_give(t, newer->bytes, newer->len) == 0 &&
+	    tuf_version(t, "root") == (int64_t)newer->version;
+	tuf_free(&t);
+	return is_so;
+}
+
+static void
+on_older_root(void *ctx, const struct download_result *res)
+{
+	struct repo	   *r = ctx;
+	size_t		    sum;
+	const struct saved *next = oldest_root(&r->state, &sum);
+
+	r->download = NULL;
+	if (res->r == 0 && leads_to(res->bytes, res->len, next) &&
+	    state_put(&r->state, SAVED_ROOT, "root", next->version - 1,
+		res->bytes, res->len) > 0)
+		r->state_changed = true;
+	else {
+		log_info("%s: %llu.root.json: %s; devices that begin before it "
+			 "need the repository itself",
+		    r->space, (unsigned long long)next->version - 1,
+		    res->r < 0 ? res->text : "the next root does not follow "
+					     "from it");
+		r->roots_done = true; /* tried again at the next refresh */
+	}
+	next_metadata(r);
+}
+
+static bool
+ask_older_root(struct repo *r)
+{
+	char		    name[64];
+	size_t		    sum;
+	const struct saved *next = oldest_root(&r->state, &sum);
+
+	if (r->roots_done || next == NULL || next->version < 2 ||
+	    sum > ROOTS_SUM)
+		return false;
+	snprintf(name, sizeof(name), "%llu.root.json",
+	    (unsigned long long)next->version - 1);
+	return ask_metadata(r, name, ROOT_MAX, on_older_root) == 0;
+}
+
+static void
+next_metadata(struct repo *r)
+{
+	int e = tuf_next(r->tuf, &r->want);
+
+	if (e == 0 && !r->all_roles) {
+		r->all_roles = true;
+		tuf_load_all(r->tuf);
+		e = tuf_next(r->tuf, &r->want);
+	}
+	if (e < 0)
+		metadata_failed(r, tuf_error(r->tuf));
+	else if (e == 1) {
+		if (ask_metadata(r, r->want.path, r->want.max, on_metadata) < 0)
+			metadata_failed(r, "no memory");
+	} else if (!ask_older_root(r))
+		metadata_done(r);
 }
 
 static void
@@ -619,7 +698,7 @@ refresh(struct repo *r)
 	int		e;
 
 	r->step = REPO_META;
-	r->all_roles = false;
+	r->all_roles = r->roots_done = false;
 	r->last_try = conf.now;
 	e = tuf_new(&r->tuf, &conf);
 	for (size_t i = 0; e == 0 && i < r->state.n; i++)
