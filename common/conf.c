@@ -314,6 +314,20 @@ conf_preset(const struct conf_item *items, void *st)
 		(void)conf_set(items, st, items->preset, err);
 }
 
+/* In the largest unit that says it exactly. */
+static void
+put_number(uint64_t n, const struct unit *units, size_t nunits, char *out,
+    size_t size)
+{
+	const struct unit *u = &units[0];
+
+	for (size_t i = 1; i < nunits && n > 0; i++)
+		if (n % units[i].factor == 0 && units[i].factor > u->factor)
+			u = &units[i];
+	snprintf(out, size, "%llu%s", (unsigned long long)(n / u->factor),
+	    u->name);
+}
+
 void
 conf_format(const struct conf_item *item, const void *st, char *out,
     size_t size)
@@ -325,11 +339,16 @@ conf_format(const struct conf_item *item, const void *st, char *out,
 		snprintf(out, size, "%s", *(const bool *)field ? "yes" : "no");
 		break;
 	case CONF_INT:
+		put_number(*(const uint64_t *)field, seconds, 1, out, size);
+		break;
 	case CONF_SECONDS:
+		put_number(*(const uint64_t *)field, seconds, COUNT(seconds),
+		    out, size);
+		break;
 	case CONF_BYTES:
 	case CONF_RATE:
-		snprintf(out, size, "%llu",
-		    (unsigned long long)*(const uint64_t *)field);
+		put_number(*(const uint64_t *)field, bytes, COUNT(bytes), out,
+		    size);
 		break;
 	default:
 		snprintf(out, size, "%s", (const char *)field);

@@ -149,6 +149,31 @@ START_TEST(units_are_understood)
 }
 END_TEST
 
+static const struct { enum conf_type type; uint64_t n; const char *text; } said[] = {
+	{ CONF_SECONDS, 0, "0" }, { CONF_SECONDS, 59, "59" },
+	{ CONF_SECONDS, 900, "15m" }, { CONF_SECONDS, 3601, "3601" },
+	{ CONF_SECONDS, 7200, "2h" }, { CONF_SECONDS, 86400 * 9, "9d" },
+	{ CONF_BYTES, 0, "0" }, { CONF_BYTES, 1023, "1023" },
+	{ CONF_BYTES, 1024, "1KiB" }, { CONF_BYTES, 1000, "1kB" },
+	{ CONF_BYTES, 1024000, "1000KiB" }, { CONF_BYTES, 5ULL << 30, "5GiB" },
+	{ CONF_RATE, 20000000, "20MB" },
+	{ CONF_BYTES, UINT64_MAX, "18446744073709551615" },
+	{ CONF_INT, 86400, "86400" },
+};
+START_TEST(a_number_is_said_in_the_largest_unit_that_is_exact)
+{
+	struct conf_item it = { .key = "k", .type = said[_i].type,
+		.max = UINT64_MAX };
+	char		 text[64], err[CONF_ERR_MAX] = "";
+	uint64_t	 back = 1;
+
+	conf_format(&it, &said[_i].n, text, sizeof(text));
+	ck_assert_str_eq(text, said[_i].text);
+	ck_assert_msg(conf_set(&it, &back, text, err) == 0, "%s", err);
+	ck_assert_uint_eq(back, said[_i].n);
+}
+END_TEST
+
 START_TEST(later_files_of_the_directory_win)
 {
 	static struct settings s;
@@ -208,6 +233,9 @@ main(void)
 	tcase_add_test(t, a_missing_file_is_named);
 	tcase_add_test(t, a_line_that_is_too_long_is_said_and_a_list_goes_on);
 	tcase_add_test(t, units_are_understood);
+	tcase_add_loop_test(t,
+	    a_number_is_said_in_the_largest_unit_that_is_exact, 0,
+	    COUNT(said));
 	tcase_add_test(t, later_files_of_the_directory_win);
 	tcase_add_test(t, a_role_gets_its_sections_and_reads_them_back);
 	suite_add_tcase(su, t);
