@@ -590,6 +590,26 @@ configure(struct tls *t, const struct tls_conf *conf, char err[TLS_ERR_MAX])
 }
 
 int
+tls_check_client(const struct tls_conf *conf, char err[TLS_ERR_MAX])
+{
+	SSL_CTX *x = SSL_CTX_new(TLS_client_method());
+	int	 r = 0;
+
+	if (x == NULL)
+		r = say(err, "no memory");
+	else if (conf->cert != NULL && !use_chain(x, conf->cert, conf->cert_len))
+		r = say(err, "client-cert is not readable PEM");
+	else if (conf->cert != NULL && (conf->key == NULL ||
+	    !use_key(x, conf->key, conf->key_len)))
+		r = say(err, "client-key is not readable PEM, or not the "
+			     "certificate's");
+	else if (conf->client_ca != NULL && !use_client_ca(x, conf))
+		r = say(err, "ca holds no certificate");
+	SSL_CTX_free(x);
+	return r;
+}
+
+int
 tls_new(const struct tls_conf *conf, struct tls **out, char err[TLS_ERR_MAX])
 {
 	struct tls *t = calloc(1, sizeof(*t));

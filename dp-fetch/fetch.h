@@ -18,6 +18,7 @@
 #include "common/worker.h"
 #include "dp-fetch/bucket.h"
 #include "dp-fetch/set.h"
+#include "dp-fetch/source.h"
 
 #define REPOS 2
 
@@ -68,18 +69,10 @@ struct repo_reply { /* an admin command that waits */
 	struct admin_reply *reply;
 };
 
-struct repo_source { /* where it comes from, by the configuration */
-	struct download_tls tls;
-	char		   *root;
-	size_t		    root_len;
-	char		    urls[DOWNLOAD_URLS_MAX][2048];
-	size_t		    nurls; /* 0: this repository is not wanted */
-};
-
 struct repo {
 	struct fetch	       *f;
 	const char	       *space, *prefix;
-	struct repo_source	src;
+	struct source		src;
 
 	enum repo_step		step;
 	struct loop_timer      *timer;
@@ -106,11 +99,9 @@ struct repo {
 
 int  repo_init(struct repo *r, struct fetch *f, const char *space,
      const char *prefix, const struct repo_conf *conf);
-/* A reload: prepare all, which may fail, then apply all, which may not. */
-int  repo_prepare(struct repo *r, const struct repo_conf *conf,
-     struct repo_source **out);
-void repo_apply(struct repo *r, struct repo_source **take);
-void repo_source_free(struct repo_source **s);
+/* A reload, once all that may fail has been read; transfers go on, unless they
+ * are from what is no more to be asked. */
+void repo_apply(struct repo *r, struct source **take);
 void repo_check_expiry(struct repo *r);
 void repo_store_ready(struct repo *r);
 void repo_store_lost(struct repo *r);

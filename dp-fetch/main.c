@@ -146,16 +146,16 @@ on_reload(void *ctx)
 {
 	struct fetch	     *f = ctx;
 	const struct settings *s = worker_settings(f->worker);
-	struct repo_source   *src[REPOS] = { NULL };
+	struct source	     *src[REPOS] = { NULL };
 	struct downloads_conf dc;
 	int		      r;
 
-	if ((r = repo_prepare(&f->repos[0], &s->content, &src[0])) == 0 &&
-	    (r = repo_prepare(&f->repos[1], &s->site, &src[1])) == 0)
+	if ((r = source_read(f, "content", &s->content, &src[0])) == 0 &&
+	    (r = source_read(f, "site", &s->site, &src[1])) == 0)
 		r = read_conf(f, &dc); /* the last to fail: it takes effect */
 	if (r < 0) {
-		repo_source_free(&src[0]);
-		repo_source_free(&src[1]);
+		source_free(&src[0]);
+		source_free(&src[1]);
 		return r;
 	}
 	downloads_set(f->downloads, &dc);

@@ -7,6 +7,7 @@ dp-fetch_SRCS := \
 	dp-fetch/repo.c \
 	dp-fetch/sandbox.c \
 	dp-fetch/set.c \
+	dp-fetch/source.c \
 	dp-fetch/want.c
 dp-fetch_PKGS := libcurl
 dp-fetch_TESTS := check_fetch

@@ -29,8 +29,6 @@
 #define CHUNKS_MAX 4096U /* 245 MB: beyond any limit of common/tuf */
 #define NAMES_BYTES 48000U
 #define RETRY_MS   5000
-#define PEM_MAX	   (1U << 20)
-#define ROOT_MAX   (512U << 10)
 #define ROOTS_SUM  (8U << 20) /* beyond it, no older roots are fetched */
 
 struct preload {
@@ -668,7 +666,7 @@ ask_older_root(struct repo *r)
 		return false;
 	snprintf(name, sizeof(name), "%llu.root.json",
 	    (unsigned long long)next->version - 1);
-	return ask_metadata(r, name, ROOT_MAX, on_older_root) == 0;
+	return ask_metadata(r, name, SOURCE_ROOT_MAX, on_older_root) == 0;
 }
 
 static void
@@ -1002,137 +1000,24 @@ publish(struct repo *r)
 
 /* -- life -- */
 
-static int
-read_tls(struct repo *r, struct download_tls *t)
-{
-	struct worker *w = r->f->worker;
-	char	       key[64];
-	int	       e;
-
-	*t = (struct download_tls){ 0 };
-	snprintf(key, sizeof(key), "%s.ca", r->space);
-	e = worker_file_text(w, key, PEM_MAX, &t->ca, &t->ca_len);
-	if (e == -ENOENT && r->f->system_ca != NULL) {
-		t->ca_len = r->f->system_ca_len;
-		e = (t->ca = malloc(t->ca_len + 1)) == NULL ? -ENOMEM : 0;
-		if (e == 0)
-			memcpy(t->ca, r->f->system_ca, t->ca_len + 1);
-	} else if (e == -ENOENT)
-		e = 0;
-	if (e == 0) {
-		snprintf(key, sizeof(key), "%s.client-cert", r->space);
-		e = worker_file_text(w, key, PEM_MAX, &t->cert, &t->cert_len);
-	}
-	if (e == 0) {
-		snprintf(key, sizeof(key), "%s.client-key", r->space);
-		e = worker_file_text(w, key, PEM_MAX, &t->key, &t->key_len);
-		if (e == -ENOENT)
-			log_err("%s.client-cert is given without client-key",
-			    r->space);
-	} else if (e == -ENOENT)
-		e = 0;
-	return e;
-}
-
-static void
-free_tls(struct download_tls *t)
-{
-	free(t->ca);
-	free(t->cert);
-	free(t->key);
-	*t = (struct download_tls){ 0 };
-}
-
-static bool
-same_bytes(const char *a, size_t na, const char *b, size_t nb)
-{
-	return na == nb && (na == 0 || memcmp(a, b, na) == 0);
-}
-
-static bool
-same_source(const struct repo *r, const struct repo_source *n)
-{
-	const struct repo_source *s = &r->src;
-
-	if (s->nurls != n->nurls ||
-	    !same_bytes(s->root, s->root_len, n->root, n->root_len) ||
-	    !same_bytes(s->tls.ca, s->tls.ca_len, n->tls.ca, n->tls.ca_len) ||
-	    !same_bytes(s->tls.cert, s->tls.cert_len, n->tls.cert,
-		n->tls.cert_len) ||
-	    !same_bytes(s->tls.key, s->tls.key_len, n->tls.key, n->tls.key_len))
-		return false;
-	for (size_t i = 0; i < n->nurls; i++)
-		if (strcmp(s->urls[i], n->urls[i]) != 0)
-			return false;
-	return true;
-}
-
-void
-repo_source_free(struct repo_source **sp)
-{
-	struct repo_source *s = *sp;
-
-	if (s == NULL)
-		return;
-	free_tls(&s->tls);
-	free(s->root);
-	free(s);
-	*sp = NULL;
-}
-
-/* What the configuration says now; changes nothing yet. */
-int
-repo_prepare(struct repo *r, const struct repo_conf *conf,
-    struct repo_source **out)
-{
-	struct repo_source *s;
-	char		    key[64];
-	size_t		    pos = 0;
-	int		    e;
-
-	if ((*out = s = calloc(1, sizeof(*s))) == NULL)
-		return -ENOMEM;
-	if (conf->upstream[0] == '\0')
-		return 0;
-	snprintf(key, sizeof(key), "%s.root", r->space);
-	e = worker_file_text(r->f->worker, key, ROOT_MAX, &s->root,
-	    &s->root_len);
-	if (e < 0)
-		log_err("%s.root: %s: an upstream needs the first trusted "
-			"root.json",
-		    r->space, strerror(-e));
-	else if ((e = read_tls(r, &s->tls)) < 0)
-		log_err("%s: certificates: %s", r->space, strerror(-e));
-	while (s->nurls < DOWNLOAD_URLS_MAX &&
-	    conf_word(conf->upstream, &pos, s->urls[s->nurls],
-		sizeof(s->urls[0])))
-		s->nurls++;
-	if (e < 0)
-		repo_source_free(out);
-	return e;
-}
-
 /* Transfers go on, unless they are from what is no more to be asked. */
 void
-repo_apply(struct repo *r, struct repo_source **take)
+repo_apply(struct repo *r, struct source **take)
 {
-	struct repo_source old = r->src;
-	bool		   other_root;
+	struct source old = r->src;
+	bool	      other_root;
 
-	if (same_source(r, *take)) {
-		repo_source_free(take);
+	if (source_same(&old, *take)) {
+		source_free(take);
 		return;
 	}
-	other_root = !same_bytes(old.root, old.root_len, (*take)->root,
-	    (*take)->root_len);
+	other_root = !source_same_root(&old, *take);
 	if (r->step > REPO_IDLE)
 		refresh_failed(r, "the configuration has changed");
 	r->src = **take; /* before what borrows the old one begins again */
 	jobs_again(r->f, r);
-	free_tls(&old.tls);
-	free(old.root);
-	free(*take);
-	*take = NULL;
+	**take = old;
+	source_free(take);
 	if (other_root)
 		r->state_loaded = false;
 	if (r->src.nurls == 0)
@@ -1145,12 +1030,12 @@ int
 repo_init(struct repo *r, struct fetch *f, const char *space,
     const char *prefix, const struct repo_conf *conf)
 {
-	struct repo_source *src;
-	int		    e;
+	struct source *src;
+	int	       e;
 
 	*r = (struct repo){ .f = f, .space = space, .prefix = prefix };
 	if ((e = loop_timer_new(f->loop, on_timer, r, &r->timer)) == 0 &&
-	    (e = repo_prepare(r, conf, &src)) == 0)
+	    (e = source_read(f, space, conf, &src)) == 0)
 		repo_apply(r, &src);
 	return e;
 }
