@@ -34,6 +34,7 @@ struct child {
 
 struct hook_run {
 	struct hook_run *next;
+	bool		 checked; /* what it is for was just placed */
 	struct hash	 hash;
 	char		 path[KEEP_PATH_LEN], kind[64], version[128];
 };
@@ -45,6 +46,7 @@ struct agent {
 	struct loop	 *loop;
 	struct keep	 *keep;
 	struct ipc	 *keeper; /* channel to the network child */
+	struct request	 *requests; /* of the child, while a file is hashed */
 	struct child	  children[CHILDREN];
 	struct loop_timer *restart, *pinger;
 	uint64_t	  started_ms;
@@ -56,6 +58,7 @@ struct agent {
 	bool		  round_over;
 	/* hooks, one at a time */
 	struct hook_run	 *hooks, **hooks_tail;
+	struct keep_job	 *hook_check; /* of the first */
 	pid_t		  hook_pid;
 	int		  hook_fd; /* pidfd, -1: none runs */
 	int		  hooks_fd; /* directory of those that are due */
@@ -75,7 +78,8 @@ void children_hear(struct agent *a);
 void agent_maybe_end(struct agent *a); /* all is done and gone: ends the loop */
 
 /* keeper.c: what the network child may ask of the parent */
-int keeper_open(struct agent *a, int take_fd);
+int  keeper_open(struct agent *a, int take_fd);
+void keeper_close(struct agent *a); /* what it asked for is left */
 
 /* hook.c */
 int  hooks_init(struct agent *a);
@@ -87,7 +91,8 @@ int  hook_note(struct agent *a, const struct hash *h, const char *path,
 void hook_forget(struct agent *a, const char *path);
 void hooks_retry(struct agent *a); /* what is due and not under way */
 bool hooks_busy(const struct agent *a);
-void hooks_kill(struct agent *a);
+bool hook_runs(const struct agent *a);
+void hook_kill(struct agent *a, int signo);
 
 /* status.c: prints the last round; the exit status */
 int status_print(const struct agent_conf *c, bool json);

@@ -493,7 +493,7 @@ agent_maybe_end(struct agent *a)
 {
 	if ((!a->round_over && !a->stopping) || children_alive(a))
 		return;
-	if (hooks_busy(a) && !a->stopping)
+	if (a->stopping ? hook_runs(a) : hooks_busy(a))
 		return;
 	if (a->result == 0 && a->hooks_failed > 0)
 		a->result = 2;

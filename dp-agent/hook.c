@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 static void start_next(struct agent *a);
+static void drop_first(struct agent *a);
 
 static void
 child(const struct agent *a, const struct hook_run *h)
@@ -86,9 +87,7 @@ on_exit_of(void *ctx, int events)
 		    si.si_code == CLD_EXITED ? "exit status" : "signal",
 		    si.si_status);
 	}
-	if ((a->hooks = h->next) == NULL)
-		a->hooks_tail = &a->hooks;
-	free(h);
+	drop_first(a);
 	start_next(a);
 	agent_maybe_end(a);
 }
@@ -104,28 +103,77 @@ on_timeout(void *ctx)
 }
 
 static void
+drop_first(struct agent *a)
+{
+	struct hook_run *h = a->hooks;
+
+	if ((a->hooks = h->next) == NULL)
+		a->hooks_tail = &a->hooks;
+	free(h);
+}
+
+static void
+on_checked(void *ctx, int r)
+{
+	struct agent *a = ctx;
+
+	a->hook_check = NULL;
+	if (r == 1)
+		a->hooks->checked = true;
+	else { /* what it was for is not there */
+		hook_forget(a, a->hooks->path);
+		drop_first(a);
+	}
+	start_next(a);
+	agent_maybe_end(a);
+}
+
+static int
+run(struct agent *a, const struct hook_run *h)
+{
+	int r = 0;
+
+	if ((a->hook_pid = fork()) < 0)
+		return -errno;
+	if (a->hook_pid == 0)
+		child(a, h);
+	if ((a->hook_fd = pidfd_open(a->hook_pid, 0)) < 0)
+		r = -errno;
+	else if ((r = loop_io_new(a->loop, a->hook_fd, LOOP_READ, on_exit_of, a,
+		      &a->hook_watch)) < 0) {
+		close(a->hook_fd);
+		a->hook_fd = -1;
+	}
+	if (r < 0) { /* none runs that is not watched */
+		kill(a->hook_pid, SIGKILL);
+		waitpid(a->hook_pid, NULL, 0);
+		return r;
+	}
+	return loop_timer_set(a->hook_timer, a->conf.hook_timeout * 1000);
+}
+
+static void
 start_next(struct agent *a)
 {
 	struct hook_run *h;
+	int		 r;
 
-	while (a->hook_fd < 0 && (h = a->hooks) != NULL) {
-		a->hook_pid = fork();
-		if (a->hook_pid == 0)
-			child(a, h);
-		if (a->hook_pid > 0)
-			a->hook_fd = pidfd_open(a->hook_pid, 0);
-		if (a->hook_fd >= 0 &&
-		    loop_io_new(a->loop, a->hook_fd, LOOP_READ, on_exit_of, a,
-			&a->hook_watch) == 0) {
-			loop_timer_set(a->hook_timer,
-			    a->conf.hook_timeout * 1000);
-			return;
+	while (a->hook_fd < 0 && a->hook_check == NULL && !a->stopping &&
+	    (h = a->hooks) != NULL) {
+		if (a->conf.hook[0] == '\0') /* a reload: it stays due */
+			drop_first(a);
+		else if (!h->checked) {
+			r = keep_is(a->keep, h->path, &h->hash, on_checked, a,
+			    &a->hook_check);
+			if (r == -EINPROGRESS)
+				return;
+			hook_forget(a, h->path);
+			drop_first(a);
+		} else if ((r = run(a, h)) < 0) {
+			log_warn_err(r, "hook for %s: not run", h->path);
+			a->hooks_failed++;
+			drop_first(a);
 		}
-		log_warn_err(-errno, "hook for %s: not run", h->path);
-		a->hooks_failed++;
-		if ((a->hooks = h->next) == NULL)
-			a->hooks_tail = &a->hooks;
-		free(h);
 	}
 }
 
@@ -184,6 +232,35 @@ is_queued(const struct agent *a, const char *path)
 }
 
 static void
+queue(struct agent *a, const struct hash *hash, const char *path,
+    const char *kind, const char *version, bool checked)
+{
+	struct hook_run *h = calloc(1, sizeof(*h));
+
+	if (h == NULL) {
+		a->hooks_failed++;
+		log_warn("hook for %s: no memory", path);
+		return;
+	}
+	h->checked = checked;
+	h->hash = *hash;
+	snprintf(h->path, sizeof(h->path), "%s", path);
+	snprintf(h->kind, sizeof(h->kind), "%s", kind);
+	snprintf(h->version, sizeof(h->version), "%s", version);
+	*a->hooks_tail = h;
+	a->hooks_tail = &h->next;
+	start_next(a);
+}
+
+void
+hook_add(struct agent *a, const struct hash *hash, const char *path,
+    const char *kind, const char *version)
+{
+	if (a->conf.hook[0] != '\0')
+		queue(a, hash, path, kind, version, true);
+}
+
+static void
 retry(struct agent *a, const char *name)
 {
 	char	    buf[KEEP_PATH_LEN + 400], *line[4], *p = buf;
@@ -202,11 +279,10 @@ retry(struct agent *a, const char *name)
 		if (*p != '\0')
 			*p++ = '\0';
 	}
-	if (hash_from_hex(&h, line[0], strlen(line[0])) < 0 ||
-	    !keep_is(a->keep, line[1], &h))
-		unlinkat(a->hooks_fd, name, 0); /* what it was for is not there */
+	if (hash_from_hex(&h, line[0], strlen(line[0])) < 0)
+		unlinkat(a->hooks_fd, name, 0);
 	else if (!is_queued(a, line[1]))
-		hook_add(a, &h, line[1], line[2], line[3]);
+		queue(a, &h, line[1], line[2], line[3], false);
 }
 
 void
@@ -241,37 +317,21 @@ hooks_init(struct agent *a)
 	return loop_timer_new(a->loop, on_timeout, a, &a->hook_timer);
 }
 
-void
-hook_add(struct agent *a, const struct hash *hash, const char *path,
-    const char *kind, const char *version)
-{
-	struct hook_run *h;
-
-	if (a->conf.hook[0] == '\0')
-		return;
-	if ((h = calloc(1, sizeof(*h))) == NULL) {
-		a->hooks_failed++;
-		log_warn("hook for %s: no memory", path);
-		return;
-	}
-	h->hash = *hash;
-	snprintf(h->path, sizeof(h->path), "%s", path);
-	snprintf(h->kind, sizeof(h->kind), "%s", kind);
-	snprintf(h->version, sizeof(h->version), "%s", version);
-	*a->hooks_tail = h;
-	a->hooks_tail = &h->next;
-	start_next(a);
-}
-
 bool
 hooks_busy(const struct agent *a)
 {
 	return a->hooks != NULL;
 }
 
+bool
+hook_runs(const struct agent *a)
+{
+	return a->hook_fd >= 0;
+}
+
 void
-hooks_kill(struct agent *a)
+hook_kill(struct agent *a, int signo)
 {
 	if (a->hook_fd >= 0)
-		kill(-a->hook_pid, SIGTERM);
+		kill(-a->hook_pid, signo);
 }

@@ -5,6 +5,7 @@
 #include "dp-agent/keep.h"
 
 #include "common/log.h"
+#include "common/size.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -20,6 +21,7 @@
 #define PARTS	  ".dpoint"
 #define STATE_MAX (8 << 20) /* bytes of one kept file */
 #define SLICE	  (1 << 20)
+#define TURN	  (4 << 20) /* bytes hashed before the loop goes on */
 
 struct placed {
 	struct placed *next;
@@ -30,9 +32,27 @@ struct placed {
 	char	       path[];
 };
 
+enum job_what { JOB_HAS, JOB_IS, JOB_PLACE };
+
+struct keep_job { /* a file that is being hashed */
+	struct keep_job	 *next;
+	struct keep	 *k;
+	enum job_what	  what;
+	int		  fd;
+	off_t		  at;
+	struct stat	  st; /* before the first byte was read */
+	struct hash	  hash; /* as it should be */
+	struct hash_run	 *run;
+	keep_fn		  fn;
+	void		 *ctx;
+	char		  path[KEEP_PATH_LEN];
+};
+
 #define BUCKETS 4096
 
 struct keep {
+	struct loop_timer *turn;
+	struct keep_job	  *jobs, **jobs_tail; /* each a turn, in order */
 	int	       targets_fd, parts_fd, state_fd, tuf_fd;
 	FILE	      *list;
 	struct placed *placed[BUCKETS];
@@ -63,11 +83,13 @@ keep_path_is_good(const char *path)
 static bool
 key_is_good(const char *key)
 {
-	static const char ok[] = "abcdefghijklmnopqrstuvwxyz"
-				 "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._%-";
-	size_t		  n = strlen(key);
+	static const char *const keys[] = { "root", "timestamp", "snapshot",
+		"targets", "delegated", "status.json" };
 
-	return n > 0 && n <= 200 && key[0] != '.' && strspn(key, ok) == n;
+	for (size_t i = 0; i < COUNT(keys); i++)
+		if (strcmp(key, keys[i]) == 0)
+			return true;
+	return false;
 }
 
 /* Opens beneath dir, following no link anywhere. */
@@ -252,8 +274,12 @@ remember(struct keep *k, const char *path, const struct hash *h,
 	clearerr(k->list);
 }
 
+static void on_turn(void *ctx);
+static void job_free(struct keep_job *j);
+
 int
-keep_open(struct keep **out, const char *target_dir, const char *state_dir)
+keep_open(struct keep **out, struct loop *l, const char *target_dir,
+    const char *state_dir)
 {
 	struct keep *k = calloc(1, sizeof(*k));
 	int	     r;
@@ -262,9 +288,11 @@ keep_open(struct keep **out, const char *target_dir, const char *state_dir)
 	if (k == NULL)
 		return -ENOMEM;
 	k->targets_fd = k->parts_fd = k->state_fd = k->tuf_fd = -1;
+	k->jobs_tail = &k->jobs;
 	if ((k->buf = malloc(SLICE)) == NULL)
 		r = -ENOMEM;
-	else if ((r = make_dirs(target_dir, 0755, &k->targets_fd)) == 0 &&
+	else if ((r = loop_timer_new(l, on_turn, k, &k->turn)) == 0 &&
+	    (r = make_dirs(target_dir, 0755, &k->targets_fd)) == 0 &&
 	    (r = make_dir_at(k->targets_fd, PARTS, 0700, &k->parts_fd)) == 0 &&
 	    (r = make_dirs(state_dir, 0755, &k->state_fd)) == 0 &&
 	    (r = make_dir_at(k->state_fd, "tuf", 0755, &k->tuf_fd)) == 0)
@@ -280,11 +308,17 @@ keep_open(struct keep **out, const char *target_dir, const char *state_dir)
 void
 keep_close(struct keep **kp)
 {
-	struct keep   *k = *kp;
-	struct placed *p;
+	struct keep	*k = *kp;
+	struct keep_job *j;
+	struct placed	*p;
 
 	if (k == NULL)
 		return;
+	while ((j = k->jobs) != NULL) {
+		k->jobs = j->next;
+		job_free(j);
+	}
+	loop_timer_free(&k->turn);
 	for (size_t i = 0; i < BUCKETS; i++)
 		while ((p = k->placed[i]) != NULL) {
 			k->placed[i] = p->next;
@@ -305,75 +339,222 @@ keep_close(struct keep **kp)
 	*kp = NULL;
 }
 
+/* -- partial files by hash -- */
+
+static void
+part_name(const struct hash *h, const char *suffix, char out[HASH_HEX + 8])
+{
+	char hex[HASH_HEX];
+
+	hash_to_hex(h, hex);
+	snprintf(out, HASH_HEX + 8, "%s%s", hex, suffix);
+}
+
+static void
+part_unlink(struct keep *k, const struct hash *h)
+{
+	char name[HASH_HEX + 8];
+
+	part_name(h, "", name);
+	unlinkat(k->parts_fd, name, 0);
+	part_name(h, ".len", name);
+	unlinkat(k->parts_fd, name, 0);
+}
+
+/* -- hashing, a turn at a time -- */
+
+static int finish_place(struct keep_job *j);
+
+static void
+job_unlink(struct keep_job *j)
+{
+	struct keep	 *k = j->k;
+	struct keep_job **at = &k->jobs;
+
+	while (*at != j)
+		at = &(*at)->next;
+	if ((*at = j->next) == NULL)
+		k->jobs_tail = at;
+	j->next = NULL;
+}
+
+static void
+job_append(struct keep_job *j)
+{
+	*j->k->jobs_tail = j;
+	j->k->jobs_tail = &j->next;
+}
+
+static void
+job_free(struct keep_job *j)
+{
+	hash_run_free(&j->run);
+	close(j->fd); /* and the lease of one that is placed */
+	free(j);
+}
+
+void
+keep_cancel(struct keep_job **jp)
+{
+	if (*jp == NULL)
+		return;
+	job_unlink(*jp);
+	job_free(*jp);
+	*jp = NULL;
+}
+
+/* take_fd: a regular file. -EINPROGRESS, or why the job is none. */
+static int
+job_new(struct keep *k, enum job_what what, const char *path,
+    const struct hash *h, int take_fd, keep_fn fn, void *ctx,
+    struct keep_job **out)
+{
+	struct keep_job *j = calloc(1, sizeof(*j));
+	int		 r = j == NULL ? -ENOMEM : hash_run_new(&j->run);
+
+	if (r == 0 && fstat(take_fd, &j->st) < 0)
+		r = -errno;
+	if (r < 0) {
+		close(take_fd);
+		free(j);
+		return r;
+	}
+	j->k = k;
+	j->what = what;
+	j->fd = take_fd;
+	j->hash = *h;
+	j->fn = fn;
+	j->ctx = ctx;
+	snprintf(j->path, sizeof(j->path), "%s", path);
+	job_append(j);
+	loop_timer_set(k->turn, 0);
+	*out = j;
+	return -EINPROGRESS;
+}
+
+/* 1: there is more. 0: that was all. One that grows is not what it was. */
+static int
+hash_turn(struct keep_job *j)
+{
+	ssize_t n = 1;
+	int	r = 0;
+
+	for (int i = 0; i < TURN / SLICE && r == 0 && n > 0; i++) {
+		if ((n = pread(j->fd, j->k->buf, SLICE, j->at)) < 0)
+			return -errno;
+		r = hash_run_add(j->run, j->k->buf, (size_t)n);
+		j->at += n;
+	}
+	if (j->at > j->st.st_size)
+		return -EBADMSG;
+	return r < 0 ? r : n > 0;
+}
+
+static void
+job_over(struct keep_job *j, int r)
+{
+	struct hash got;
+	keep_fn	    fn = j->fn;
+	void	   *ctx = j->ctx;
+
+	if (r == 0 && (r = hash_run_end(j->run, &got)) == 0 &&
+	    !hash_eq(&got, &j->hash))
+		r = -EBADMSG;
+	if (j->what == JOB_PLACE) {
+		if (r == 0)
+			r = finish_place(j);
+		else if (r == -EBADMSG)
+			part_unlink(j->k, &j->hash);
+	} else {
+		if (r == 0 && j->what == JOB_HAS)
+			remember(j->k, j->path, &j->hash, &j->st);
+		r = r == 0;
+	}
+	job_free(j);
+	fn(ctx, r);
+}
+
+static void
+on_turn(void *ctx)
+{
+	struct keep	*k = ctx;
+	struct keep_job *j = k->jobs;
+	int		 r;
+
+	if (j == NULL)
+		return;
+	r = hash_turn(j);
+	job_unlink(j);
+	if (r > 0)
+		job_append(j); /* a small one need not wait for a large one */
+	if (k->jobs != NULL)
+		loop_timer_set(k->turn, 0);
+	if (r <= 0)
+		job_over(j, r);
+}
+
+/* Its name leads to the file that is being hashed: nobody may replace that. */
+static bool
+is_being_placed(const struct keep *k, const struct hash *h)
+{
+	for (const struct keep_job *j = k->jobs; j != NULL; j = j->next)
+		if (j->what == JOB_PLACE && hash_eq(&j->hash, h))
+			return true;
+	return false;
+}
+
 /* -- files -- */
 
+/* A regular file of ours, and what it is; or -ENOENT and such. */
 static int
-hash_file(struct keep *k, int fd, struct hash *out)
+open_placed(struct keep *k, const char *path, struct stat *st)
 {
-	struct hash_run *run;
-	off_t		 at = 0;
-	ssize_t		 n = 0;
-	int		 r = hash_run_new(&run);
+	int fd = keep_path_is_good(path)
+	    ? open_beneath(k->targets_fd, path, O_RDONLY | O_NONBLOCK, 0)
+	    : -EINVAL;
 
-	while (r == 0 && (n = pread(fd, k->buf, SLICE, at)) > 0) {
-		r = hash_run_add(run, k->buf, (size_t)n);
-		at += n;
+	if (fd >= 0 && (fstat(fd, st) < 0 || !S_ISREG(st->st_mode))) {
+		close(fd);
+		fd = -ENOENT;
 	}
-	if (r == 0 && n < 0)
-		r = -errno;
-	if (r == 0)
-		r = hash_run_end(run, out);
-	hash_run_free(&run);
-	return r;
+	return fd;
 }
 
 int
-keep_has(struct keep *k, const char *path, const struct hash *h, uint64_t size)
+keep_has(struct keep *k, const char *path, const struct hash *h, uint64_t size,
+    keep_fn fn, void *ctx, struct keep_job **job)
 {
 	struct placed *p = find(k, path);
-	struct hash    got;
 	struct stat    st;
-	int	       fd, right = 0;
+	int	       fd, r;
 
-	if (!keep_path_is_good(path))
-		return 0;
+	*job = NULL;
 	if (p != NULL) {
 		p->marked = true;
 		p->told = false;
 	}
-	fd = open_beneath(k->targets_fd, path, O_RDONLY | O_NONBLOCK, 0);
-	if (fd < 0)
+	if ((fd = open_placed(k, path, &st)) < 0)
 		return 0;
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
-	    (uint64_t)st.st_size == size) {
-		if (p != NULL && is_as_listed(p, &st))
-			right = hash_eq(&p->hash, h);
-		else if (hash_file(k, fd, &got) == 0 && hash_eq(&got, h)) {
-			remember(k, path, h, &st);
-			right = 1;
-		}
+	if ((uint64_t)st.st_size == size && !(p != NULL && is_as_listed(p, &st))) {
+		r = job_new(k, JOB_HAS, path, h, fd, fn, ctx, job);
+		return r == -EINPROGRESS ? r : 0;
 	}
 	close(fd);
-	return right;
+	return (uint64_t)st.st_size == size && hash_eq(&p->hash, h);
 }
 
-bool
-keep_is(struct keep *k, const char *path, const struct hash *h)
+int
+keep_is(struct keep *k, const char *path, const struct hash *h, keep_fn fn,
+    void *ctx, struct keep_job **job)
 {
-	struct hash got;
 	struct stat st;
-	bool	    right = false;
-	int	    fd;
+	int	    r, fd = open_placed(k, path, &st);
 
-	if (!keep_path_is_good(path))
-		return false;
-	fd = open_beneath(k->targets_fd, path, O_RDONLY | O_NONBLOCK, 0);
+	*job = NULL;
 	if (fd < 0)
-		return false;
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-		right = hash_file(k, fd, &got) == 0 && hash_eq(&got, h);
-	close(fd);
-	return right;
+		return 0;
+	r = job_new(k, JOB_IS, path, h, fd, fn, ctx, job);
+	return r == -EINPROGRESS ? r : 0;
 }
 
 void
@@ -390,15 +571,6 @@ keep_parts_clear(struct keep *k)
 			unlinkat(k->parts_fd, e->d_name, 0);
 	if (d != NULL)
 		closedir(d);
-}
-
-static void
-part_name(const struct hash *h, const char *suffix, char out[HASH_HEX + 8])
-{
-	char hex[HASH_HEX];
-
-	hash_to_hex(h, hex);
-	snprintf(out, HASH_HEX + 8, "%s%s", hex, suffix);
 }
 
 /* How many bytes of a partial file are certain, whatever happened. */
@@ -428,7 +600,9 @@ keep_part_open(struct keep *k, const struct hash *h, uint64_t size,
 	struct stat st = { 0 };
 	int	    r = 0;
 
-	*read_fd = -1;
+	*write_fd = *read_fd = -1;
+	if (is_being_placed(k, h))
+		return -EBUSY;
 	part_name(h, "", name);
 	*write_fd = openat(k->parts_fd, name,
 	    O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
@@ -481,12 +655,8 @@ keep_part_sync(struct keep *k, const struct hash *h, uint64_t durable)
 void
 keep_part_drop(struct keep *k, const struct hash *h)
 {
-	char name[HASH_HEX + 8];
-
-	part_name(h, "", name);
-	unlinkat(k->parts_fd, name, 0);
-	part_name(h, ".len", name);
-	unlinkat(k->parts_fd, name, 0);
+	if (!is_being_placed(k, h))
+		part_unlink(k, h);
 }
 
 /* The directory of path, made if need be; *last is the final part. */
@@ -526,45 +696,57 @@ open_parent(struct keep *k, const char *path, const char **last, int *out)
 	return r < 0 ? r : 0;
 }
 
-int
-keep_place(struct keep *k, const struct hash *h, const char *path)
+static int
+finish_place(struct keep_job *j)
 {
-	char	    name[HASH_HEX + 8];
-	const char *last = NULL;
-	struct hash got;
-	struct stat st;
-	int	    fd, dir = -1, r = 0;
+	struct keep *k = j->k;
+	char	     name[HASH_HEX + 8];
+	const char  *last = NULL;
+	struct stat  st;
+	int	     dir = -1, r = 0;
 
+	part_name(&j->hash, "", name);
+	if (fsync(j->fd) < 0)
+		r = -errno;
+	else if ((r = open_parent(k, j->path, &last, &dir)) == 0) {
+		if (renameat(k->parts_fd, name, dir, last) < 0 ||
+		    fsync(dir) < 0 || fstat(j->fd, &st) < 0)
+			r = -errno;
+		else
+			remember(k, j->path, &j->hash, &st);
+	}
+	if (dir >= 0)
+		close(dir);
+	if (r == 0) {
+		part_name(&j->hash, ".len", name);
+		unlinkat(k->parts_fd, name, 0);
+	}
+	return r;
+}
+
+int
+keep_place(struct keep *k, const struct hash *h, const char *path, keep_fn fn,
+    void *ctx, struct keep_job **job)
+{
+	char name[HASH_HEX + 8];
+	int  fd, r;
+
+	*job = NULL;
 	if (!keep_path_is_good(path))
 		return -EINVAL;
+	if (is_being_placed(k, h))
+		return -EBUSY;
 	part_name(h, "", name);
 	fd = openat(k->parts_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 	/* refused as long as anyone could still write */
-	if (fcntl(fd, F_SETLEASE, F_RDLCK) < 0)
+	if (fcntl(fd, F_SETLEASE, F_RDLCK) < 0) {
 		r = errno == EAGAIN ? -EBUSY : -errno;
-	if (r == 0 && (r = hash_file(k, fd, &got)) == 0 && !hash_eq(&got, h)) {
-		keep_part_drop(k, h);
-		r = -EBADMSG;
+		close(fd);
+		return r;
 	}
-	if (r == 0 && fsync(fd) < 0)
-		r = -errno;
-	if (r == 0 && (r = open_parent(k, path, &last, &dir)) == 0) {
-		if (renameat(k->parts_fd, name, dir, last) < 0 ||
-		    fsync(dir) < 0 || fstat(fd, &st) < 0)
-			r = -errno;
-		else
-			remember(k, path, h, &st);
-	}
-	close(fd); /* and the lease */
-	if (dir >= 0)
-		close(dir);
-	if (r == 0) {
-		part_name(h, ".len", name);
-		unlinkat(k->parts_fd, name, 0);
-	}
-	return r;
+	return job_new(k, JOB_PLACE, path, h, fd, fn, ctx, job);
 }
 
 void

@@ -13,8 +13,22 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#define REQUESTS_MAX 32 /* a child has 16 transfers at most */
+
+/* A question that is answered when a file has been hashed. */
+struct request {
+	struct request	*next;
+	struct agent	*a;
+	struct keep_job *job;
+	uint32_t	 id;
+	struct hash	 hash;
+	uint64_t	 size;
+	char		 path[KEEP_PATH_LEN], kind[64], version[128];
+};
 
 static void
 rd_hash(struct rd *r, struct hash *h)
@@ -72,32 +86,104 @@ answer_no(struct agent *a, uint32_t id, int r)
 	return ipc_send(a->keeper, MSG_STORE_NO, id, buf, w.len);
 }
 
+/* The request of this message, its path read by the caller. */
+static int
+request_new(struct agent *a, uint32_t id, struct request **out)
+{
+	struct request *q;
+	unsigned	n = 0;
+
+	for (q = a->requests; q != NULL; q = q->next)
+		n++;
+	if (n >= REQUESTS_MAX)
+		return -EBADMSG;
+	if ((*out = q = calloc(1, sizeof(*q))) == NULL)
+		return -ENOMEM;
+	q->a = a;
+	q->id = id;
+	q->next = a->requests;
+	a->requests = q;
+	return 0;
+}
+
+static void
+request_free(struct request *q)
+{
+	struct request **at = &q->a->requests;
+
+	while (*at != q)
+		at = &(*at)->next;
+	*at = q->next;
+	keep_cancel(&q->job);
+	free(q);
+}
+
+/* A child that does not take its answers is of no use. */
+static void
+answered(struct request *q, int r)
+{
+	struct agent *a = q->a;
+
+	request_free(q);
+	if (r < 0) {
+		log_warn_err(r, "network child: answer not sent, killed");
+		children_kill(a);
+	}
+}
+
+static int
+answer_open(struct request *q, bool is_here)
+{
+	struct agent *a = q->a;
+	uint8_t	      buf[8];
+	struct wr     w = wr_to(buf, sizeof(buf));
+	uint64_t      there;
+	int	      r, wfd, rfd;
+
+	if (is_here)
+		return ipc_send(a->keeper, MSG_TARGET_HERE, q->id, NULL, 0);
+	r = q->size > a->conf.max_object
+	    ? -EFBIG
+	    : keep_part_open(a->keep, &q->hash, q->size, &wfd, &rfd, &there);
+	if (r < 0)
+		return answer_no(a, q->id, r);
+	wr_u64(&w, there);
+	return ipc_send_fds(a->keeper, MSG_TARGET_PART, q->id, buf, w.len, wfd,
+	    rfd);
+}
+
+static void
+on_looked(void *ctx, int r)
+{
+	struct request *q = ctx;
+
+	q->job = NULL;
+	answered(q, answer_open(q, r == 1));
+}
+
 static int
 on_target_open(void *ctx, struct ipc_msg *m)
 {
-	struct agent *a = ctx;
-	struct hash   h = { 0 };
-	char	      path[KEEP_PATH_LEN];
-	uint8_t	      buf[8];
-	struct wr     w = wr_to(buf, sizeof(buf));
-	uint64_t      size, there;
-	int	      r, wfd, rfd;
+	struct agent   *a = ctx;
+	struct request *q;
+	int		r;
 
-	rd_hash(&m->rd, &h);
-	size = rd_u64(&m->rd);
-	rd_str(&m->rd, path, sizeof(path));
-	if (rd_done(&m->rd) < 0 || size > INT64_MAX)
-		return -EBADMSG;
-	if (!keep_path_is_good(path))
-		return answer_no(a, m->id, -EINVAL);
-	if (keep_has(a->keep, path, &h, size))
-		return ipc_send(a->keeper, MSG_TARGET_HERE, m->id, NULL, 0);
-	r = keep_part_open(a->keep, &h, size, &wfd, &rfd, &there);
-	if (r < 0)
-		return answer_no(a, m->id, r);
-	wr_u64(&w, there);
-	return ipc_send_fds(a->keeper, MSG_TARGET_PART, m->id, buf, w.len, wfd,
-	    rfd);
+	if ((r = request_new(a, m->id, &q)) < 0)
+		return r;
+	rd_hash(&m->rd, &q->hash);
+	q->size = rd_u64(&m->rd);
+	rd_str(&m->rd, q->path, sizeof(q->path));
+	if (rd_done(&m->rd) < 0 || q->size > INT64_MAX)
+		r = -EBADMSG;
+	else if (!keep_path_is_good(q->path))
+		r = answer_no(a, q->id, -EINVAL);
+	else if ((r = keep_has(a->keep, q->path, &q->hash, q->size, on_looked,
+		      q, &q->job)) == -EINPROGRESS)
+		return 0;
+	else
+		r = answer_open(q, r == 1);
+	request_free(q);
+	return r;
 }
 
 static int
@@ -124,32 +210,56 @@ hide_controls(char *s)
 }
 
 static int
+answer_done(struct request *q, int r)
+{
+	struct agent *a = q->a;
+
+	if (r < 0) {
+		hook_forget(a, q->path);
+		log_warn_err(r, "%s: not placed", q->path);
+		return answer_no(a, q->id, r);
+	}
+	log_info("%s: verified and placed", q->path);
+	hook_add(a, &q->hash, q->path, q->kind, q->version);
+	return ipc_send(a->keeper, MSG_STORE_OK, q->id, NULL, 0);
+}
+
+static void
+on_placed(void *ctx, int r)
+{
+	struct request *q = ctx;
+
+	q->job = NULL;
+	answered(q, answer_done(q, r));
+}
+
+static int
 on_target_done(void *ctx, struct ipc_msg *m)
 {
-	struct agent *a = ctx;
-	struct hash   h = { 0 };
-	char	      path[KEEP_PATH_LEN], kind[64], version[128];
-	int	      r;
+	struct agent   *a = ctx;
+	struct request *q;
+	int		r;
 
-	rd_hash(&m->rd, &h);
-	rd_str(&m->rd, path, sizeof(path));
-	rd_str(&m->rd, kind, sizeof(kind));
-	rd_str(&m->rd, version, sizeof(version));
+	if ((r = request_new(a, m->id, &q)) < 0)
+		return r;
+	rd_hash(&m->rd, &q->hash);
+	rd_str(&m->rd, q->path, sizeof(q->path));
+	rd_str(&m->rd, q->kind, sizeof(q->kind));
+	rd_str(&m->rd, q->version, sizeof(q->version));
+	hide_controls(q->kind);
+	hide_controls(q->version);
 	if (rd_done(&m->rd) < 0)
-		return -EBADMSG;
-	hide_controls(kind);
-	hide_controls(version);
-	if (!keep_path_is_good(path))
-		return answer_no(a, m->id, -EINVAL);
-	if ((r = hook_note(a, &h, path, kind, version)) < 0 ||
-	    (r = keep_place(a->keep, &h, path)) < 0) {
-		hook_forget(a, path);
-		log_warn_err(r, "%s: not placed", path);
-		return answer_no(a, m->id, r);
-	}
-	log_info("%s: verified and placed", path);
-	hook_add(a, &h, path, kind, version);
-	return ipc_send(a->keeper, MSG_STORE_OK, m->id, NULL, 0);
+		r = -EBADMSG;
+	else if (!keep_path_is_good(q->path))
+		r = answer_no(a, q->id, -EINVAL);
+	else if ((r = hook_note(a, &q->hash, q->path, q->kind, q->version)) == 0 &&
+	    (r = keep_place(a->keep, &q->hash, q->path, on_placed, q,
+		 &q->job)) == -EINPROGRESS)
+		return 0;
+	else
+		r = answer_done(q, r);
+	request_free(q);
+	return r;
 }
 
 static int
@@ -227,18 +337,31 @@ net_broken(void *ctx, struct ipc *c, int r)
 {
 	struct agent *a = ctx;
 
-	ipc_free(&c);
-	a->keeper = NULL;
+	(void)c;
+	keeper_close(a);
 	if (r == -ENOTCONN)
 		return; /* its end is noticed by its pidfd */
 	log_warn_err(r, "network child: bad message, killed");
 	children_kill(a);
 }
 
+void
+keeper_close(struct agent *a)
+{
+	struct request *q;
+
+	while ((q = a->requests) != NULL) {
+		a->requests = q->next;
+		keep_cancel(&q->job);
+		free(q);
+	}
+	ipc_free(&a->keeper);
+}
+
 int
 keeper_open(struct agent *a, int take_fd)
 {
-	ipc_free(&a->keeper);
+	keeper_close(a);
 	return ipc_new(a->loop, take_fd,
 	    (struct ipc_table){ from_net, COUNT(from_net) }, a, net_broken,
 	    1024, &a->keeper);

@@ -24,7 +24,7 @@
 #include <unistd.h>
 
 #define CONF_FILE_DEFAULT "/etc/dpoint/agent.conf"
-#define STOP_MS		  5000 /* from SIGTERM to SIGKILL of the children */
+#define STOP_MS		  5000 /* from SIGTERM to SIGKILL of who runs */
 #define ONCE_RETRY	  5    /* at most, seconds between rounds of --once */
 
 static void
@@ -192,7 +192,10 @@ prepare(struct agent *a, bool verify)
 	place_make_dir("agent.run-dir", a->conf.run_dir, 0755, 0);
 	snprintf(lock, sizeof(lock), "%s/agent.lock", a->conf.run_dir);
 	place_lock("agent.run-dir", lock, "dp-agent");
-	if ((r = keep_open(&a->keep, a->conf.target_dir, a->conf.state_dir)) < 0)
+	if ((r = loop_new(&a->loop)) < 0)
+		log_fatal(EXIT_TEMPORARY, "start: %s", strerror(-r));
+	if ((r = keep_open(&a->keep, a->loop, a->conf.target_dir,
+		 a->conf.state_dir)) < 0)
 		log_fatal(r == -ENOSPC ? EXIT_TEMPORARY : EXIT_OPERATOR,
 		    "%s or %s: %s", a->conf.target_dir, a->conf.state_dir,
 		    strerror(-r));
@@ -230,6 +233,7 @@ static void
 on_stop_timeout(void *ctx)
 {
 	children_kill(ctx);
+	hook_kill(ctx, SIGKILL);
 }
 
 static struct loop_timer *stop_timer;
@@ -247,7 +251,7 @@ on_signal(void *ctx, int signo)
 	a->stopping = true;
 	if (a->once && !a->round_over)
 		a->result = EXIT_TEMPORARY;
-	hooks_kill(a);
+	hook_kill(a, SIGTERM);
 	children_stop(a);
 	loop_timer_set(stop_timer, STOP_MS);
 	agent_maybe_end(a);
@@ -276,7 +280,7 @@ main(int argc, char *argv[])
 	static struct agent a;
 	struct args	    args = { 0 };
 	struct loop_signal *sig;
-	int		    r;
+	int		    r = 0;
 
 	log_init("dp-agent");
 	parse_args(&args, argc, argv);
@@ -285,7 +289,6 @@ main(int argc, char *argv[])
 	act(&args, &a);
 	prepare(&a, args.verify);
 	signal(SIGPIPE, SIG_IGN);
-	r = loop_new(&a.loop);
 	for (size_t i = 0; r == 0 && i < COUNT(signals); i++)
 		r = loop_signal_new(a.loop, signals[i], on_signal, &a, &sig);
 	if (r < 0 || (r = hooks_init(&a)) < 0 || (r = children_init(&a)) < 0 ||

@@ -12,10 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static char	    dir[] = "/tmp/dpoint-keep.XXXXXX";
 static char	    targets[200], state[200];
+static struct loop *loop;
 static struct keep *k;
 
 static void
@@ -23,9 +25,10 @@ setup(void)
 {
 	strcpy(dir + strlen(dir) - 6, "XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(dir));
+	ck_assert_int_eq(loop_new(&loop), 0);
 	snprintf(targets, sizeof(targets), "%s/deep/files", dir);
 	snprintf(state, sizeof(state), "%s/state", dir);
-	ck_assert_int_eq(keep_open(&k, targets, state), 0);
+	ck_assert_int_eq(keep_open(&k, loop, targets, state), 0);
 }
 
 static void
@@ -34,6 +37,7 @@ teardown(void)
 	char cmd[300];
 
 	keep_close(&k);
+	loop_free(&loop);
 	snprintf(cmd, sizeof(cmd), "rm -rf '%s'", dir);
 	ck_assert_int_eq(system(cmd), 0);
 }
@@ -66,13 +70,58 @@ fill(const struct hash *h, uint64_t size, const char *text, int *keep_open_fd)
 	return 0;
 }
 
+static void
+on_answer(void *ctx, int r)
+{
+	*(int *)ctx = r;
+	loop_stop(loop, 0);
+}
+
+/* As if nobody had to wait. */
+static int
+waited(int r, const int *answer)
+{
+	if (r != -EINPROGRESS)
+		return r;
+	loop_run(loop);
+	return *answer;
+}
+
+static int
+place(const struct hash *h, const char *path)
+{
+	struct keep_job *job;
+	int		 answer = 99;
+
+	return waited(keep_place(k, h, path, on_answer, &answer, &job), &answer);
+}
+
+static int
+has(const char *path, const struct hash *h, uint64_t size)
+{
+	struct keep_job *job;
+	int		 answer = 99;
+
+	return waited(keep_has(k, path, h, size, on_answer, &answer, &job),
+	    &answer);
+}
+
+static int
+is(const char *path, const struct hash *h)
+{
+	struct keep_job *job;
+	int		 answer = 99;
+
+	return waited(keep_is(k, path, h, on_answer, &answer, &job), &answer);
+}
+
 static int
 put(const char *path, const char *text)
 {
 	struct hash h = hash_text(text);
 
 	ck_assert_int_eq(fill(&h, strlen(text), text, NULL), 0);
-	return keep_place(k, &h, path);
+	return place(&h, path);
 }
 
 static void
@@ -94,6 +143,22 @@ holds(const char *path, const char *text)
 	n = read(fd, buf, sizeof(buf));
 	close(fd);
 	return n == (ssize_t)strlen(text) && memcmp(buf, text, (size_t)n) == 0;
+}
+
+#define BIG (1ULL << 30)
+
+/* A file of zeros, which costs no disk. */
+static void
+sparse(const char *path)
+{
+	char full[500];
+	int  fd;
+
+	in_targets(full, sizeof(full), path);
+	fd = open(full, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(ftruncate(fd, (off_t)BIG), 0);
+	close(fd);
 }
 
 static const struct {
@@ -123,17 +188,17 @@ START_TEST(places_and_knows)
 
 	ck_assert_int_eq(put("a/b/c.deb", "hello"), 0);
 	ck_assert(holds("a/b/c.deb", "hello"));
-	ck_assert_int_eq(keep_has(k, "a/b/c.deb", &h, 5), 1);
-	ck_assert_int_eq(keep_has(k, "a/b/c.deb", &other, 5), 0);
-	ck_assert_int_eq(keep_has(k, "a/b/c.deb", &h, 6), 0);
-	ck_assert_int_eq(keep_has(k, "a/b/d.deb", &h, 5), 0);
+	ck_assert_int_eq(has("a/b/c.deb", &h, 5), 1);
+	ck_assert_int_eq(has("a/b/c.deb", &other, 5), 0);
+	ck_assert_int_eq(has("a/b/c.deb", &h, 6), 0);
+	ck_assert_int_eq(has("a/b/d.deb", &h, 5), 0);
 	/* a new version takes the place of the old one */
 	ck_assert_int_eq(put("a/b/c.deb", "hallo"), 0);
-	ck_assert_int_eq(keep_has(k, "a/b/c.deb", &other, 5), 1);
+	ck_assert_int_eq(has("a/b/c.deb", &other, 5), 1);
 	/* and all of it is known after a restart */
 	keep_close(&k);
-	ck_assert_int_eq(keep_open(&k, targets, state), 0);
-	ck_assert_int_eq(keep_has(k, "a/b/c.deb", &other, 5), 1);
+	ck_assert_int_eq(keep_open(&k, loop, targets, state), 0);
+	ck_assert_int_eq(has("a/b/c.deb", &other, 5), 1);
 }
 END_TEST
 
@@ -149,9 +214,9 @@ START_TEST(notices_a_change)
 	fd = open(full, O_WRONLY | O_CLOEXEC);
 	ck_assert_int_eq(pwrite(fd, "j", 1, 0), 1);
 	close(fd);
-	ck_assert_int_eq(keep_has(k, "c", &h, 5), 0);
+	ck_assert_int_eq(has("c", &h, 5), 0);
 	ck_assert_int_eq(unlink(full), 0);
-	ck_assert_int_eq(keep_has(k, "c", &h, 5), 0);
+	ck_assert_int_eq(has("c", &h, 5), 0);
 }
 END_TEST
 
@@ -160,10 +225,139 @@ START_TEST(wrong_bytes)
 	struct hash h = hash_text("hello");
 
 	ck_assert_int_eq(fill(&h, 5, "hallo", NULL), 0);
-	ck_assert_int_eq(keep_place(k, &h, "c"), -EBADMSG);
+	ck_assert_int_eq(place(&h, "c"), -EBADMSG);
 	ck_assert(!holds("c", "hallo"));
 	/* the wrong bytes are gone, not gone on after */
 	ck_assert_int_eq(put("c", "hello"), 0);
+}
+END_TEST
+
+START_TEST(unlisted_files_are_hashed)
+{
+	struct hash h = hash_text("hello");
+	char	    full[500];
+	FILE	   *f;
+
+	in_targets(full, sizeof(full), "c");
+	f = fopen(full, "we");
+	fputs("hello", f);
+	fclose(f);
+	ck_assert_int_eq(is("c", &h), 1);
+	ck_assert_int_eq(has("c", &h, 5), 1);
+	h.b[0] ^= 1;
+	ck_assert_int_eq(is("c", &h), 0);
+	ck_assert_int_eq(is("d", &h), 0);
+	ck_assert_int_eq(is("../secret", &h), 0);
+	keep_doubt(k);
+	ck_assert_int_eq(has("c", &h, 5), 0);
+}
+END_TEST
+
+static uint64_t ticked_ms, worst_ms;
+static unsigned ticks;
+
+static uint64_t
+clock_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static void
+on_tick(void *ctx)
+{
+	uint64_t now = clock_ms();
+
+	if (now - ticked_ms > worst_ms)
+		worst_ms = now - ticked_ms;
+	ticked_ms = now;
+	ticks++;
+	loop_timer_set(*(struct loop_timer **)ctx, 1);
+}
+
+START_TEST(the_loop_goes_on_while_a_large_file_is_hashed)
+{
+	struct hash	   h = hash_text("hello"), small = h;
+	struct keep_job	  *job, *other;
+	struct loop_timer *t;
+	int		   big = 99, little = 99;
+	uint64_t	   began = clock_ms();
+
+	sparse("big");
+	ck_assert_int_eq(fill(&small, 5, "hello", NULL), 0);
+	ck_assert_int_eq(loop_timer_new(loop, on_tick, &t, &t), 0);
+	ticked_ms = clock_ms();
+	worst_ms = ticks = 0;
+	loop_timer_set(t, 1);
+	ck_assert_int_eq(keep_has(k, "big", &h, BIG, on_answer, &big, &job),
+	    -EINPROGRESS);
+	/* a small one behind it does not wait for it */
+	ck_assert_int_eq(keep_place(k, &small, "c", on_answer, &little, &other),
+	    -EINPROGRESS);
+	loop_run(loop);
+	ck_assert_int_eq(little, 0);
+	ck_assert_int_eq(big, 99);
+	loop_run(loop);
+	ck_assert_int_eq(big, 0);
+	loop_timer_free(&t);
+	printf("1 GiB hashed in %llu ms, %u turns for others, the longest wait "
+	       "%llu ms\n",
+	    (unsigned long long)(clock_ms() - began), ticks,
+	    (unsigned long long)worst_ms);
+	ck_assert_uint_ge(ticks, 20); /* it was 1, after all of it */
+}
+END_TEST
+
+START_TEST(a_job_may_be_left)
+{
+	struct hash	 h = hash_text("hello");
+	struct keep_job *job;
+	int		 answer = 99;
+
+	sparse("big");
+	ck_assert_int_eq(keep_has(k, "big", &h, BIG, on_answer, &answer, &job),
+	    -EINPROGRESS);
+	keep_cancel(&job);
+	ck_assert_ptr_null(job);
+	keep_cancel(&job);
+	ck_assert_int_eq(put("c", "hello"), 0); /* runs the loop */
+	ck_assert_int_eq(answer, 99);
+	ck_assert_int_eq(keep_has(k, "big", &h, BIG, on_answer, &answer, &job),
+	    -EINPROGRESS); /* teardown closes it under way */
+}
+END_TEST
+
+START_TEST(what_is_being_placed_is_left_alone)
+{
+	struct hash	 h = hash_text("hello");
+	struct keep_job *job, *other;
+	uint64_t	 there;
+	int		 wfd, rfd, answer = 99;
+
+	ck_assert_int_eq(fill(&h, 5, "hello", NULL), 0);
+	ck_assert_int_eq(keep_place(k, &h, "c", on_answer, &answer, &job),
+	    -EINPROGRESS);
+	/* nobody gets to write to it, or puts another in its place */
+	ck_assert_int_eq(keep_part_open(k, &h, 5, &wfd, &rfd, &there), -EBUSY);
+	ck_assert_int_eq(wfd, -1);
+	keep_part_drop(k, &h);
+	ck_assert_int_eq(keep_place(k, &h, "d", on_answer, &answer, &other),
+	    -EBUSY);
+	ck_assert_ptr_null(other);
+	loop_run(loop);
+	ck_assert_int_eq(answer, 0);
+	ck_assert(holds("c", "hello"));
+	/* one that was left can be gone on with */
+	ck_assert_int_eq(fill(&h, 5, "hello", NULL), 0);
+	ck_assert_int_eq(keep_place(k, &h, "d", on_answer, &answer, &job),
+	    -EINPROGRESS);
+	keep_cancel(&job);
+	ck_assert_int_eq(keep_part_open(k, &h, 5, &wfd, &rfd, &there), 0);
+	close(wfd);
+	close(rfd);
+	ck_assert_int_eq(place(&h, "d"), 0);
 }
 END_TEST
 
@@ -173,10 +367,10 @@ START_TEST(writer_still_there)
 	int	    fd;
 
 	ck_assert_int_eq(fill(&h, 5, "hello", &fd), 0);
-	ck_assert_int_eq(keep_place(k, &h, "c"), -EBUSY);
+	ck_assert_int_eq(place(&h, "c"), -EBUSY);
 	ck_assert(!holds("c", "hello"));
 	close(fd);
-	ck_assert_int_eq(keep_place(k, &h, "c"), 0);
+	ck_assert_int_eq(place(&h, "c"), 0);
 }
 END_TEST
 
@@ -190,7 +384,7 @@ START_TEST(goes_on_after_what_is_durable)
 	ck_assert_int_eq(fill(&h, 5, "hel", NULL), 0);
 	keep_part_sync(k, &h, 2);
 	keep_close(&k);
-	ck_assert_int_eq(keep_open(&k, targets, state), 0);
+	ck_assert_int_eq(keep_open(&k, loop, targets, state), 0);
 	ck_assert_int_eq(keep_part_open(k, &h, 5, &wfd, &rfd, &there), 0);
 	ck_assert_uint_eq(there, 2);
 	/* what came out of order before it was durable is kept */
@@ -226,7 +420,7 @@ START_TEST(links_lead_nowhere)
 	/* a link where a file is to be is no file of ours, and is replaced */
 	in_targets(full, sizeof(full), "c");
 	ck_assert_int_eq(symlink(secret, full), 0);
-	ck_assert_int_eq(keep_has(k, "c", &h, 5), 0);
+	ck_assert_int_eq(has("c", &h, 5), 0);
 	ck_assert_int_eq(put("c", "hallo"), 0);
 	ck_assert_int_eq(lstat(full, &st), 0);
 	ck_assert(S_ISREG(st.st_mode));
@@ -238,7 +432,7 @@ START_TEST(links_lead_nowhere)
 	/* a fifo does not hold us up */
 	in_targets(full, sizeof(full), "e");
 	ck_assert_int_eq(mkfifo(full, 0600), 0);
-	ck_assert_int_eq(keep_has(k, "e", &h, 5), 0);
+	ck_assert_int_eq(has("e", &h, 5), 0);
 	f = fopen(secret, "re");
 	ck_assert_int_eq(fgetc(f), 'h');
 	ck_assert_int_eq(fgetc(f), 'e');
@@ -263,7 +457,7 @@ START_TEST(what_left_the_set)
 	ck_assert_int_eq(put("stay", "hello"), 0);
 	ck_assert_int_eq(put("go", "hello"), 0);
 	keep_marks_clear(k);
-	ck_assert_int_eq(keep_has(k, "stay", &h, 5), 1);
+	ck_assert_int_eq(has("stay", &h, 5), 1);
 	keep_unmarked(k, false, tell, (void *)"go");
 	ck_assert_uint_eq(told, 1);
 	ck_assert(holds("go", "hello"));
@@ -279,7 +473,7 @@ END_TEST
 START_TEST(state_by_key)
 {
 	static const char *const bad[] = { "", ".", "..", "../x", "a/b", ".x",
-		"a b", "a\n" };
+		"a b", "a\n", "roots.json", "status.json.new" };
 	char	   path[300], buf[8];
 	int	   fd;
 
@@ -290,10 +484,10 @@ START_TEST(state_by_key)
 		ck_assert_int_eq(keep_state_put(k, bad[i], fd), -EINVAL);
 		ck_assert_int_eq(keep_state_open(k, bad[i]), -EINVAL);
 	}
-	ck_assert_int_eq(keep_state_open(k, "root.json"), -ENOENT);
-	ck_assert_int_eq(keep_state_put(k, "root.json", fd), 0);
+	ck_assert_int_eq(keep_state_open(k, "timestamp"), -ENOENT);
+	ck_assert_int_eq(keep_state_put(k, "timestamp", fd), 0);
 	close(fd);
-	ck_assert_int_ge(fd = keep_state_open(k, "root.json"), 0);
+	ck_assert_int_ge(fd = keep_state_open(k, "timestamp"), 0);
 	ck_assert_int_eq(read(fd, buf, sizeof(buf)), 3);
 	ck_assert(memcmp(buf, "one", 3) == 0);
 	close(fd);
@@ -310,11 +504,16 @@ main(void)
 
 	if (hash_setup() < 0)
 		return EXIT_FAILURE;
+	tcase_set_timeout(t, 60);
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_loop_test(t, names, 0, sizeof(paths) / sizeof(*paths));
 	tcase_add_test(t, places_and_knows);
 	tcase_add_test(t, notices_a_change);
 	tcase_add_test(t, wrong_bytes);
+	tcase_add_test(t, unlisted_files_are_hashed);
+	tcase_add_test(t, the_loop_goes_on_while_a_large_file_is_hashed);
+	tcase_add_test(t, a_job_may_be_left);
+	tcase_add_test(t, what_is_being_placed_is_left_alone);
 	tcase_add_test(t, writer_still_there);
 	tcase_add_test(t, goes_on_after_what_is_durable);
 	tcase_add_test(t, links_lead_nowhere);
