@@ -91,11 +91,15 @@ enum msg_type {
 				 *		keep; no reply		      */
 
 	MSG_NAMES_BEGIN	 = 80, /* -> store	str space; drops a draft of it	      */
-	MSG_NAMES_ADD	 = 81, /* -> store	{ hash, u64 size, u8 pinned, str name }
+	MSG_NAMES_ADD	 = 81, /* -> store	{ hash, u64 size, u8 flags, str name }
 				*			repeated; no reply	      */
 	MSG_NAMES_COMMIT = 82, /* -> store	str space: whole draft, at once      */
 	MSG_SNAPSHOT	 = 83, /* -> all	str space, u64 generation: visible   */
 	MSG_EVICTED	 = 84, /* -> all	hash				      */
+	MSG_NAMES_LIST	 = 85, /* -> store	hash from, str space: from is zero, or
+				*		as the last page gave it	      */
+	MSG_NAMES	 = 86, /* -> asker	hash from, u8 more, { hash, u64 size,
+				*		u8 flags, str name } repeated	      */
 
 	MSG_TABLE_GET	 = 88, /* -> store	str key				      */
 	MSG_TABLE_VALUE	 = 89, /* -> asker	... bytes			      */
@@ -143,6 +147,12 @@ enum worker_state {
 enum spaces {
 	SPACES_CONTENT = 1,
 	SPACES_SITE = 2,
+};
+
+/* MSG_NAMES_ADD, MSG_NAMES: bits of a name's flags */
+enum name_flags {
+	NAME_PINNED = 1, /* not to be evicted */
+	NAME_URGENT = 2, /* metadata, policy, task: every device wants it soon */
 };
 
 /* MSG_PARTIAL_OPEN priorities, most urgent first */

@@ -50,6 +50,7 @@ static const struct ipc_handler handlers[] = {
 	{ MSG_ABSENT,	     0, 41, 41,	     on_answer },
 	{ MSG_UNKNOWN,	     0, 0,  0,	     on_answer },
 	{ MSG_TABLE_VALUE,   0, 0,  MSG_MAX, on_answer },
+	{ MSG_NAMES,	     0, 33, MSG_MAX, on_answer },
 	{ MSG_HAVE_BITS,     0, 0,  MSG_MAX, on_answer },
 	{ MSG_SNAPSHOT,	     0, 10, 40,	     on_snapshot },
 	{ MSG_EVICTED,	     0, 32, 32,	     on_evicted },
@@ -109,6 +110,12 @@ parse(struct ipc_msg *m, struct store_answer *a, char *text, size_t size)
 		a->r = a->r == 0 ? -EIO : -a->r;
 		rd_str(&m->rd, text, size);
 		a->text = text;
+		break;
+	case MSG_NAMES:
+		get_hash(&m->rd, &a->hash);
+		a->more = rd_u8(&m->rd) != 0;
+		a->len = m->rd.left;
+		a->bytes = rd_bytes(&m->rd, a->len);
 		break;
 	case MSG_TABLE_VALUE:
 	case MSG_HAVE_BITS:
@@ -443,7 +450,8 @@ store_names_add(struct store_client *c, const struct store_name *names, size_t n
 		}
 		wr_bytes(&w, names[i].hash.b, HASH_LEN);
 		wr_u64(&w, names[i].size);
-		wr_u8(&w, names[i].pinned);
+		wr_u8(&w, (uint8_t)((names[i].pinned ? NAME_PINNED : 0) |
+				  (names[i].urgent ? NAME_URGENT : 0)));
 		wr_str(&w, names[i].name);
 	}
 	return r == 0 && w.len > 0 ? tell(c, MSG_NAMES_ADD, &w) : r;
@@ -454,6 +462,35 @@ store_names_commit(struct store_client *c, const char *space, store_fn fn,
     void *ctx)
 {
 	return ask_str(c, MSG_NAMES_COMMIT, space, fn, ctx);
+}
+
+int
+store_names_list(struct store_client *c, const char *space,
+    const struct hash *from, store_fn fn, void *ctx)
+{
+	uint8_t	  buf[HASH_LEN + 2 + STORE_SPACE_MAX];
+	struct wr w = wr_to(buf, sizeof(buf));
+
+	wr_bytes(&w, from->b, HASH_LEN);
+	wr_str(&w, space);
+	return ask(c, MSG_NAMES_LIST, &w, fn, ctx);
+}
+
+int
+store_names_row(struct rd *rows, struct store_name *n, char *name)
+{
+	uint8_t flags;
+
+	if (rows->left == 0)
+		return rd_done(rows);
+	get_hash(rows, &n->hash);
+	n->size = rd_u64(rows);
+	flags = rd_u8(rows);
+	n->pinned = (flags & NAME_PINNED) != 0;
+	n->urgent = (flags & NAME_URGENT) != 0;
+	rd_str(rows, name, STORE_NAME_MAX + 1);
+	n->name = name;
+	return rows->err < 0 ? rows->err : 1;
 }
 
 int

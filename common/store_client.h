@@ -27,6 +27,7 @@
 #include "common/hash.h"
 #include "common/loop.h"
 #include "common/msg.h"
+#include "common/rd.h"
 
 #include <stdbool.h>
 
@@ -49,8 +50,10 @@ struct store_answer {
 	uint64_t       durable;	 /* bytes of the partial file to go on after */
 	int	       fd;	 /* read-only; -1: none */
 	int	       write_fd; /* of a partial file; -1: none */
-	const uint8_t *bytes;	 /* table value; or 0 and 1 of store_have */
+	const uint8_t *bytes;	 /* table value; 0 and 1 of store_have; rows of
+				  * store_names_list */
 	size_t	       len;
+	bool	       more;	 /* of store_names_list: not the last page */
 };
 typedef void (*store_fn)(void *ctx, const struct store_answer *a);
 
@@ -58,7 +61,7 @@ struct store_name {
 	const char *name;
 	struct hash hash;
 	uint64_t    size;
-	bool	    pinned;
+	bool	    pinned, urgent; /* as enum name_flags */
 };
 
 struct store_client_ops { /* each may be NULL */
@@ -124,6 +127,18 @@ int store_names_add(struct store_client *c, const struct store_name *names,
     size_t n);
 int store_names_commit(struct store_client *c, const char *space, store_fn fn,
     void *ctx);
+
+/*
+ * One page of a space's names, in an order of the store's own: from is all zero
+ * at first, then hash of the last answer. For the multicast sender only. The
+ * rows are read with store_names_row. A snapshot that comes between two pages
+ * mixes them: begin anew then.
+ */
+int store_names_list(struct store_client *c, const char *space,
+    const struct hash *from, store_fn fn, void *ctx);
+/* 1: a row, name[STORE_NAME_MAX + 1] filled and n->name its address; 0: the
+ * end; -EBADMSG. */
+int store_names_row(struct rd *rows, struct store_name *n, char *name);
 
 /* This role's own table. put with len 0 deletes; get of an absent key is
  * -ENOENT. The value is in force, and on disk, when put is answered. */

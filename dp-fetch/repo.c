@@ -971,11 +971,13 @@ on_begun(void *ctx, const struct store_answer *a)
 	for (size_t i = 0; e == 0 && i < s->nfiles; i++)
 		e = add_name(r, list, &n, &bytes,
 		    (struct store_name){ s->files[i].name, s->files[i].hash,
-			s->files[i].len, true });
+			s->files[i].len, true, true });
 	for (size_t i = 0; e == 0 && i < s->ntargets; i++)
 		e = add_name(r, list, &n, &bytes,
 		    (struct store_name){ s->targets[i].name, s->targets[i].hash,
-			s->targets[i].size, s->targets[i].in_scope });
+			s->targets[i].size, s->targets[i].in_scope,
+			s->targets[i].in_scope &&
+			    s->targets[i].prio == PRIO_POLICY });
 	if (e == 0 && n > 0)
 		e = store_names_add(r->f->store, list, n);
 	free(list);

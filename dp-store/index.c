@@ -216,9 +216,13 @@ partial_parse(struct rd r, struct partial *p)
 static int
 named_parse(struct rd r, struct named *n, char *name, size_t size)
 {
+	uint8_t flags;
+
 	get_hash(&r, &n->hash);
 	n->size = rd_u64(&r);
-	n->pinned = rd_u8(&r) != 0;
+	flags = rd_u8(&r);
+	n->pinned = (flags & NAME_PINNED) != 0;
+	n->urgent = (flags & NAME_URGENT) != 0;
 	rd_str(&r, name, size);
 	return row_done(&r);
 }
@@ -403,7 +407,8 @@ name_put(struct index *ix, MDB_txn *t, enum space s, const struct draft_name *d)
 		r = 0;
 	wr_bytes(&w, d->to.hash.b, HASH_LEN);
 	wr_u64(&w, d->to.size);
-	wr_u8(&w, d->to.pinned);
+	wr_u8(&w, (uint8_t)((d->to.pinned ? NAME_PINNED : 0) |
+			  (d->to.urgent ? NAME_URGENT : 0)));
 	wr_str(&w, d->name);
 	if (r == 0)
 		r = w.err;

@@ -48,7 +48,7 @@ struct refs {
 struct named {
 	struct hash hash;
 	uint64_t    size;
-	bool	    pinned;
+	bool	    pinned, urgent;
 };
 struct partial {
 	uint64_t size, durable;

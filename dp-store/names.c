@@ -54,12 +54,15 @@ names_parse(struct draft *d, const void *payload, size_t len)
 	char		  name[INDEX_NAME_MAX + 1];
 	struct draft_name e;
 	const uint8_t	 *h;
+	uint8_t		  flags;
 	int		  rc;
 
 	do {
 		h = rd_bytes(&r, HASH_LEN);
 		e.to.size = rd_u64(&r);
-		e.to.pinned = rd_u8(&r) != 0;
+		flags = rd_u8(&r);
+		e.to.pinned = (flags & NAME_PINNED) != 0;
+		e.to.urgent = (flags & NAME_URGENT) != 0;
 		rd_str(&r, name, sizeof(name));
 		if (r.err < 0 || h == NULL || !name_ok(name))
 			return -EBADMSG;

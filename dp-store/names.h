@@ -25,7 +25,7 @@ struct draft {
  */
 bool name_ok(const char *name);
 
-/* payload := { hash[32] size:u64 pinned:u8 name:str } repeated, not empty */
+/* payload := { hash[32] size:u64 flags:u8 name:str } repeated, not empty */
 int  names_parse(struct draft *d, const void *payload, size_t len);
 void names_fini(struct draft *d);
 

@@ -33,10 +33,14 @@ static int on_names_commit(void *ctx, struct ipc_msg *m);
 static int on_table_get(void *ctx, struct ipc_msg *m);
 static int on_table_put(void *ctx, struct ipc_msg *m);
 static int on_have(void *ctx, struct ipc_msg *m);
+static int on_names_list(void *ctx, struct ipc_msg *m);
 
-/* Readers come first in the table: everybody has these. */
+/* First what the multicast sender alone may ask, then what everybody may, then
+ * what is the fetcher's. */
 static const struct ipc_handler from_peer[] = {
 	/* type		      nfds min max   fn */
+	{ MSG_NAMES_LIST,	0, 35, 50, on_names_list },
+#define LISTER_HANDLERS 1
 	{ MSG_LOOKUP_NAME,	0, 3,  2 + INDEX_NAME_MAX, on_lookup_name },
 	{ MSG_LOOKUP_HASH,	0, 32, 32, on_lookup_hash },
 	{ MSG_HAVE,		0, 32, HAVE_MAX * HASH_LEN, on_have },
@@ -413,6 +417,56 @@ on_names_commit(void *ctx, struct ipc_msg *m)
 	return 0;
 }
 
+struct page {
+	uint8_t	  buf[MSG_MAX_PAYLOAD];
+	struct wr w;
+};
+
+static int
+page_row(void *ctx, const char *name, const struct named *n)
+{
+	struct page *p = ctx;
+
+	wr_bytes(&p->w, n->hash.b, HASH_LEN);
+	wr_u64(&p->w, n->size);
+	wr_u8(&p->w, (uint8_t)((n->pinned ? NAME_PINNED : 0) |
+			     (n->urgent ? NAME_URGENT : 0)));
+	wr_str(&p->w, name);
+	/* room for the longest row yet, or the page is full */
+	return p->w.size - p->w.len >= HASH_LEN + 9 + 2 + INDEX_NAME_MAX ? 0 : 1;
+}
+
+static int
+on_names_list(void *ctx, struct ipc_msg *m)
+{
+	static struct page page;
+	struct peer	  *p = ctx;
+	struct MDB_txn	  *t = NULL;
+	struct hash	   from;
+	enum space	   space;
+	int		   r;
+
+	get_hash(m, &from);
+	if ((r = get_space(m, &space)) == -EBADMSG)
+		return r;
+	page.w = wr_to(page.buf, sizeof(page.buf));
+	wr_bytes(&page.w, from.b, HASH_LEN); /* both are set at the end */
+	wr_u8(&page.w, 0);
+	if (r == 0)
+		r = index_read(p->store->index, &t);
+	if (r == 0)
+		r = index_each_name(p->store->index, t, space, &from, page_row,
+		    &page);
+	index_end(p->store->index, &t);
+	if (r < 0) {
+		answer_no(p, p->turn, m->id, r, "names cannot be listed");
+		return 0;
+	}
+	memcpy(page.buf, from.b, HASH_LEN);
+	page.buf[HASH_LEN] = r == 1;
+	return ipc_send(p->ipc, MSG_NAMES, m->id, page.buf, page.w.len);
+}
+
 /* -- tables -- */
 
 static int
@@ -492,12 +546,17 @@ peer_take(void *store, enum peer_role role, int take_fd)
 {
 	struct store   *s = store;
 	struct peer    *p = &s->peers[role];
-	struct ipc_table table = { from_peer,
-		role == PEER_FETCH ? COUNT(from_peer) : READER_HANDLERS };
+	struct ipc_table table = { from_peer + LISTER_HANDLERS,
+		READER_HANDLERS };
 	struct MDB_txn *t = NULL;
 	uint64_t	generation;
 	int		r;
 
+	if (role == PEER_FETCH)
+		table.n = COUNT(from_peer) - LISTER_HANDLERS;
+	if (role == PEER_MCAST)
+		table = (struct ipc_table){ from_peer,
+			LISTER_HANDLERS + READER_HANDLERS };
 	if (p->ipc != NULL)
 		peer_broken(p, p->ipc, -ENOTCONN);
 	p->store = s;

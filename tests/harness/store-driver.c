@@ -221,11 +221,11 @@ put_small(const char *text, struct hash *h)
 
 static void
 add_name(struct wr *w, const char *name, const struct hash *h, uint64_t n,
-    bool pinned)
+    uint8_t flags)
 {
 	wr_bytes(w, h->b, HASH_LEN);
 	wr_u64(w, n);
-	wr_u8(w, pinned);
+	wr_u8(w, flags);
 	wr_str(w, name);
 }
 
@@ -238,13 +238,49 @@ commit_names(const char *stamp, const struct hash *small)
 	wr_str(&w, "content");
 	do_ask("begin", PEER_FETCH, MSG_NAMES_BEGIN, buf, w.len, MSG_STORE_OK);
 	w = wr_to(buf, sizeof(buf));
-	add_name(&w, "repo/targets/big", &want, size, false);
-	add_name(&w, "repo/metadata/timestamp.json", small, strlen(stamp), true);
+	add_name(&w, "repo/targets/big", &want, size, 0);
+	add_name(&w, "repo/metadata/timestamp.json", small, strlen(stamp),
+	    NAME_PINNED | NAME_URGENT);
 	if (tell(u.peer[PEER_FETCH], MSG_NAMES_ADD, buf, w.len) < 0)
 		gone("names");
 	w = wr_to(buf, sizeof(buf));
 	wr_str(&w, "content");
 	do_ask("commit", PEER_FETCH, MSG_NAMES_COMMIT, buf, w.len, MSG_STORE_OK);
+}
+
+/* All names, on the channel of the one who may ask: as they were given. */
+static void
+list_names(const char *stamp)
+{
+	uint8_t	  buf[64] = { 0 };
+	struct wr w = wr_to(buf, sizeof(buf));
+	struct rd r;
+	char	  name[256];
+	uint64_t  bytes;
+	uint8_t	  flags;
+	int	  n = 0;
+
+	w.len = HASH_LEN; /* from the beginning */
+	wr_str(&w, "content");
+	do_ask("names", PEER_MCAST, MSG_NAMES_LIST, buf, w.len, MSG_NAMES);
+	r = rd_from(a.bytes, a.len);
+	(void)rd_bytes(&r, HASH_LEN);
+	if (rd_u8(&r) != 0)
+		errx(1, "names: two are more than a page?");
+	for (; r.left > 0; n++) {
+		bool is_big;
+
+		(void)rd_bytes(&r, HASH_LEN);
+		bytes = rd_u64(&r);
+		flags = rd_u8(&r);
+		rd_str(&r, name, sizeof(name));
+		is_big = strcmp(name, "repo/targets/big") == 0;
+		if (bytes != (is_big ? size : strlen(stamp)) ||
+		    flags != (is_big ? 0 : NAME_PINNED | NAME_URGENT))
+			errx(1, "names: %s is not as it was given", name);
+	}
+	if (rd_done(&r) < 0 || n != 2)
+		errx(1, "names: %d, expected 2", n);
 }
 
 /* By name, on the channel of one who may only read: all of the right bytes. */
@@ -293,7 +329,23 @@ job(void)
 		wrong("table");
 	look_up("repo/targets/big", &want);
 	look_up("repo/metadata/timestamp.json", &small);
+	list_names(stamp);
 	puts("job: done");
+}
+
+/* What only the multicast sender may ask, from one who may not: the channel
+ * ends. The last command of a run. */
+static void
+trespass(void)
+{
+	uint8_t	  buf[64] = { 0 };
+	struct wr w = wr_to(buf, sizeof(buf));
+
+	w.len = HASH_LEN;
+	wr_str(&w, "content");
+	if (ask(u.peer[PEER_SERVE], MSG_NAMES_LIST, buf, w.len, &a) !=
+	    -ENOTCONN)
+		errx(1, "names: listed for one who may only read");
 }
 
 static void
@@ -503,7 +555,7 @@ static void
 start(const char *program, const char *dir, const char *extra)
 {
 	static const enum peer_role roles[] = { PEER_CONTROL, PEER_FETCH,
-		PEER_SERVE, PEER_NONE };
+		PEER_SERVE, PEER_MCAST, PEER_NONE };
 	char config[2048];
 	int  status;
 
@@ -546,6 +598,8 @@ main(int argc, char *argv[])
 			i += 3;
 		} else if (strcmp(argv[i], "job") == 0)
 			job();
+		else if (strcmp(argv[i], "trespass") == 0)
+			trespass();
 		else if (strcmp(argv[i], "open-close") == 0)
 			open_close();
 		else if (strcmp(argv[i], "bench") == 0 && i + 1 < argc)

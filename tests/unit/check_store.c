@@ -113,10 +113,10 @@ START_TEST(names_are_replaced_whole_and_references_follow)
 {
 	const struct hash a = hash_text("a"), b = hash_text("b");
 	char		  x[] = "repo/x", y[] = "repo/y";
-	const struct draft_name one[] = { { { a, 1, true }, x },
-		{ { a, 1, false }, y } };
-	const struct draft_name two[] = { { { b, 2, false }, y },
-		{ { a, 1, true }, y } };
+	const struct draft_name one[] = { { { a, 1, true, false }, x },
+		{ { a, 1, false, false }, y } };
+	const struct draft_name two[] = { { { b, 2, false, false }, y },
+		{ { a, 1, true, false }, y } };
 	struct MDB_txn *t;
 	struct named	n;
 	struct refs	f;
@@ -167,7 +167,7 @@ START_TEST(names_are_walked_in_pages_each_once)
 
 	for (int i = 0; i < 100; i++) {
 		snprintf(text[i], sizeof(text[i]), "n/%d", i);
-		of[i] = (struct draft_name){ { hash_text("a"), 1, false },
+		of[i] = (struct draft_name){ { hash_text("a"), 1, false, false },
 			text[i] };
 	}
 	replace(SPACE_CONTENT, of, 100);
@@ -293,7 +293,7 @@ START_TEST(the_least_recently_used_goes_first_and_pinned_never)
 	struct hash	  pinned = put("aaaa"), old = put("bbbb"),
 		    older = put("cccc"), young = put("dddd");
 	char		  name[] = "pinned";
-	const struct draft_name of = { { pinned, 4, true }, name };
+	const struct draft_name of = { { pinned, 4, true, false }, name };
 	struct hashes	  gone = { 0 };
 
 	age(&pinned, 1);
