@@ -83,7 +83,7 @@ keep_path_is_good(const char *path)
 static bool
 key_is_good(const char *key)
 {
-	static const char *const keys[] = { "root", "timestamp", "snapshot",
+	static const char *const keys[] = { "roots", "timestamp", "snapshot",
 		"targets", "delegated", "status.json" };
 
 	for (size_t i = 0; i < COUNT(keys); i++)

@@ -19,7 +19,7 @@
 #include "dp-agent/conf.h"
 
 #define PARALLEL_MAX 16
-#define ROLES 4 /* top-level roles */
+#define KEPT_ROLES 3 /* timestamp, snapshot, targets */
 
 struct source {
 	char	 url[1024];
@@ -75,7 +75,8 @@ struct net {
 	unsigned	    rounds_failed;
 
 	/* refresh */
-	struct kept	 kept[ROLES];
+	struct kept	 kept[KEPT_ROLES];
+	struct state	 roots;	    /* every version since the configured one */
 	struct state	 delegated; /* the other roles, as far as there is room */
 	bool		 delegated_changed;
 	unsigned	 kept_left; /* answers of the parent that are due */
@@ -84,7 +85,7 @@ struct net {
 	struct download *download;
 	size_t		 source;
 	unsigned	 tried;
-	bool		 all_roles, without_kept;
+	bool		 all_roles;
 	int64_t		 refreshed; /* time of the last one that worked */
 	char		 error[600];
 	json_t		*metadata;  /* rows of the status */
@@ -112,6 +113,7 @@ void kept_ask(struct net *n);
 int  kept_on_file(struct net *n, struct ipc_msg *m);
 int  kept_on_none(struct net *n);
 int  kept_local(struct net *n, struct tuf *t);	      /* gives it all of it */
+const struct saved *kept_root(const struct net *n, int64_t version); /* or NULL */
 int  kept_save(void *arg, const struct tuf_file *f); /* for a struct tuf_conf */
 /* A refresh is over; whole: what is in force now, or NULL when it failed. */
 void kept_settle(struct net *n, struct tuf *whole);

@@ -15,13 +15,16 @@
 #include <string.h>
 #include <time.h>
 
+#define ROTATIONS_MAX 256 /* new roots in one refresh */
+
 static void step(struct net *n);
 static void next_source(struct net *n);
 
 static int
 begin(struct net *n)
 {
-	struct tuf_conf c = { .now = time(NULL), .save = kept_save, .arg = n };
+	struct tuf_conf c = { .now = time(NULL), .save = kept_save, .arg = n,
+		.max_rotations = ROTATIONS_MAX + (unsigned)n->roots.n };
 	int		r;
 
 	tuf_free(&n->tuf);
@@ -29,6 +32,24 @@ begin(struct net *n)
 	if ((r = tuf_new(&n->tuf, &c)) < 0)
 		return r;
 	return kept_local(n, n->tuf);
+}
+
+/* 1: the next root was kept; or that was no good, and all begins again without.
+ * 0: it was not. */
+static int
+follow_kept(struct net *n)
+{
+	const struct saved *s;
+
+	if (strcmp(n->want.role, "root") != 0 ||
+	    (s = kept_root(n, tuf_version(n->tuf, "root") + 1)) == NULL)
+		return 0;
+	if (tuf_give(n->tuf, s->bytes, s->len) == 0)
+		return 1;
+	log_warn("kept roots: %s; followed again from the configured one",
+	    tuf_error(n->tuf));
+	state_fini(&n->roots);
+	return begin(n) < 0 ? -ENOMEM : 1;
 }
 
 static void
@@ -119,44 +140,38 @@ verified(struct net *n)
 }
 
 static void
-step(struct net *n)
-{
-	char why[600];
-	int  r = tuf_next(n->tuf, &n->want);
-
-	if (r == 0 && !n->all_roles) {
-		n->all_roles = true;
-		tuf_load_all(n->tuf);
-		r = tuf_next(n->tuf, &n->want);
-	}
-	if (r == 1) {
-		if ((r = ask(n)) < 0)
-			give_up_source(n, strerror(-r));
-		return;
-	}
-	if (r == 0) {
-		verified(n);
-		return;
-	}
-	snprintf(why, sizeof(why), "%s", tuf_error(n->tuf));
-	if ((r == -EBADMSG || r == -EACCES) && !n->without_kept &&
-	    n->kept[0].bytes != NULL && tuf_version(n->tuf, "root") == 0) {
-		log_warn("kept root.json: %s; begins with the configured one",
-		    why);
-		n->without_kept = true;
-		n->tried = 0;
-		next_source(n);
-		return;
-	}
-	give_up_source(n, why);
-}
-
-static void
 failed(struct net *n)
 {
 	kept_settle(n, NULL); /* what came is not fetched again */
 	tuf_free(&n->tuf);
 	net_refreshed(n, false);
+}
+
+static void
+step(struct net *n)
+{
+	char why[600];
+	int  r, k = 1;
+
+	do {
+		r = tuf_next(n->tuf, &n->want);
+		if (r == 0 && !n->all_roles) {
+			n->all_roles = true;
+			tuf_load_all(n->tuf);
+			r = tuf_next(n->tuf, &n->want);
+		}
+	} while (r == 1 && (k = follow_kept(n)) == 1);
+	if (k < 0) {
+		snprintf(n->error, sizeof(n->error), "metadata: %s",
+		    strerror(-k));
+		failed(n);
+	} else if (r == 0)
+		verified(n);
+	else if (r < 0) {
+		snprintf(why, sizeof(why), "%s", tuf_error(n->tuf));
+		give_up_source(n, why);
+	} else if ((r = ask(n)) < 0)
+		give_up_source(n, strerror(-r));
 }
 
 static void

@@ -473,7 +473,7 @@ END_TEST
 START_TEST(state_by_key)
 {
 	static const char *const bad[] = { "", ".", "..", "../x", "a/b", ".x",
-		"a b", "a\n", "roots.json", "status.json.new" };
+		"a b", "a\n", "root.json", "status.json.new" };
 	char	   path[300], buf[8];
 	int	   fd;
 
