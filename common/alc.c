@@ -74,8 +74,8 @@ read_extension(struct alc_head *h, uint8_t type, struct rd e, uint8_t codepoint,
     unsigned *had)
 {
 	const uint8_t *p;
-	unsigned bit;
-	uint32_t v;
+	unsigned       bit;
+	uint32_t       v;
 
 	switch (type) {
 	case EXT_FTI:
@@ -117,10 +117,10 @@ read_extensions(
 {
 	*had = 0;
 	while (r.left > 0) {
-		uint8_t type = rd_u8(&r);
-		size_t n = 3;
+		uint8_t	       type = rd_u8(&r);
+		size_t	       n = 3;
 		const uint8_t *p;
-		int rc;
+		int	       rc;
 
 		if (type < 128) {
 			size_t words = rd_u8(&r);
@@ -142,11 +142,11 @@ int
 alc_parse(struct alc_head *h, const void *buf, size_t len, size_t *head_len)
 {
 	struct rd r = rd_from(buf, len);
-	unsigned had, need;
-	uint16_t bits = rd_u16(&r);
-	size_t words = rd_u8(&r);
-	uint8_t codepoint = rd_u8(&r);
-	int rc;
+	unsigned  had, need;
+	uint16_t  bits = rd_u16(&r);
+	size_t	  words = rd_u8(&r);
+	uint8_t	  codepoint = rd_u8(&r);
+	int	  rc;
 
 	if ((bits & ~(LCT_CLOSE_SESSION | LCT_CLOSE_OBJECT)) != LCT_FIXED ||
 	    words < LCT_WORDS)
@@ -165,7 +165,7 @@ alc_parse(struct alc_head *h, const void *buf, size_t len, size_t *head_len)
 
 	had = 0;
 	if (words > LCT_WORDS) {
-		size_t n = 4 * (words - LCT_WORDS);
+		size_t	       n = 4 * (words - LCT_WORDS);
 		const uint8_t *p = rd_bytes(&r, n);
 
 		if (p == NULL)
@@ -220,7 +220,7 @@ int
 alc_build(const struct alc_head *h, void *buf, size_t size, size_t *head_len)
 {
 	struct wr w = wr_to(buf, size);
-	unsigned words = LCT_WORDS, bits = LCT_FIXED;
+	unsigned  words = LCT_WORDS, bits = LCT_FIXED;
 
 	if (!may_build(h))
 		return -EINVAL;

@@ -3,15 +3,16 @@
  * payload ID (RFC 5445), a payload; and the cutting of an object into blocks
  * (RFC 5052, section 9.1).
  *
- * Shape:   this is one profile of these RFCs. LCT: version 1, C=0, S=0, O=0,
- * H=1, so 32 bits of congestion control information, 16 of TSI, 16 of TOI. TOI
- * 0 is the FDT (RFC 6726): codepoint 0, Compact No-Code, always with EXT_FDT
- * and EXT_FTI. Every other TOI is an object: codepoint 129, Small Block
- * Systematic, FEC instance 0, whose code is RFC 5510's over GF(2^8). The
- * codepoint is the FEC encoding ID. The counter numbers the packets of a
- * session and begins at 1. Its low 32 bits stand where congestion control
- * information would. In secure mode the next 24 stand in an extension of ours;
- * the session ends before the upper 8 are needed. In open mode it ends at 2^32.
+ * Shape:   this is one profile of these RFCs. LCT: version 1, C=0, S=0, O=0, H=1,
+ *          so 32 bits of congestion control information, 16 of TSI, 16 of TOI.
+ *          TOI 0 is the FDT (RFC 6726): codepoint 0, Compact No-Code, always
+ *          with EXT_FDT and EXT_FTI. Every other TOI is an object: codepoint 129,
+ *          Small Block Systematic, FEC instance 0, whose code is RFC 5510's over
+ *          GF(2^8). The codepoint is the FEC encoding ID.
+ *          The counter numbers the packets of a session and begins at 1. Its low
+ *          32 bits stand where congestion control information would. In secure
+ *          mode the next 24 stand in an extension of ours; the session ends
+ *          before the upper 8 are needed. In open mode it ends at 2^32.
  *          A secure FDT packet also says from which generation of the group's
  *          secret and which salt the session's key comes (mcast_seal.h).
  *          The table of fields is in docs/design.md, "Multicast on the wire".
@@ -64,16 +65,16 @@ struct alc_fti {
 };
 
 struct alc_head {
-	uint64_t counter;
-	uint16_t tsi, toi;
-	uint8_t flags;	     /* enum alc_flag */
-	uint32_t sbn;	     /* number of the block */
-	uint16_t sbl;	     /* its source symbols; 0 for TOI 0 */
-	uint16_t esi;	     /* number of the symbol within the block */
-	uint32_t fdt;	     /* TOI 0: FDT instance ID, 20 bits */
-	struct alc_fti fti;  /* TOI 0: of the FDT itself */
-	uint16_t generation; /* ALC_SALT */
-	uint8_t salt[MCAST_SALT_LEN]; /* ALC_SALT */
+	uint64_t       counter;
+	uint16_t       tsi, toi;
+	uint8_t	       flags;	   /* enum alc_flag */
+	uint32_t       sbn;	   /* number of the block */
+	uint16_t       sbl;	   /* its source symbols; 0 for TOI 0 */
+	uint16_t       esi;	   /* number of the symbol within the block */
+	uint32_t       fdt;	   /* TOI 0: FDT instance ID, 20 bits */
+	struct alc_fti fti;	   /* TOI 0: of the FDT itself */
+	uint16_t       generation; /* ALC_SALT */
+	uint8_t	       salt[MCAST_SALT_LEN]; /* ALC_SALT */
 };
 
 /* Reads a packet's header. The payload, never empty, begins head_len bytes into

@@ -28,12 +28,12 @@
 #define NTP_ERA 2208988800u /* seconds from 1900 to 1970 */
 
 struct reader {
-	XML_Parser xml;
+	XML_Parser  xml;
 	struct fdt *f;
-	uint64_t max_length;
-	size_t room;
-	unsigned depth;
-	int err; /* the first, with its why */
+	uint64_t    max_length;
+	size_t	    room;
+	unsigned    depth;
+	int	    err; /* the first, with its why */
 	const char *why;
 };
 
@@ -71,7 +71,7 @@ number(const XML_Char **atts, const char *name, uint64_t min, uint64_t max,
     uint64_t *out)
 {
 	const char *s = attribute(atts, name);
-	uint64_t v = 0;
+	uint64_t    v = 0;
 
 	if (s == NULL || *s == '\0')
 		return false;
@@ -88,7 +88,7 @@ static void
 on_instance(struct reader *r, const XML_Char **atts)
 {
 	const char *complete = attribute(atts, "Complete");
-	uint64_t v;
+	uint64_t    v;
 
 	if (!number(atts, "Expires", 0, UINT32_MAX, &v)) {
 		refuse(r, -EBADMSG, "no Expires, or out of range");
@@ -179,7 +179,7 @@ read_file(struct reader *r, struct fdt_file *f, const XML_Char **atts)
 	const char *name = attribute(atts, "Content-Location");
 	const char *hex = attribute(atts, NS_DP SEP "sha256");
 	const char *kind = attribute(atts, NS_DP SEP "kind");
-	uint64_t v;
+	uint64_t    v;
 
 	if (!number(atts, "TOI", 1, UINT16_MAX, &v))
 		return "no TOI, or out of range";
@@ -215,7 +215,7 @@ on_file(struct reader *r, const XML_Char **atts)
 		return;
 	}
 	if (f->n == r->room) {
-		size_t room = r->room == 0 ? 4 : 2 * r->room;
+		size_t		 room = r->room == 0 ? 4 : 2 * r->room;
 		struct fdt_file *more =
 		    reallocarray(f->file, room, sizeof(*more));
 
@@ -330,7 +330,7 @@ static int
 write_file(FILE *out, const struct fdt *f, const struct fdt_file *file)
 {
 	const struct alc_fti *t = &file->fti;
-	char hex[HASH_HEX];
+	char		      hex[HASH_HEX];
 
 	if (file->toi == ALC_TOI_FDT || toi_is_twice(f, file->toi) ||
 	    !name_ok(file->name) || !kind_ok(file->kind) || !fti_ok(t))
@@ -358,7 +358,7 @@ int
 fdt_build(const struct fdt *f, char **xml, size_t *len)
 {
 	FILE *out;
-	int r = 0;
+	int   r = 0;
 
 	*xml = NULL;
 	if (f->n == 0 || f->n > FDT_FILES_MAX)
@@ -428,8 +428,8 @@ fdt_gather(
     struct fdt_gather *g, const struct alc_head *h, const void *p, size_t n)
 {
 	uint64_t bit = UINT64_C(1) << h->esi % 64;
-	size_t at = (size_t)h->esi * h->fti.symbol;
-	int r;
+	size_t	 at = (size_t)h->esi * h->fti.symbol;
+	int	 r;
 
 	if (!g->is_begun || g->instance != h->fdt) {
 		if ((r = begin(g, h)) < 0)

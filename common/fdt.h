@@ -36,17 +36,17 @@
 #define FDT_KIND_MAX  32   /* likewise; letters, digits, "-" */
 
 struct fdt_file {
-	char *name; /* plain: "repo/targets/a.deb", "sha256/<hex>" */
-	char kind[FDT_KIND_MAX]; /* of the target, or "" */
-	struct hash hash;
+	char	      *name; /* plain: "repo/targets/a.deb", "sha256/<hex>" */
+	char	       kind[FDT_KIND_MAX]; /* of the target, or "" */
+	struct hash    hash;
 	struct alc_fti fti;
-	uint16_t toi; /* not 0 */
+	uint16_t       toi; /* not 0 */
 };
 
 struct fdt {
-	uint32_t expires;
-	bool is_complete; /* no other File will come */
-	size_t n;	  /* 1 to FDT_FILES_MAX */
+	uint32_t	 expires;
+	bool		 is_complete; /* no other File will come */
+	size_t		 n;	      /* 1 to FDT_FILES_MAX */
 	struct fdt_file *file;
 };
 
@@ -54,12 +54,12 @@ struct fdt {
 int fdt_build(const struct fdt *f, char **xml, size_t *len);
 
 /* max_length: the longest object one of the files may be. */
-int fdt_parse(struct fdt *f, const void *xml, size_t len, uint64_t max_length,
-    const char **why);
+int  fdt_parse(struct fdt *f, const void *xml, size_t len, uint64_t max_length,
+     const char **why);
 void fdt_fini(struct fdt *f);
 
 uint32_t fdt_expires(int64_t unix_seconds);
-bool fdt_expired(const struct fdt *f, int64_t unix_seconds);
+bool	 fdt_expired(const struct fdt *f, int64_t unix_seconds);
 
 /*
  * An FDT put together from its packets, which come in any order and again and
@@ -73,7 +73,7 @@ struct fdt_gather {
 	uint64_t had[4]; /* symbols, by number */
 	uint32_t instance, len;
 	uint16_t symbol, left; /* left: symbols */
-	bool is_begun;
+	bool	 is_begun;
 };
 int fdt_gather(
     struct fdt_gather *g, const struct alc_head *h, const void *p, size_t n);

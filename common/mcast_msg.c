@@ -86,7 +86,7 @@ open_body(struct rd *r, struct mcast_sealer *s, uint64_t counter,
     const void *buf, size_t len, size_t max, uint8_t body[BODY_MAX])
 {
 	size_t head = len - r->left, tag = s != NULL ? MCAST_TAG_LEN : 0;
-	int rc;
+	int    rc;
 
 	if (r->left < tag || r->left - tag > max)
 		return -EBADMSG;
@@ -124,7 +124,7 @@ mcast_notice_write(const struct mcast_notice *n, struct mcast_sealer *s,
     void *buf, size_t size, size_t *len)
 {
 	struct wr w = wr_to(buf, size);
-	size_t head;
+	size_t	  head;
 
 	if (n->n > MCAST_NOTICE_BLOCKS || (n->flags & ~NOTICE_FLAGS) != 0 ||
 	    n->counter == 0 || (n->generation == 0) != (s == NULL))
@@ -155,8 +155,8 @@ mcast_notice_read(
     struct mcast_notice *n, struct mcast_sealer *s, const void *buf, size_t len)
 {
 	struct rd r = rd_from(buf, len);
-	uint8_t body[BODY_MAX];
-	int rc;
+	uint8_t	  body[BODY_MAX];
+	int	  rc;
 
 	if ((rc = notice_head(&r, &n->tsi, &n->generation, &n->counter)) < 0)
 		return rc;
@@ -190,7 +190,7 @@ mcast_report_write(const struct mcast_report *r, struct mcast_sealer *s,
     void *buf, size_t size, size_t *len)
 {
 	struct wr w = wr_to(buf, size);
-	size_t head;
+	size_t	  head;
 
 	if (r->n > MCAST_REPORT_BLOCKS || (r->flags & ~REPORT_FLAGS) != 0 ||
 	    r->counter == 0)
@@ -221,8 +221,8 @@ mcast_report_read(struct mcast_report *out, struct mcast_sealer *s,
     const void *buf, size_t len)
 {
 	struct rd r = rd_from(buf, len);
-	uint8_t body[BODY_MAX];
-	int rc;
+	uint8_t	  body[BODY_MAX];
+	int	  rc;
 
 	if ((rc = report_head(&r, &out->tsi, &out->agent, &out->counter)) < 0)
 		return rc;

@@ -10,15 +10,17 @@
  *   report: "DPR1" u16 tsi, u32 agent, u64 counter | body
  *     body: u8 flags, u32 echo, u16 held_ms, u32 seen, u32 received,
  *           u32 expected, u32 complete, { u32 sbn, u8 deficit }...
- * Entries run to the end of the body. Secure: the body is sealed under the
- * head, the tag behind it. A notice of generation 0 is an open session's:
- * clear, without a tag. Reports are always sealed, in open mode too.
+ * Entries run to the end of the body. Secure: the body is sealed under the head,
+ * the tag behind it. A notice of generation 0 is an open session's: clear,
+ * without a tag. Reports are always sealed, in open mode too.
  *
- * Shape:   a struct holds all of a message; unused entries are left as they
- * are. Units:   integers are big-endian. Errors:  reading: -EBADMSG, the struct
- * then unspecified. Writing: -EMSGSIZE, or -EINVAL when n, flags or an entry is
- * out of range. And those of mcast_seal.h. Checking counters (replay) is the
- * caller's: peek, look at the window, read, mark. SPDX-License-Identifier: ISC
+ * Shape:   a struct holds all of a message; unused entries are left as they are.
+ * Units:   integers are big-endian.
+ * Errors:  reading: -EBADMSG, the struct then unspecified. Writing: -EMSGSIZE,
+ *          or -EINVAL when n, flags or an entry is out of range. And those of
+ *          mcast_seal.h. Checking counters (replay) is the caller's: peek, look
+ *          at the window, read, mark.
+ * SPDX-License-Identifier: ISC
  */
 #ifndef COMMON_MCAST_MSG_H
 #define COMMON_MCAST_MSG_H
@@ -36,8 +38,8 @@ enum mcast_report_flag { MCAST_DONE = 1, MCAST_LEAVING = 2 };
 struct mcast_notice {
 	uint16_t tsi, generation; /* 0: open */
 	uint64_t counter;	  /* of the session's packets */
-	uint8_t flags;
-	uint8_t proactive;   /* parity symbols sent with a first pass now */
+	uint8_t	 flags;
+	uint8_t	 proactive;  /* parity symbols sent with a first pass now */
 	uint16_t backoff_ms; /* window for reports */
 	uint32_t time;	     /* the sender's, ms; comes back as echo */
 	uint32_t frontier;   /* blocks below had their first pass */
@@ -45,8 +47,8 @@ struct mcast_notice {
 	uint16_t n;	     /* entries, at most MCAST_NOTICE_BLOCKS */
 	struct mcast_notice_block {
 		uint32_t sbn;
-		uint16_t sent; /* ESIs below have been sent: to 255 */
-		uint8_t heard; /* largest deficit heard and not sent yet */
+		uint16_t sent;	/* ESIs below have been sent: to 255 */
+		uint8_t	 heard; /* largest deficit heard and not sent yet */
 	} block[MCAST_NOTICE_BLOCKS];
 };
 
@@ -54,7 +56,7 @@ struct mcast_report {
 	uint16_t tsi;
 	uint32_t agent;
 	uint64_t counter; /* of the agent's reports on this session: from 1 */
-	uint8_t flags;
+	uint8_t	 flags;
 	uint16_t held_ms;  /* between that notice and this report */
 	uint32_t echo;	   /* time of the last notice */
 	uint32_t seen;	   /* highest counter received, low 32 bits */
@@ -64,7 +66,7 @@ struct mcast_report {
 	uint16_t n;	   /* entries, at most MCAST_REPORT_BLOCKS */
 	struct mcast_report_block {
 		uint32_t sbn;
-		uint8_t deficit; /* symbols lacking, not 0 */
+		uint8_t	 deficit; /* symbols lacking, not 0 */
 	} block[MCAST_REPORT_BLOCKS];
 };
 

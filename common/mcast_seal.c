@@ -20,30 +20,30 @@
 
 /* Fetched once: a look-up in each packet would cost more than its cipher. */
 static EVP_CIPHER *gcm;
-static EVP_KDF *kdf;
+static EVP_KDF	  *kdf;
 
 struct mcast_sealer {
-	EVP_CIPHER_CTX *ctx;
+	EVP_CIPHER_CTX	    *ctx;
 	enum mcast_direction direction;
-	uint8_t prefix[4];
+	uint8_t		     prefix[4];
 };
 
 static int
 hkdf(void *out, size_t n, const void *ikm, size_t ikm_len, const void *salt,
     size_t salt_len, const void *info, size_t info_len)
 {
-	static char digest[] = "SHA256";
+	static char  digest[] = "SHA256";
 	EVP_KDF_CTX *ctx = EVP_KDF_CTX_new(kdf);
-	OSSL_PARAM params[] = {
-		OSSL_PARAM_construct_utf8_string(
-		    OSSL_KDF_PARAM_DIGEST, digest, 0),
-		OSSL_PARAM_construct_octet_string(
-		    OSSL_KDF_PARAM_KEY, (void *)(uintptr_t)ikm, ikm_len),
-		OSSL_PARAM_construct_octet_string(
-		    OSSL_KDF_PARAM_SALT, (void *)(uintptr_t)salt, salt_len),
-		OSSL_PARAM_construct_octet_string(
-		    OSSL_KDF_PARAM_INFO, (void *)(uintptr_t)info, info_len),
-		OSSL_PARAM_construct_end(),
+	OSSL_PARAM   params[] = {
+		  OSSL_PARAM_construct_utf8_string(
+		      OSSL_KDF_PARAM_DIGEST, digest, 0),
+		  OSSL_PARAM_construct_octet_string(
+		      OSSL_KDF_PARAM_KEY, (void *)(uintptr_t)ikm, ikm_len),
+		  OSSL_PARAM_construct_octet_string(
+		      OSSL_KDF_PARAM_SALT, (void *)(uintptr_t)salt, salt_len),
+		  OSSL_PARAM_construct_octet_string(
+		      OSSL_KDF_PARAM_INFO, (void *)(uintptr_t)info, info_len),
+		  OSSL_PARAM_construct_end(),
 	};
 	int ok;
 
@@ -58,7 +58,7 @@ int
 mcast_seal_setup(void)
 {
 	static const uint8_t zero[MCAST_SECRET_LEN];
-	struct mcast_key k;
+	struct mcast_key     k;
 
 	if (gcm == NULL)
 		gcm = EVP_CIPHER_fetch(NULL, "AES-128-GCM", NULL);
@@ -75,10 +75,10 @@ mcast_key_session(struct mcast_key *out, const uint8_t secret[MCAST_SECRET_LEN],
     const uint8_t salt[MCAST_SALT_LEN], uint16_t generation, uint16_t tsi)
 {
 	static const char label[] = "dpoint multicast data 1";
-	uint8_t info[sizeof(label) - 1 + 4];
-	uint8_t okm[sizeof(out->key) + sizeof(out->prefix)];
-	struct wr w = wr_to(info, sizeof(info));
-	int r;
+	uint8_t		  info[sizeof(label) - 1 + 4];
+	uint8_t		  okm[sizeof(out->key) + sizeof(out->prefix)];
+	struct wr	  w = wr_to(info, sizeof(info));
+	int		  r;
 
 	wr_bytes(&w, label, sizeof(label) - 1);
 	wr_u16(&w, generation);
@@ -100,8 +100,8 @@ mcast_key_agent(uint8_t out[MCAST_KEY_LEN],
     uint64_t registration)
 {
 	static const char label[] = "dpoint multicast report 1";
-	uint8_t info[256];
-	struct wr w = wr_to(info, sizeof(info));
+	uint8_t		  info[256];
+	struct wr	  w = wr_to(info, sizeof(info));
 
 	wr_bytes(&w, label, sizeof(label) - 1);
 	wr_u64(&w, registration);
@@ -167,9 +167,9 @@ static int
 cipher(struct mcast_sealer *s, uint64_t counter, const void *head,
     size_t head_len, const void *p, size_t n, void *out)
 {
-	uint8_t nonce[12];
+	uint8_t	  nonce[12];
 	struct wr w = wr_to(nonce, sizeof(nonce));
-	int len;
+	int	  len;
 
 	if (head_len > INT_MAX || n > INT_MAX)
 		return -EIO;
@@ -187,7 +187,7 @@ mcast_seal(struct mcast_sealer *s, uint64_t counter, const void *head,
     size_t head_len, const void *p, size_t n, void *out)
 {
 	uint8_t *tag = (uint8_t *)out + n;
-	int r = cipher(s, counter, head, head_len, p, n, out), len;
+	int	 r = cipher(s, counter, head, head_len, p, n, out), len;
 
 	if (r < 0)
 		return r;
@@ -203,7 +203,7 @@ mcast_unseal(struct mcast_sealer *s, uint64_t counter, const void *head,
     size_t head_len, const void *p, size_t n, void *out)
 {
 	uint8_t tag[MCAST_TAG_LEN];
-	int r, len;
+	int	r, len;
 
 	if (n < MCAST_TAG_LEN)
 		return -EBADMSG;

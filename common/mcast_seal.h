@@ -56,8 +56,8 @@ void mcast_key_report(
 enum mcast_direction { MCAST_OPENS, MCAST_SEALS };
 
 struct mcast_sealer;
-int mcast_sealer_new(struct mcast_sealer **out, enum mcast_direction d);
-int mcast_sealer_key(struct mcast_sealer *s, const struct mcast_key *k);
+int  mcast_sealer_new(struct mcast_sealer **out, enum mcast_direction d);
+int  mcast_sealer_key(struct mcast_sealer *s, const struct mcast_key *k);
 void mcast_sealer_free(struct mcast_sealer **s);
 
 /*

@@ -23,14 +23,14 @@
 #define RUNS   99
 
 static struct mcast_sealer *seals, *opens;
-static struct mcast_key key;
-static uint8_t *packets, *symbols;
-static size_t npackets;
-static struct mcast_window window;
-static struct mcast_notice notice;
-static struct mcast_report report;
-static uint8_t msg[2][2048];
-static size_t msg_len[2];
+static struct mcast_key	    key;
+static uint8_t		   *packets, *symbols;
+static size_t		    npackets;
+static struct mcast_window  window;
+static struct mcast_notice  notice;
+static struct mcast_report  report;
+static uint8_t		    msg[2][2048];
+static size_t		    msg_len[2];
 
 static uint8_t *
 packet(uint64_t i)
@@ -54,7 +54,7 @@ build(uint64_t i)
 		.sbn = (uint32_t)i,
 		.sbl = 200,
 		.esi = i % 200 };
-	size_t n;
+	size_t		n;
 
 	return alc_build(&h, packet(i), PACKET, &n);
 }
@@ -63,7 +63,7 @@ static int
 parse(uint64_t i)
 {
 	struct alc_head h;
-	size_t n;
+	size_t		n;
 
 	return alc_parse(&h, packet(i), PACKET, &n);
 }
@@ -138,7 +138,7 @@ measure(const char *what, size_t n, int (*fn)(uint64_t), int runs)
 		if (build(i) < 0 || seal(i) < 0)
 			errx(1, "%s: cannot prepare", what);
 	for (int run = 0; run < runs; run++) {
-		double start = seconds(), now = start;
+		double	 start = seconds(), now = start;
 		uint64_t done = 0;
 
 		for (; now - start < 0.5; now = seconds())
@@ -156,7 +156,7 @@ int
 main(int argc, char *argv[])
 {
 	static const uint8_t secret[MCAST_SECRET_LEN] = "bench", salt[16];
-	int runs = argc > 1 ? atoi(argv[1]) : 5;
+	int		     runs = argc > 1 ? atoi(argv[1]) : 5;
 
 	if (runs < 1 || runs > RUNS)
 		errx(1, "RUNS: 1 to %d", RUNS);

@@ -36,8 +36,8 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct alc_head h = { 0 }, again = { 0 };
-	uint8_t buf[ALC_HEAD_MAX + 1 + MCAST_TAG_LEN] = { 0 };
-	size_t len, n;
+	uint8_t		buf[ALC_HEAD_MAX + 1 + MCAST_TAG_LEN] = { 0 };
+	size_t		len, n;
 
 	if (alc_parse(&h, data, size, &len) < 0)
 		return 0;

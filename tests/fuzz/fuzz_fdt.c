@@ -24,11 +24,11 @@ must(bool ok)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct fdt a, b;
+	struct fdt  a, b;
 	const char *why = NULL;
-	char *xml, *xml_again;
-	size_t len, len_again;
-	int r;
+	char	   *xml, *xml_again;
+	size_t	    len, len_again;
+	int	    r;
 
 	if (fdt_parse(&a, data, size, LIMIT, &why) < 0) {
 		must(why != NULL && a.file == NULL);

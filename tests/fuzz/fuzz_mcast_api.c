@@ -13,9 +13,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct mcast_keys k;
+	struct mcast_keys   k;
 	struct mcast_answer a;
-	char why[100] = "";
+	char		    why[100] = "";
 
 	if (mcast_keys_parse(&k, data, size, why, sizeof(why)) == 0) {
 		if (k.ngenerations > MCAST_GENERATIONS ||

@@ -21,11 +21,11 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct mcast_sealer *opens;
-	static struct mcast_report m;
-	static const uint8_t secret[MCAST_SECRET_LEN] = { 1, 2, 3 };
-	uint8_t buf[2048];
-	struct mcast_key k;
-	size_t n;
+	static struct mcast_report  m;
+	static const uint8_t	    secret[MCAST_SECRET_LEN] = { 1, 2, 3 };
+	uint8_t			    buf[2048];
+	struct mcast_key	    k;
+	size_t			    n;
 
 	if (opens == NULL)
 		must(mcast_seal_setup() == 0 &&

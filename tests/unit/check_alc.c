@@ -15,10 +15,10 @@
 
 /* Headers of each kind, with the bytes that the RFCs make of them. */
 static const struct {
-	const char *what;
+	const char     *what;
 	struct alc_head head;
-	size_t len;
-	uint8_t bytes[ALC_HEAD_MAX];
+	size_t		len;
+	uint8_t		bytes[ALC_HEAD_MAX];
 } good[] = {
 	{ "data, open",
 	    { .counter = 0x01020304,
@@ -91,9 +91,9 @@ same(const struct alc_head *a, const struct alc_head *b)
 
 START_TEST(a_header_is_the_bytes_of_the_rfcs)
 {
-	uint8_t buf[ALC_HEAD_MAX + 17] = { 0 };
+	uint8_t		buf[ALC_HEAD_MAX + 17] = { 0 };
 	struct alc_head h;
-	size_t n = 0;
+	size_t		n = 0;
 
 	ck_assert_int_eq(alc_build(&good[_i].head, buf, ALC_HEAD_MAX, &n), 0);
 	ck_assert_uint_eq(n, good[_i].len);
@@ -108,7 +108,7 @@ END_TEST
 START_TEST(a_header_is_not_written_beyond_the_room)
 {
 	uint8_t buf[ALC_HEAD_MAX];
-	size_t n;
+	size_t	n;
 
 	ck_assert_int_eq(alc_build(&good[_i].head, buf, good[_i].len, &n), 0);
 	ck_assert_int_eq(
@@ -122,9 +122,9 @@ START_TEST(a_cut_packet_is_refused)
 	size_t tag = good[_i].head.flags & ALC_SECURE ? MCAST_TAG_LEN : 0;
 
 	for (size_t len = 0; len <= good[_i].len + tag; len++) {
-		uint8_t *exact = malloc(len > 0 ? len : 1);
+		uint8_t	       *exact = malloc(len > 0 ? len : 1);
 		struct alc_head h;
-		size_t n;
+		size_t		n;
 
 		memset(exact, 0, len);
 		memcpy(exact, good[_i].bytes,
@@ -139,8 +139,8 @@ END_TEST
 /* One byte of a good packet made another. */
 static const struct {
 	const char *why;
-	unsigned of, at;
-	uint8_t byte;
+	unsigned    of, at;
+	uint8_t	    byte;
 } spoiled[] = {
 	{ "LCT version 2", 0, 0, 0x20 },
 	{ "LCT version 0", 0, 0, 0x00 },
@@ -176,9 +176,9 @@ static const struct {
 
 START_TEST(what_is_not_ours_is_refused)
 {
-	uint8_t buf[ALC_HEAD_MAX + 17] = { 0 };
+	uint8_t		buf[ALC_HEAD_MAX + 17] = { 0 };
 	struct alc_head h;
-	size_t n;
+	size_t		n;
 
 	memcpy(buf, good[spoiled[_i].of].bytes, good[spoiled[_i].of].len);
 	buf[spoiled[_i].at] = spoiled[_i].byte;
@@ -191,8 +191,8 @@ END_TEST
 /* Whole packets, one byte of payload (or 17) behind. */
 static const struct {
 	const char *why;
-	size_t len;
-	uint8_t bytes[80];
+	size_t	    len;
+	uint8_t	    bytes[80];
 } refused[] = {
 	{ "counter 0", 21,
 	    { 0x10, 0x10, 3, 129, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0, 1, 0,
@@ -225,7 +225,7 @@ static const struct {
 START_TEST(a_whole_packet_is_refused)
 {
 	struct alc_head h;
-	size_t n;
+	size_t		n;
 
 	ck_assert_msg(
 	    alc_parse(&h, refused[_i].bytes, refused[_i].len, &n) == -EBADMSG,
@@ -240,8 +240,8 @@ START_TEST(unknown_extensions_are_skipped)
 		0, 2, 1, 1, 1, 1, 1, 1, 199, 1, 1, 1, 200, 0, 0, 1, 127, 1, 9,
 		9, 0, 0, 0, 5, 0, 9, 0, 8, 's', 'e', 'a', 'l', 'e', 'd', ' ',
 		'w', 'i', 't', 'h', ' ', 'a', ' ', 't', 'a', 'g' };
-	struct alc_head h;
-	size_t n;
+	struct alc_head	     h;
+	size_t		     n;
 
 	ck_assert_int_eq(alc_parse(&h, p, sizeof(p), &n), 0);
 	ck_assert_uint_eq(n, 40);
@@ -253,7 +253,7 @@ START_TEST(unknown_extensions_are_skipped)
 END_TEST
 
 static const struct {
-	const char *why;
+	const char     *why;
 	struct alc_head head;
 } unbuildable[] = {
 	{ "counter 0", { .toi = 1, .sbl = 1 } },
@@ -291,7 +291,7 @@ static const struct {
 START_TEST(what_breaks_a_rule_is_not_built)
 {
 	uint8_t buf[ALC_HEAD_MAX];
-	size_t n;
+	size_t	n;
 
 	ck_assert_msg(
 	    alc_build(&unbuildable[_i].head, buf, sizeof(buf), &n) == -EINVAL,
@@ -338,7 +338,7 @@ START_TEST(blocks_cover_the_object)
 	for (uint64_t length = 1; length < 700; length++)
 		for (uint32_t block = 1; block < 12; block++) {
 			struct alc_blocks b;
-			uint64_t at = 0;
+			uint64_t	  at = 0;
 
 			ck_assert_int_eq(
 			    alc_blocks_init(&b, length, 7, block), 0);
@@ -359,9 +359,9 @@ END_TEST
 
 static const struct {
 	const char *why;
-	uint64_t length;
-	uint32_t symbol, block;
-	int err;
+	uint64_t    length;
+	uint32_t    symbol, block;
+	int	    err;
 } uncut[] = {
 	{ "nothing", 0, 1, 1, -EINVAL },
 	{ "symbols of no bytes", 1, 0, 1, -EINVAL },
@@ -386,7 +386,7 @@ END_TEST
 START_TEST(numbers_beyond_the_object_do_not_hold)
 {
 	struct alc_blocks b;
-	struct alc_head h = { .sbn = 0, .sbl = 4, .esi = 5 };
+	struct alc_head	  h = { .sbn = 0, .sbl = 4, .esi = 5 };
 
 	ck_assert_int_eq(alc_blocks_init(&b, 11, 1, 4), 0); /* 4, 4, 3 */
 	ck_assert(alc_blocks_hold(&b, 6, &h));
@@ -405,10 +405,10 @@ END_TEST
 int
 main(void)
 {
-	Suite *s = suite_create("alc");
-	TCase *t = tcase_create("alc");
+	Suite	*s = suite_create("alc");
+	TCase	*t = tcase_create("alc");
 	SRunner *r = srunner_create(s);
-	int failed;
+	int	 failed;
 
 	tcase_add_loop_test(
 	    t, a_header_is_the_bytes_of_the_rfcs, 0, COUNT(good));

@@ -82,8 +82,8 @@ setup(void)
 START_TEST(what_is_built_is_read_back)
 {
 	struct fdt f;
-	char *xml;
-	size_t len;
+	char	  *xml;
+	size_t	   len;
 
 	ck_assert_int_eq(fdt_build(&two, &xml, &len), 0);
 	ck_assert_str_eq(xml, two_xml);
@@ -256,19 +256,19 @@ static const struct {
 	{ "no FEC encoding", WITH(TOI PLACE LEN BLOCK SYM MAX HASH),
 	    "a FEC encoding that is not ours" },
 	{ "blocks of 256 symbols",
-	    WITH(TOI PLACE LEN CODE
+	    WITH(TOI PLACE LEN					       CODE
 		"FEC-OTI-Maximum-Source-Block-Length=\"256\" " SYM MAX HASH),
 	    "the source block length is out of range" },
 	{ "blocks of no symbols",
-	    WITH(TOI PLACE LEN CODE
+	    WITH(TOI PLACE LEN					     CODE
 		"FEC-OTI-Maximum-Source-Block-Length=\"0\" " SYM MAX HASH),
 	    "the source block length is out of range" },
 	{ "symbols of 64 KiB",
-	    WITH(TOI PLACE LEN CODE BLOCK
+	    WITH(TOI PLACE LEN CODE				BLOCK
 		"FEC-OTI-Encoding-Symbol-Length=\"65536\" " MAX HASH),
 	    "the symbol length is out of range" },
 	{ "symbols of no bytes",
-	    WITH(TOI PLACE LEN CODE BLOCK
+	    WITH(TOI PLACE LEN CODE			    BLOCK
 		"FEC-OTI-Encoding-Symbol-Length=\"0\" " MAX HASH),
 	    "the symbol length is out of range" },
 	{ "256 encoding symbols",
@@ -281,7 +281,7 @@ static const struct {
 	    "a length and FEC numbers that do not fit" },
 	{ "more than 2^32 symbols",
 	    WITH(TOI PLACE "Transfer-Length=\"1000000000000\" "
-			   "Content-Length=\"1000000000000\" " CODE BLOCK
+			   "Content-Length=\"1000000000000\" " CODE    BLOCK
 			   "FEC-OTI-Encoding-Symbol-Length=\"9\" " MAX HASH),
 	    "a length and FEC numbers that do not fit" },
 };
@@ -305,7 +305,7 @@ static const char *const names[] = { "", "/", "/etc/passwd", "..", "../x",
 START_TEST(a_name_that_is_no_plain_path_is_refused)
 {
 	struct fdt f;
-	char xml[2048];
+	char	   xml[2048];
 
 	snprintf(xml, sizeof(xml), WITH("Content-Location=\"%s\" " TOI REST),
 	    names[_i]);
@@ -318,7 +318,7 @@ END_TEST
 START_TEST(a_longer_object_than_allowed_is_refused)
 {
 	static const char xml[] = HEAD "Expires=\"1\">" ONE TAIL;
-	struct fdt f;
+	struct fdt					    f;
 
 	ck_assert_int_eq(fdt_parse(&f, xml, strlen(xml), 3000, &why), 0);
 	fdt_fini(&f);
@@ -331,9 +331,9 @@ END_TEST
 static char *
 many(size_t n, size_t size)
 {
-	char *xml = NULL;
+	char  *xml = NULL;
 	size_t len;
-	FILE *out = open_memstream(&xml, &len);
+	FILE  *out = open_memstream(&xml, &len);
 
 	fprintf(out, HEAD "Expires=\"1\">");
 	for (size_t i = 1; i <= n; i++)
@@ -354,7 +354,7 @@ many(size_t n, size_t size)
 START_TEST(the_number_of_files_and_the_size_are_bounded)
 {
 	struct fdt f;
-	char *xml = many(FDT_FILES_MAX, 0);
+	char	  *xml = many(FDT_FILES_MAX, 0);
 
 	ck_assert_uint_lt(strlen(xml), FDT_SIZE_MAX);
 	ck_assert_int_eq(parse(&f, xml), 0);
@@ -379,9 +379,9 @@ END_TEST
 START_TEST(what_breaks_a_rule_is_not_built)
 {
 	struct fdt_file file = files[0], pair[2] = { files[0], files[0] };
-	struct fdt f = { .n = 1, .file = &file };
-	char *xml, name[FDT_NAME_MAX + 1];
-	size_t len;
+	struct fdt	f = { .n = 1, .file = &file };
+	char	       *xml, name[FDT_NAME_MAX + 1];
+	size_t		len;
 
 	ck_assert_int_eq(fdt_build(&f, &xml, &len), 0);
 	free(xml);
@@ -413,7 +413,7 @@ END_TEST
 START_TEST(expiry_survives_the_end_of_an_era)
 {
 	static const int64_t around = 2085978496; /* 2036-02-07 06:28:16 */
-	struct fdt f = { .expires = fdt_expires(around + 60) };
+	struct fdt	     f = { .expires = fdt_expires(around + 60) };
 
 	ck_assert_uint_eq(fdt_expires(0), 2208988800u);
 	ck_assert_uint_eq(fdt_expires(around), 0);
@@ -427,7 +427,7 @@ END_TEST
 /* -- gathering -- */
 
 static struct fdt_gather g;
-static struct alc_head head = { .fdt = 1, .fti = { 10, 3, 4, 0 } };
+static struct alc_head	 head = { .fdt = 1, .fti = { 10, 3, 4, 0 } };
 
 static int
 gather(uint32_t fdt, uint16_t esi, const char *bytes)
@@ -486,10 +486,10 @@ END_TEST
 int
 main(void)
 {
-	Suite *s = suite_create("fdt");
-	TCase *t = tcase_create("fdt");
+	Suite	*s = suite_create("fdt");
+	TCase	*t = tcase_create("fdt");
 	SRunner *r = srunner_create(s);
-	int failed;
+	int	 failed;
 
 	tcase_add_checked_fixture(t, setup, NULL);
 	tcase_add_test(t, what_is_built_is_read_back);

@@ -13,13 +13,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const uint8_t secret[MCAST_SECRET_LEN] = { 's', 'e', 'c', 1 };
-static const uint8_t salt[MCAST_SALT_LEN] = { 's', 'a', 'l', 't' };
+static const uint8_t	    secret[MCAST_SECRET_LEN] = { 's', 'e', 'c', 1 };
+static const uint8_t	    salt[MCAST_SALT_LEN] = { 's', 'a', 'l', 't' };
 static struct mcast_sealer *seals, *opens;
-static struct mcast_key key;
-static uint8_t wire[2000], plain[2000];
-static struct mcast_notice notice, n2;
-static struct mcast_report report, r2;
+static struct mcast_key	    key;
+static uint8_t		    wire[2000], plain[2000];
+static struct mcast_notice  notice, n2;
+static struct mcast_report  report, r2;
 
 static void
 setup(void)
@@ -72,11 +72,11 @@ teardown(void)
 START_TEST(keys_and_packets_are_what_the_header_says)
 {
 	static const uint8_t zero[32];
-	uint8_t info[64] = "dpoint multicast data 1", prk[32];
-	uint8_t okm[32], nonce[12], tag[16], out[5];
-	size_t n = strlen((char *)info), len;
-	EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
-	int l;
+	uint8_t		     info[64] = "dpoint multicast data 1", prk[32];
+	uint8_t		     okm[32], nonce[12], tag[16], out[5];
+	size_t		     n = strlen((char *)info), len;
+	EVP_CIPHER_CTX	    *c = EVP_CIPHER_CTX_new();
+	int		     l;
 
 	info[n++] = 0;
 	info[n++] = 7;
@@ -122,9 +122,9 @@ END_TEST
 
 START_TEST(every_input_makes_another_key)
 {
-	uint8_t other_secret[MCAST_SECRET_LEN] = { 0 };
-	uint8_t other_salt[MCAST_SALT_LEN] = { 0 };
-	uint8_t agent[6][MCAST_KEY_LEN];
+	uint8_t		 other_secret[MCAST_SECRET_LEN] = { 0 };
+	uint8_t		 other_salt[MCAST_SALT_LEN] = { 0 };
+	uint8_t		 agent[6][MCAST_KEY_LEN];
 	struct mcast_key k[5];
 
 	mcast_key_session(&k[0], secret, salt, 7, 9);
@@ -153,7 +153,7 @@ END_TEST
 
 START_TEST(a_device_name_beyond_all_bounds_is_refused)
 {
-	char name[300];
+	char	name[300];
 	uint8_t out[MCAST_KEY_LEN];
 
 	memset(name, 'x', sizeof(name) - 1);
@@ -254,8 +254,8 @@ END_TEST
 START_TEST(the_window_agrees_with_an_array)
 {
 	static struct mcast_window w;
-	static bool had[60000];
-	uint64_t top = 0, seed = 12345;
+	static bool		   had[60000];
+	uint64_t		   top = 0, seed = 12345;
 
 	for (int i = 0; i < 200000; i++) {
 		uint64_t c, r;
@@ -356,7 +356,7 @@ START_TEST(sealed_messages_open_with_their_key_only)
 	uint16_t tsi, generation;
 	uint32_t agent;
 	uint64_t counter;
-	size_t n;
+	size_t	 n;
 
 	ck_assert_int_eq(
 	    mcast_notice_write(&notice, seals, wire, sizeof(wire), &n), 0);
@@ -455,7 +455,7 @@ START_TEST(a_cut_message_is_refused)
 {
 	for (size_t len = 0; len < sizeof(notice_bytes); len++) {
 		uint8_t *exact = malloc(len > 0 ? len : 1);
-		bool is_whole = len >= 32 && (len - 32) % 7 == 0;
+		bool	 is_whole = len >= 32 && (len - 32) % 7 == 0;
 
 		memcpy(exact, notice_bytes, len);
 		ck_assert_int_eq(mcast_notice_read(&n2, NULL, exact, len),
@@ -464,7 +464,7 @@ START_TEST(a_cut_message_is_refused)
 	}
 	for (size_t len = 0; len < sizeof(report_bytes); len++) {
 		uint8_t *exact = malloc(len > 0 ? len : 1);
-		bool is_whole = len >= 41 && (len - 41) % 5 == 0;
+		bool	 is_whole = len >= 41 && (len - 41) % 5 == 0;
 
 		memcpy(exact, report_bytes, len);
 		ck_assert_int_eq(mcast_report_read(&r2, NULL, exact, len),
@@ -476,9 +476,9 @@ END_TEST
 
 static const struct {
 	const char *why;
-	bool is_report;
-	size_t at;
-	uint8_t byte;
+	bool	    is_report;
+	size_t	    at;
+	uint8_t	    byte;
 } spoiled[] = {
 	{ "a report's magic", false, 2, 'R' },
 	{ "version 2 of a notice", false, 3, '2' },
@@ -525,7 +525,7 @@ START_TEST(a_message_out_of_range_is_not_written)
 {
 	struct mcast_notice n = notice;
 	struct mcast_report r = report;
-	size_t len;
+	size_t		    len;
 
 	n.flags = 4;
 	ck_assert_int_eq(
@@ -557,10 +557,10 @@ END_TEST
 int
 main(void)
 {
-	Suite *s = suite_create("mcast");
-	TCase *t = tcase_create("mcast");
+	Suite	*s = suite_create("mcast");
+	TCase	*t = tcase_create("mcast");
 	SRunner *r = srunner_create(s);
-	int failed;
+	int	 failed;
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, keys_and_packets_are_what_the_header_says);
