@@ -27,10 +27,34 @@
 #define DEPTH	8
 #define NTP_ERA 2208988800u /* seconds from 1900 to 1970 */
 
+/* The FEC's numbers: each an attribute of a File, or of the FDT-Instance for
+ * all files that do not have it. */
+enum { CODE_ID, CODE_INSTANCE, CODE_BLOCK, CODE_SYMBOL, CODE_SYMBOLS, NCODES };
+struct code {
+	uint64_t v[NCODES];
+	bool	 has[NCODES];
+};
+static const struct {
+	const char *name;
+	uint64_t    min, max;
+	const char *why;
+} code_attributes[NCODES] = {
+	{ "FEC-OTI-FEC-Encoding-ID", ALC_FEC_SMALL_BLOCK, ALC_FEC_SMALL_BLOCK,
+	    "a FEC encoding that is not ours" },
+	{ "FEC-OTI-FEC-Instance-ID", 0, 0, "a FEC encoding that is not ours" },
+	{ "FEC-OTI-Maximum-Source-Block-Length", 1, ALC_SYMBOLS_MAX,
+	    "the source block length is out of range" },
+	{ "FEC-OTI-Encoding-Symbol-Length", 1, UINT16_MAX,
+	    "the symbol length is out of range" },
+	{ "FEC-OTI-Max-Number-of-Encoding-Symbols", 1, ALC_SYMBOLS_MAX,
+	    "the number of encoding symbols is out of range" },
+};
+
 struct reader {
 	XML_Parser  xml;
 	struct fdt *f;
 	uint64_t    max_length;
+	struct code code; /* of the instance, for files that say nothing */
 	size_t	    room;
 	unsigned    depth;
 	int	    err; /* the first, with its why */
@@ -84,12 +108,33 @@ number(const XML_Char **atts, const char *name, uint64_t min, uint64_t max,
 	return v >= min && v <= max;
 }
 
+/* What atts say of the code, over what c has already. The why, or NULL. */
+static const char *
+read_code(struct code *c, const XML_Char **atts)
+{
+	for (size_t i = 0; i < NCODES; i++) {
+		if (attribute(atts, code_attributes[i].name) == NULL)
+			continue;
+		if (!number(atts, code_attributes[i].name,
+			code_attributes[i].min, code_attributes[i].max,
+			&c->v[i]))
+			return code_attributes[i].why;
+		c->has[i] = true;
+	}
+	return NULL;
+}
+
 static void
 on_instance(struct reader *r, const XML_Char **atts)
 {
 	const char *complete = attribute(atts, "Complete");
+	const char *why = read_code(&r->code, atts);
 	uint64_t    v;
 
+	if (why != NULL) {
+		refuse(r, -EBADMSG, why);
+		return;
+	}
 	if (!number(atts, "Expires", 0, UINT32_MAX, &v)) {
 		refuse(r, -EBADMSG, "no Expires, or out of range");
 		return;
@@ -144,7 +189,9 @@ toi_is_twice(const struct fdt *f, uint16_t toi)
 static const char *
 read_fti(struct reader *r, struct alc_fti *f, const XML_Char **atts)
 {
-	uint64_t v, length;
+	struct code c = r->code;
+	const char *why = read_code(&c, atts);
+	uint64_t    v, length;
 
 	if (!number(atts, "Transfer-Length", 1, ALC_LENGTH_MAX, &length) ||
 	    !number(atts, "Content-Length", length, length, &v) ||
@@ -153,21 +200,14 @@ read_fti(struct reader *r, struct alc_fti *f, const XML_Char **atts)
 	f->length = length;
 	if (length > r->max_length)
 		return "an object longer than allowed";
-	if (!number(atts, "FEC-OTI-FEC-Encoding-ID", ALC_FEC_SMALL_BLOCK,
-		ALC_FEC_SMALL_BLOCK, &v) ||
-	    !number(atts, "FEC-OTI-FEC-Instance-ID", 0, 0, &v))
-		return "a FEC encoding that is not ours";
-	if (!number(atts, "FEC-OTI-Maximum-Source-Block-Length", 1,
-		ALC_SYMBOLS_MAX, &v))
-		return "the source block length is out of range";
-	f->block = (uint32_t)v;
-	if (!number(atts, "FEC-OTI-Encoding-Symbol-Length", 1, UINT16_MAX, &v))
-		return "the symbol length is out of range";
-	f->symbol = (uint16_t)v;
-	if (!number(atts, "FEC-OTI-Max-Number-of-Encoding-Symbols", 1,
-		ALC_SYMBOLS_MAX, &v))
-		return "the number of encoding symbols is out of range";
-	f->symbols = (uint16_t)v;
+	for (size_t i = 0; why == NULL && i < NCODES; i++)
+		if (!c.has[i])
+			why = code_attributes[i].why;
+	if (why != NULL)
+		return why;
+	f->block = (uint32_t)c.v[CODE_BLOCK];
+	f->symbol = (uint16_t)c.v[CODE_SYMBOL];
+	f->symbols = (uint16_t)c.v[CODE_SYMBOLS];
 	if (!fti_ok(f))
 		return "a length and FEC numbers that do not fit";
 	return NULL;
@@ -326,8 +366,23 @@ write_name(FILE *out, const char *name)
 	return 0;
 }
 
+static void
+write_code(FILE *out, const struct alc_fti *t)
+{
+	const uint64_t v[NCODES] = { [CODE_ID] = ALC_FEC_SMALL_BLOCK,
+		[CODE_BLOCK] = t->block,
+		[CODE_SYMBOL] = t->symbol,
+		[CODE_SYMBOLS] = t->symbols };
+
+	for (size_t i = 0; i < NCODES; i++)
+		fprintf(out, "\n %s=\"%" PRIu64 "\"", code_attributes[i].name,
+		    v[i]);
+}
+
+/* common: what the FDT-Instance says of the code already. */
 static int
-write_file(FILE *out, const struct fdt *f, const struct fdt_file *file)
+write_file(FILE *out, const struct fdt *f, const struct fdt_file *file,
+    const struct alc_fti *common)
 {
 	const struct alc_fti *t = &file->fti;
 	char		      hex[HASH_HEX];
@@ -340,38 +395,39 @@ write_file(FILE *out, const struct fdt *f, const struct fdt_file *file)
 	if (write_name(out, file->name) < 0)
 		return -EINVAL;
 	fprintf(out,
-	    "\" Content-Length=\"%" PRIu64 "\" Transfer-Length=\"%" PRIu64 "\""
-	    " FEC-OTI-FEC-Encoding-ID=\"%d\" FEC-OTI-FEC-Instance-ID=\"0\""
-	    " FEC-OTI-Maximum-Source-Block-Length=\"%" PRIu32 "\""
-	    " FEC-OTI-Encoding-Symbol-Length=\"%u\""
-	    " FEC-OTI-Max-Number-of-Encoding-Symbols=\"%u\""
-	    " dp:sha256=\"%s\"",
-	    t->length, t->length, ALC_FEC_SMALL_BLOCK, t->block, t->symbol,
-	    t->symbols, hex);
+	    "\"\n Content-Length=\"%" PRIu64 "\" Transfer-Length=\"%" PRIu64
+	    "\"",
+	    t->length, t->length);
+	if (t->block != common->block || t->symbol != common->symbol ||
+	    t->symbols != common->symbols)
+		write_code(out, t);
+	fprintf(out, "\n dp:sha256=\"%s\"", hex);
 	if (file->kind[0] != '\0')
 		fprintf(out, " dp:kind=\"%s\"", file->kind);
 	fputs("/>\n", out);
 	return 0;
 }
 
-int
-fdt_build(const struct fdt *f, char **xml, size_t *len)
+/* f's files [from, to). */
+static int
+write_instance(
+    const struct fdt *f, size_t from, size_t to, char **xml, size_t *len)
 {
-	FILE *out;
+	FILE *out = open_memstream(xml, len);
 	int   r = 0;
 
-	*xml = NULL;
-	if (f->n == 0 || f->n > FDT_FILES_MAX)
-		return -EINVAL;
-	if ((out = open_memstream(xml, len)) == NULL)
+	if (out == NULL)
 		return -ENOMEM;
 	fprintf(out,
 	    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-	    "<FDT-Instance xmlns=\"" NS "\" xmlns:dp=\"" NS_DP "\""
-	    " Expires=\"%" PRIu32 "\"%s>\n",
-	    f->expires, f->is_complete ? " Complete=\"true\"" : "");
-	for (size_t i = 0; i < f->n && r == 0; i++)
-		r = write_file(out, f, &f->file[i]);
+	    "<FDT-Instance xmlns=\"" NS "\" xmlns:dp=\"" NS_DP "\"\n"
+	    " Expires=\"%" PRIu32 "\"%s",
+	    f->expires,
+	    f->is_complete && to == f->n ? " Complete=\"true\"" : "");
+	write_code(out, &f->file[from].fti);
+	fputs(">\n", out);
+	for (size_t i = from; i < to && r == 0; i++)
+		r = write_file(out, f, &f->file[i], &f->file[from].fti);
 	fputs("</FDT-Instance>\n", out);
 	if (ferror(out) && r == 0)
 		r = -ENOMEM;
@@ -384,6 +440,52 @@ fdt_build(const struct fdt *f, char **xml, size_t *len)
 		*xml = NULL;
 	}
 	return r;
+}
+
+int
+fdt_build(const struct fdt *f, char **xml, size_t *len)
+{
+	*xml = NULL;
+	if (f->n == 0 || f->n > FDT_FILES_MAX)
+		return -EINVAL;
+	return write_instance(f, 0, f->n, xml, len);
+}
+
+int
+fdt_build_some(
+    const struct fdt *f, size_t *next, size_t max, char **xml, size_t *len)
+{
+	char  *more = NULL;
+	size_t more_len, to = *next;
+	int    r;
+
+	*xml = NULL;
+	if (*next >= f->n || f->n > FDT_FILES_MAX)
+		return -EINVAL;
+	/* one file more at a time: a handful fit, and it is done once a change
+	 */
+	do {
+		if ((r = write_instance(f, *next, to + 1, &more, &more_len)) <
+		    0)
+			break;
+		if (more_len > max) {
+			free(more);
+			r = -EFBIG;
+			break;
+		}
+		free(*xml);
+		*xml = more;
+		*len = more_len;
+	} while (++to < f->n);
+	if (r == -EFBIG && to > *next)
+		r = 0;
+	if (r < 0) {
+		free(*xml);
+		*xml = NULL;
+		return r;
+	}
+	*next = to;
+	return 0;
 }
 
 uint32_t

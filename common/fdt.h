@@ -4,17 +4,20 @@
  *
  * Shape:   XML in UTF-8, a File for each object:
  *            <FDT-Instance xmlns="urn:ietf:params:xml:ns:fdt"
- *             xmlns:dp="urn:dpoint:fdt:1" Expires="3983..." Complete="true">
- *             <File TOI="1" Content-Location="repo/targets/a.deb"
- *              Content-Length="7" Transfer-Length="7"
- *              FEC-OTI-FEC-Encoding-ID="129" FEC-OTI-FEC-Instance-ID="0"
- *              FEC-OTI-Maximum-Source-Block-Length="200"
- *              FEC-OTI-Encoding-Symbol-Length="1432"
- *              FEC-OTI-Max-Number-of-Encoding-Symbols="255"
- *              dp:sha256="..." dp:kind="package"/>
- *          Content-Location is the name percent-encoded. All of these are asked
- *          for but Complete and dp:kind; attributes, elements and text that are
- *          not known are skipped, as section 3.4.2 asks. No DTD, so no entity.
+ *             xmlns:dp="urn:dpoint:fdt:1" Expires="3983..." Complete="true"
+ *             FEC-OTI-FEC-Encoding-ID="129" FEC-OTI-FEC-Instance-ID="0"
+ *             FEC-OTI-Maximum-Source-Block-Length="200"
+ *             FEC-OTI-Encoding-Symbol-Length="1432"
+ *             FEC-OTI-Max-Number-of-Encoding-Symbols="255">
+ *            <File TOI="1" Content-Location="repo/targets/a.deb"
+ *             Content-Length="7" Transfer-Length="7"
+ *             dp:sha256="..." dp:kind="package"/>
+ *          Content-Location is the name percent-encoded. FEC-OTI attributes may
+ *          be a File's own. All of these are asked for but Complete and dp:kind;
+ *          what else there is, attributes, elements and text, is skipped, as
+ *          section 3.4.2 asks. No DTD, so no entity.
+ *          Files of one session may be spread over instances with IDs of their
+ *          own; a receiver adds up what they say.
  * Ownership: a struct fdt owns its files and their names: fdt_fini.
  * Units:   Expires is NTP seconds, which begin anew in 2036: compare by the
  *          difference, as fdt_expired does.
@@ -52,6 +55,16 @@ struct fdt {
 
 /* XML of f, NUL behind it, which the caller frees. -EINVAL: f breaks a rule. */
 int fdt_build(const struct fdt *f, char **xml, size_t *len);
+
+/*
+ * An instance with f->file[*next] and what else fits into max bytes; *next
+ * moves behind it. With ALC_SYMBOL_FDT each instance is one packet, which is
+ * what tools (tshark) can read that do not put several together, and what no
+ * other packet's loss can spoil. Complete is said with the last file. -EFBIG:
+ * not even one fits.
+ */
+int fdt_build_some(
+    const struct fdt *f, size_t *next, size_t max, char **xml, size_t *len);
 
 /* max_length: the longest object one of the files may be. */
 int  fdt_parse(struct fdt *f, const void *xml, size_t len, uint64_t max_length,

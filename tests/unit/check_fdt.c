@@ -57,20 +57,27 @@ static const struct fdt two = {
 	.expires = 4000000000, .is_complete = true, .n = 2, .file = files
 };
 static const char two_xml[] =
-    HEAD "Expires=\"4000000000\" Complete=\"true\">\n"
-	 "<File TOI=\"1\" Content-Location=\"repo/targets/a.deb\" "
-	 "Content-Length=\"3000\" Transfer-Length=\"3000\" " CODE
-	 "FEC-OTI-Maximum-Source-Block-Length=\"200\" "
-	 "FEC-OTI-Encoding-Symbol-Length=\"1432\" "
-	 "FEC-OTI-Max-Number-of-Encoding-Symbols=\"255\" " HASH
-	 " dp:kind=\"package\"/>\n"
-	 "<File TOI=\"65535\" "
-	 "Content-Location=\"gr%C3%BCn%20&amp;%20100%25/'b'%22%3Cc%3E\" "
-	 "Content-Length=\"281470681677825\" "
-	 "Transfer-Length=\"281470681677825\" " CODE
-	 "FEC-OTI-Maximum-Source-Block-Length=\"255\" "
-	 "FEC-OTI-Encoding-Symbol-Length=\"65535\" "
-	 "FEC-OTI-Max-Number-of-Encoding-Symbols=\"255\" " HASH "/>\n" TAIL;
+    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+    "<FDT-Instance xmlns=\"urn:ietf:params:xml:ns:fdt\""
+    " xmlns:dp=\"urn:dpoint:fdt:1\"\n"
+    " Expires=\"4000000000\" Complete=\"true\"\n"
+    " FEC-OTI-FEC-Encoding-ID=\"129\"\n"
+    " FEC-OTI-FEC-Instance-ID=\"0\"\n"
+    " FEC-OTI-Maximum-Source-Block-Length=\"200\"\n"
+    " FEC-OTI-Encoding-Symbol-Length=\"1432\"\n"
+    " FEC-OTI-Max-Number-of-Encoding-Symbols=\"255\">\n"
+    "<File TOI=\"1\" Content-Location=\"repo/targets/a.deb\"\n"
+    " Content-Length=\"3000\" Transfer-Length=\"3000\"\n"
+    " " HASH " dp:kind=\"package\"/>\n"
+    "<File TOI=\"65535\""
+    " Content-Location=\"gr%C3%BCn%20&amp;%20100%25/'b'%22%3Cc%3E\"\n"
+    " Content-Length=\"281470681677825\" Transfer-Length=\"281470681677825\"\n"
+    " FEC-OTI-FEC-Encoding-ID=\"129\"\n"
+    " FEC-OTI-FEC-Instance-ID=\"0\"\n"
+    " FEC-OTI-Maximum-Source-Block-Length=\"255\"\n"
+    " FEC-OTI-Encoding-Symbol-Length=\"65535\"\n"
+    " FEC-OTI-Max-Number-of-Encoding-Symbols=\"255\"\n"
+    " " HASH "/>\n" TAIL;
 
 static void
 setup(void)
@@ -121,6 +128,13 @@ static const struct {
 	    "<!-- c --><?pi?><File o:z=\"1\" Content-Type=\"text/plain\" " TOI
 		PLACE LEN CODE BLOCK SYM MAX HASH
 	    "><o:w>&lt;</o:w></File>" TAIL },
+	{ "the code said for all files",
+	    HEAD "Expires=\"1\" " CODE BLOCK SYM MAX ">"
+		 "<File " TOI PLACE LEN HASH "/>" TAIL },
+	{ "the code said for all, and otherwise for one",
+	    HEAD "Expires=\"1\" " CODE
+		 "FEC-OTI-Maximum-Source-Block-Length=\"9\" " SYM MAX ">"
+		 "<File " TOI PLACE LEN BLOCK HASH "/>" TAIL },
 	{ "not complete, said", HEAD "Expires=\"1\" Complete=\"0\">" ONE TAIL },
 	{ "letters that need no escape, escaped",
 	    HEAD "Expires=\"1\"><File Content-Location=\"%61/&#98;\" " TOI LEN
@@ -139,6 +153,9 @@ START_TEST(another_writers_xml_is_read)
 	ck_assert(!f.is_complete);
 	ck_assert_str_eq(f.file[0].name, "a/b");
 	ck_assert_uint_eq(f.file[0].fti.length, 3000);
+	ck_assert_uint_eq(f.file[0].fti.block, 200);
+	ck_assert_uint_eq(f.file[0].fti.symbol, 1432);
+	ck_assert_uint_eq(f.file[0].fti.symbols, 255);
 	fdt_fini(&f);
 }
 END_TEST
@@ -275,6 +292,14 @@ static const struct {
 	    WITH(TOI PLACE LEN CODE BLOCK SYM
 		"FEC-OTI-Max-Number-of-Encoding-Symbols=\"256\" " HASH),
 	    "the number of encoding symbols is out of range" },
+	{ "a code for all files that is out of range",
+	    HEAD "Expires=\"1\" " CODE					 BLOCK
+		 "FEC-OTI-Encoding-Symbol-Length=\"65536\" " MAX ">" ONE TAIL,
+	    "the symbol length is out of range" },
+	{ "half a code for all files",
+	    HEAD "Expires=\"1\" " CODE BLOCK SYM ">"
+		 "<File " TOI PLACE LEN HASH "/>" TAIL,
+	    "the number of encoding symbols is out of range" },
 	{ "fewer encoding symbols than source symbols",
 	    WITH(TOI PLACE LEN CODE BLOCK SYM
 		"FEC-OTI-Max-Number-of-Encoding-Symbols=\"199\" " HASH),
@@ -410,6 +435,59 @@ START_TEST(what_breaks_a_rule_is_not_built)
 }
 END_TEST
 
+/* Many files in instances of one packet each: all are there, once, in order. */
+START_TEST(files_are_spread_over_instances_that_fit)
+{
+	enum { N = 40 };
+	struct fdt_file many_files[N];
+	struct fdt	f = { .is_complete = true, .n = N, .file = many_files };
+	char		name[N][80], *xml, longer[FDT_NAME_MAX];
+	size_t		len, next = 0, seen = 0, instances = 0;
+
+	for (size_t i = 0; i < N; i++) {
+		snprintf(name[i], sizeof(name[i]), "site/targets/policies/%zu",
+		    i * i * i);
+		many_files[i] = files[0];
+		many_files[i].name = name[i];
+		many_files[i].toi = (uint16_t)(i + 1);
+	}
+	for (; next < N; instances++) {
+		struct fdt part;
+
+		ck_assert_int_eq(
+		    fdt_build_some(&f, &next, ALC_SYMBOL_FDT, &xml, &len), 0);
+		ck_assert_uint_eq(len, strlen(xml));
+		ck_assert_uint_le(len, ALC_SYMBOL_FDT);
+		ck_assert_int_eq(fdt_parse(&part, xml, len, LIMIT, &why), 0);
+		for (size_t i = 0; i < part.n; i++)
+			ck_assert_uint_eq(part.file[i].toi, ++seen);
+		ck_assert_uint_eq(seen, next);
+		ck_assert_int_eq(part.is_complete, next == N);
+		fdt_fini(&part);
+		free(xml);
+	}
+	ck_assert_uint_le(instances, N / 4);
+	ck_assert_int_eq(
+	    fdt_build_some(&f, &next, ALC_SYMBOL_FDT, &xml, &len), -EINVAL);
+	/* a name that is too long for a packet, not for an FDT */
+	memset(longer, 'a', sizeof(longer));
+	longer[1000] = '\0';
+	many_files[3].name = longer;
+	next = 0;
+	ck_assert_int_eq(
+	    fdt_build_some(&f, &next, ALC_SYMBOL_FDT, &xml, &len), 0);
+	ck_assert_uint_eq(next, 3);
+	free(xml);
+	ck_assert_int_eq(
+	    fdt_build_some(&f, &next, ALC_SYMBOL_FDT, &xml, &len), -EFBIG);
+	ck_assert_ptr_null(xml);
+	ck_assert_uint_eq(next, 3);
+	many_files[3].name = (char *)"../x";
+	ck_assert_int_eq(
+	    fdt_build_some(&f, &next, ALC_SYMBOL_FDT, &xml, &len), -EINVAL);
+}
+END_TEST
+
 START_TEST(expiry_survives_the_end_of_an_era)
 {
 	static const int64_t around = 2085978496; /* 2036-02-07 06:28:16 */
@@ -501,6 +579,7 @@ main(void)
 	tcase_add_test(t, a_longer_object_than_allowed_is_refused);
 	tcase_add_test(t, the_number_of_files_and_the_size_are_bounded);
 	tcase_add_test(t, what_breaks_a_rule_is_not_built);
+	tcase_add_test(t, files_are_spread_over_instances_that_fit);
 	tcase_add_test(t, expiry_survives_the_end_of_an_era);
 	tcase_add_test(t, packets_in_any_order_make_an_fdt);
 	tcase_add_test(t, packets_that_do_not_fit_are_refused);
