@@ -55,7 +55,11 @@ $(BUILD)/tests/store-driver: $(BUILD)/obj/tests/harness/store-driver.o \
     $(BUILD)/obj/tests/harness/master.o $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(COMMON_LIBS)
-harness: $(BUILD)/tests/store-driver
+# writes a multicast session to a capture file
+$(BUILD)/tests/flute-writer: $(BUILD)/obj/tests/harness/flute-writer.o $(BUILD)/libcommon.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(COMMON_LIBS)
+harness: $(BUILD)/tests/store-driver $(BUILD)/tests/flute-writer
 
 include tests/escape/module.mk
 
