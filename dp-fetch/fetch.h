@@ -85,12 +85,14 @@ struct repo {
 	struct tuf_want		want;
 	bool			all_roles, roots_done;
 	struct download	       *download;
+	size_t			source; /* of src.urls, metadata is asked of */
 	struct set	       *now, *next; /* in force; being fetched */
 	size_t			at;	    /* progress of the step */
 	unsigned		waiting, asked; /* answers that are due */
 	struct preload	       *preloads;
 	int			r; /* first failure of the step */
-	char			error[600];
+	char			why[600];   /* so far, in the refresh under way */
+	char			error[600]; /* of the last one; or "" */
 	unsigned		failures;
 	int64_t			last_ok, last_try;
 	bool			told_expired, is_committed;

@@ -40,6 +40,7 @@ static void save_state(struct repo *r);
 static void put_files(struct repo *r);
 static void preload(struct repo *r);
 static void publish(struct repo *r);
+static void begin_metadata(struct repo *r);
 static void next_metadata(struct repo *r);
 
 const char *
@@ -258,33 +259,43 @@ on_names_of(void *ctx, const struct store_answer *a)
 	loop_timer_set(r->timer, 0);
 }
 
+/* What the operator says, and nothing that was ever learned. */
+static void
+state_from_conf(struct repo *r)
+{
+	json_t	  *root = json_loadb(r->src.root, r->src.root_len, 0, NULL);
+	json_int_t version = json_integer_value(json_object_get(
+	    json_object_get(root, "signed"), "version"));
+
+	json_decref(root);
+	state_fini(&r->state);
+	(void)state_put(&r->state, SAVED_CONFIG, "root", 0, r->src.root,
+	    r->src.root_len);
+	(void)state_put(&r->state, SAVED_ROLE, "root", (uint64_t)version,
+	    r->src.root, r->src.root_len);
+	if (version > 0)
+		(void)state_put(&r->state, SAVED_ROOT, "root",
+		    (uint64_t)version, r->src.root, r->src.root_len);
+}
+
+static bool
+is_conf_root(const struct repo *r, const struct saved *f)
+{
+	return f != NULL && f->len == r->src.root_len &&
+	    memcmp(f->bytes, r->src.root, f->len) == 0;
+}
+
 /* The trusted metadata is here, or none is; now what of it is in force. */
 static void
 loaded(struct repo *r)
 {
-	const struct saved *c = state_find(&r->state, SAVED_CONFIG, "root");
-	json_t		   *root;
-	json_int_t	    version = 0;
-	char		    name[64];
-	int		    e;
+	char name[64];
+	int  e;
 
 	free(r->blob);
 	r->blob = NULL;
-	if (c == NULL || c->len != r->src.root_len ||
-	    memcmp(c->bytes, r->src.root, c->len) != 0) {
-		state_fini(&r->state); /* the operator chose another root */
-		root = json_loadb(r->src.root, r->src.root_len, 0, NULL);
-		version = json_integer_value(json_object_get(
-		    json_object_get(root, "signed"), "version"));
-		json_decref(root);
-		(void)state_put(&r->state, SAVED_CONFIG, "root", 0, r->src.root,
-		    r->src.root_len);
-		(void)state_put(&r->state, SAVED_ROLE, "root",
-		    (uint64_t)version, r->src.root, r->src.root_len);
-		if (version > 0)
-			(void)state_put(&r->state, SAVED_ROOT, "root",
-			    (uint64_t)version, r->src.root, r->src.root_len);
-	}
+	if (!is_conf_root(r, state_find(&r->state, SAVED_CONFIG, "root")))
+		state_from_conf(r); /* the first start, or the operator chose another */
 	snprintf(name, sizeof(name), "%s/metadata/timestamp.json", r->prefix);
 	e = store_lookup_name(r->f->store, name, on_names_of, r);
 	if (e < 0 && e != -ENOTCONN)
@@ -397,7 +408,7 @@ step_over(struct repo *r)
 	if (r->r < 0) {
 		char copy[600];
 
-		snprintf(copy, sizeof(copy), "%s", r->error);
+		snprintf(copy, sizeof(copy), "%s", r->why);
 		refresh_failed(r, copy);
 		return;
 	}
@@ -405,7 +416,7 @@ step_over(struct repo *r)
 		free(r->blob);
 		r->blob = NULL;
 		if (r->next == NULL) /* metadata failed, what came is kept */
-			refresh_failed(r, r->error);
+			refresh_failed(r, r->why);
 		else
 			put_files(r);
 	} else if (r->step == REPO_PUT)
@@ -418,7 +429,7 @@ static void
 note_failure(struct repo *r, int e, const char *what, const char *text)
 {
 	if (r->r == 0)
-		snprintf(r->error, sizeof(r->error), "%.200s: %.300s", what,
+		snprintf(r->why, sizeof(r->why), "%.200s: %.300s", what,
 		    text[0] != '\0' ? text : strerror(-e));
 	if (r->r == 0)
 		r->r = e;
@@ -520,15 +531,26 @@ on_trusted(void *arg, const struct tuf_file *f)
 	return e < 0 ? e : 0;
 }
 
+/* The metadata of one refresh comes from one upstream; else from the next. */
 static void
-metadata_failed(struct repo *r, const char *why)
+source_failed(struct repo *r, const char *why)
 {
-	snprintf(r->error, sizeof(r->error), "%s", why);
+	const char *url = r->src.urls[r->source];
+	size_t	    n = strlen(r->why);
+	bool	    is_named = strncmp(why, url, strlen(url)) == 0;
+
+	snprintf(r->why + n, sizeof(r->why) - n, "%s%.100s%s%.400s",
+	    n > 0 ? "; " : "", is_named ? "" : url, is_named ? "" : ": ", why);
 	download_cancel(&r->download);
-	if (r->state_changed)
+	tuf_free(&r->tuf);
+	if (++r->source < r->src.nurls) {
+		log_warn("%s: %s; the next upstream is asked", r->space,
+		    r->why + n + (n > 0 ? 2 : 0));
+		begin_metadata(r);
+	} else if (r->state_changed)
 		save_state(r); /* rollback protection survives, then fails */
 	else
-		refresh_failed(r, r->error);
+		refresh_failed(r, r->why);
 }
 
 static void
@@ -541,7 +563,7 @@ metadata_done(struct repo *r)
 	int e = set_build(r->tuf, &r->state, &rules, &r->next);
 
 	if (e < 0) {
-		metadata_failed(r, strerror(-e));
+		source_failed(r, strerror(-e));
 		return;
 	}
 	if (r->next->without_sha256 > 0)
@@ -567,11 +589,11 @@ on_metadata(void *ctx, const struct download_result *res)
 	else if (res->r == 0)
 		e = tuf_give(r->tuf, res->bytes, res->len);
 	else {
-		metadata_failed(r, res->text);
+		source_failed(r, res->text);
 		return;
 	}
 	if (e < 0)
-		metadata_failed(r, tuf_error(r->tuf));
+		source_failed(r, tuf_error(r->tuf));
 	else
 		next_metadata(r);
 }
@@ -580,19 +602,17 @@ static int
 ask_metadata(struct repo *r, const char *name, size_t max,
     void (*done)(void *ctx, const struct download_result *res))
 {
-	char		     urls[DOWNLOAD_URLS_MAX][URL_LEN], path[TUF_PATH_LEN + 16];
-	const char	    *list[DOWNLOAD_URLS_MAX];
-	struct download_want want = { .urls = list, .tls = &r->src.tls, .fd = -1,
-		.read_fd = -1, .max = max, .done = done, .ctx = r };
+	char		     url[URL_LEN], path[TUF_PATH_LEN + 16];
+	const char	    *list[] = { url };
+	struct download_want want = { .urls = list, .nurls = 1,
+		.tls = &r->src.tls, .fd = -1, .read_fd = -1, .max = max,
+		.done = done, .ctx = r };
+	int		     e;
 
 	snprintf(path, sizeof(path), "metadata/%s", name);
-	for (size_t i = 0; i < r->src.nurls; i++)
-		if (url_join(r->src.urls[i], path, true, urls[want.nurls],
-			URL_LEN) == 0) {
-			list[want.nurls] = urls[want.nurls];
-			want.nurls++;
-		}
-	return download_start(r->f->downloads, &want, &r->download);
+	e = url_join(r->src.urls[r->source], path, true, url, sizeof(url));
+	return e < 0 ? e
+		     : download_start(r->f->downloads, &want, &r->download);
 }
 
 /*
@@ -679,26 +699,31 @@ next_metadata(struct repo *r)
 		tuf_load_all(r->tuf);
 		e = tuf_next(r->tuf, &r->want);
 	}
-	if (e < 0)
-		metadata_failed(r, tuf_error(r->tuf));
+	if (e < 0 && tuf_version(r->tuf, "root") == 0 &&
+	    !is_conf_root(r, state_find(&r->state, SAVED_ROLE, "root"))) {
+		log_warn("%s: the kept root: %s; begins with the configured one",
+		    r->space, tuf_error(r->tuf));
+		tuf_free(&r->tuf);
+		state_from_conf(r);
+		begin_metadata(r);
+	} else if (e < 0)
+		source_failed(r, tuf_error(r->tuf));
 	else if (e == 1) {
-		if (ask_metadata(r, r->want.path, r->want.max, on_metadata) < 0)
-			metadata_failed(r, "no memory");
+		e = ask_metadata(r, r->want.path, r->want.max, on_metadata);
+		if (e < 0)
+			source_failed(r, strerror(-e));
 	} else if (!ask_older_root(r))
 		metadata_done(r);
 }
 
 static void
-refresh(struct repo *r)
+begin_metadata(struct repo *r)
 {
-	struct tuf_conf conf = { .now = time(NULL), .save = on_trusted,
+	struct tuf_conf conf = { .now = r->last_try, .save = on_trusted,
 		.arg = r };
-	int		e;
+	int		e = tuf_new(&r->tuf, &conf);
 
-	r->step = REPO_META;
 	r->all_roles = r->roots_done = false;
-	r->last_try = conf.now;
-	e = tuf_new(&r->tuf, &conf);
 	for (size_t i = 0; e == 0 && i < r->state.n; i++)
 		if (r->state.of[i].kind == SAVED_ROLE)
 			e = tuf_local(r->tuf, r->state.of[i].role,
@@ -707,6 +732,16 @@ refresh(struct repo *r)
 		refresh_failed(r, strerror(-e));
 	else
 		next_metadata(r);
+}
+
+static void
+refresh(struct repo *r)
+{
+	r->step = REPO_META;
+	r->source = 0;
+	r->why[0] = '\0';
+	r->last_try = time(NULL);
+	begin_metadata(r);
 }
 
 static void
