@@ -52,7 +52,7 @@ struct agent {
 	uint64_t	  started_ms;
 	unsigned	  failures;
 	uint64_t	  deadline_ms; /* of --once --wait */
-	bool		  once, stopping;
+	bool		  once, stopping, again;
 	unsigned	  deaf; /* groups that could not be joined */
 	int		  result; /* exit status */
 	bool		  round_over;
@@ -72,6 +72,7 @@ int  children_init(struct agent *a);
 void children_start(struct agent *a);
 void children_stop(struct agent *a); /* MSG_SHUTDOWN; agent_child_gone follows */
 void children_kill(struct agent *a);
+void children_again(struct agent *a); /* anew, with what is configured now */
 bool children_alive(const struct agent *a);
 /* A group that could not be joined can be by now: the children start anew. */
 void children_hear(struct agent *a);

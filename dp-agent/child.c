@@ -372,10 +372,16 @@ child_gone(void *ctx, int events)
 		agent_maybe_end(a);
 		return;
 	}
-	log_warn("%s: ended with %s %d", kinds[c->kind].program,
-	    si.si_code == CLD_EXITED ? "exit status" : "signal", si.si_status);
+	if (!a->again)
+		log_warn("%s: ended with %s %d", kinds[c->kind].program,
+		    si.si_code == CLD_EXITED ? "exit status" : "signal",
+		    si.si_status);
 	children_kill(a);
-	if (!children_alive(a))
+	if (children_alive(a))
+		return;
+	if (a->again)
+		children_start(a);
+	else
 		fail(a);
 }
 
@@ -431,6 +437,7 @@ children_start(struct agent *a)
 	int r;
 
 	a->started_ms = loop_now_ms(a->loop);
+	a->again = false;
 	for (int i = 0; i < CHILDREN; i++)
 		if ((r = start_one(&a->children[i])) < 0) {
 			log_err_err(r, "%s: cannot start", kinds[i].program);
@@ -486,6 +493,13 @@ children_kill(struct agent *a)
 		if (a->children[i].pidfd >= 0)
 			(void)pidfd_send_signal(a->children[i].pidfd, SIGKILL,
 			    NULL, 0);
+}
+
+void
+children_again(struct agent *a)
+{
+	a->again = children_alive(a); /* else a restart is due anyway */
+	children_kill(a);
 }
 
 void

@@ -291,12 +291,17 @@ keep_open(struct keep **out, struct loop *l, const char *target_dir,
 	k->jobs_tail = &k->jobs;
 	if ((k->buf = malloc(SLICE)) == NULL)
 		r = -ENOMEM;
-	else if ((r = loop_timer_new(l, on_turn, k, &k->turn)) == 0 &&
-	    (r = make_dirs(target_dir, 0755, &k->targets_fd)) == 0 &&
-	    (r = make_dir_at(k->targets_fd, PARTS, 0700, &k->parts_fd)) == 0 &&
-	    (r = make_dirs(state_dir, 0755, &k->state_fd)) == 0 &&
-	    (r = make_dir_at(k->state_fd, "tuf", 0755, &k->tuf_fd)) == 0)
-		r = load_list(k);
+	else if ((r = loop_timer_new(l, on_turn, k, &k->turn)) == 0) {
+		if ((r = make_dirs(target_dir, 0755, &k->targets_fd)) < 0 ||
+		    (r = make_dir_at(k->targets_fd, PARTS, 0700,
+			 &k->parts_fd)) < 0)
+			log_err_err(r, "agent.target-dir: %s", target_dir);
+		else if ((r = make_dirs(state_dir, 0755, &k->state_fd)) < 0 ||
+		    (r = make_dir_at(k->state_fd, "tuf", 0755, &k->tuf_fd)) <
+			0 ||
+		    (r = load_list(k)) < 0)
+			log_err_err(r, "agent.state-dir: %s", state_dir);
+	}
 	if (r < 0) {
 		keep_close(&k);
 		return r;

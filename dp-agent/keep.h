@@ -37,7 +37,7 @@ struct keep;
 struct keep_job;
 typedef void (*keep_fn)(void *ctx, int r);
 
-/* Makes the directories and reads the list of placed files. */
+/* Makes the directories and reads the list of placed files; logs what it cannot. */
 int  keep_open(struct keep **out, struct loop *l, const char *target_dir,
      const char *state_dir);
 void keep_close(struct keep **k); /* and its jobs */

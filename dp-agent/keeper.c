@@ -70,9 +70,13 @@ on_kept_put(void *ctx, struct ipc_msg *m)
 	r = keep_state_put(a->keep, key, m->fds[0]);
 	if (r == -EINVAL)
 		return -EBADMSG;
-	if (r < 0)
-		log_warn_err(r, "state %s: not kept", key);
-	return 0;
+	if (r == 0)
+		return 0;
+	log_warn_err(r, "%s/tuf/%s: not kept", a->conf.state_dir, key);
+	/* what was not kept could be rolled back: it is not used either */
+	return strcmp(key, "status.json") == 0 || strcmp(key, "delegated") == 0
+	    ? 0
+	    : r;
 }
 
 static int
@@ -341,7 +345,7 @@ net_broken(void *ctx, struct ipc *c, int r)
 	keeper_close(a);
 	if (r == -ENOTCONN)
 		return; /* its end is noticed by its pidfd */
-	log_warn_err(r, "network child: bad message, killed");
+	log_warn_err(r, "network child: given up");
 	children_kill(a);
 }
 

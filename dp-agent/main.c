@@ -196,9 +196,8 @@ prepare(struct agent *a, bool verify)
 		log_fatal(EXIT_TEMPORARY, "start: %s", strerror(-r));
 	if ((r = keep_open(&a->keep, a->loop, a->conf.target_dir,
 		 a->conf.state_dir)) < 0)
-		log_fatal(r == -ENOSPC ? EXIT_TEMPORARY : EXIT_OPERATOR,
-		    "%s or %s: %s", a->conf.target_dir, a->conf.state_dir,
-		    strerror(-r));
+		exit(r == -ENOSPC || r == -ENOMEM ? EXIT_TEMPORARY
+						  : EXIT_OPERATOR);
 	if (verify)
 		keep_doubt(a->keep);
 	if (a->conf.hook[0] == '\0')
@@ -226,7 +225,7 @@ reload(struct agent *a)
 	}
 	take_conf(a, &next);
 	log_info("configuration: reloaded");
-	children_kill(a);
+	children_again(a);
 }
 
 static void

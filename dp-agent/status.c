@@ -11,6 +11,7 @@
 #include "common/json.h"
 #include "common/log.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,7 +71,7 @@ static void
 show_text(const json_t *o)
 {
 	const json_t *row;
-	int64_t	      v = 0;
+	int64_t	      v = 0, here = 0;
 	size_t	      i;
 
 	(void)js_int(o, "time", 0, INT64_MAX, &v);
@@ -84,6 +85,8 @@ show_text(const json_t *o)
 	if (js_int(o, "other_kinds", 1, INT64_MAX, &v) == 0)
 		printf("%-14s %lld files of the group, not taken\n",
 		    "other kinds", (long long)v);
+	if (js_int(o, "hooks_due", 1, INT64_MAX, &v) == 0)
+		printf("%-14s %lld\n", "hooks due", (long long)v);
 	puts("sources");
 	json_array_foreach(js_arr(o, "sources"), i, row) {
 		show_row(row, "url", "state", "error");
@@ -92,10 +95,31 @@ show_text(const json_t *o)
 	json_array_foreach(js_arr(o, "metadata"), i, row) {
 		show_row(row, "role", "text", "warning");
 	}
-	puts("files");
+	v = 0;
+	(void)js_int(o, "wanted", 0, INT64_MAX, &v);
+	(void)js_int(o, "verified", 0, INT64_MAX, &here);
+	printf("files, %lld of %lld in place\n", (long long)here, (long long)v);
 	json_array_foreach(js_arr(o, "targets"), i, row) {
 		show_row(row, "path", "state", "error");
 	}
+}
+
+/* What the child cannot know; left out for who may not look. */
+static void
+add_hooks(const struct agent_conf *c, json_t *o)
+{
+	char	       path[400];
+	DIR	      *d;
+	struct dirent *e;
+	json_int_t     n = 0;
+
+	snprintf(path, sizeof(path), "%s/hooks", c->state_dir);
+	if ((d = opendir(path)) == NULL)
+		return;
+	while ((e = readdir(d)) != NULL)
+		n += strlen(e->d_name) == HASH_HEX - 1;
+	closedir(d);
+	json_object_set_new(o, "hooks_due", json_integer(n));
 }
 
 int
@@ -122,11 +146,14 @@ status_print(const struct agent_conf *c, bool json)
 	fclose(f);
 	if ((r = js_parse(&o, buf, n, why, sizeof(why))) < 0)
 		log_err("%s: %s", path, why);
-	else if (json) {
-		json_dumpf(o, stdout, JSON_COMPACT);
-		putchar('\n');
-	} else
-		show_text(o);
+	else {
+		add_hooks(c, o);
+		if (json) {
+			json_dumpf(o, stdout, JSON_COMPACT);
+			putchar('\n');
+		} else
+			show_text(o);
+	}
 	json_decref(o);
 	free(buf);
 	return r < 0 || fflush(stdout) != 0 ? 1 : 0;
