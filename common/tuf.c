@@ -1183,8 +1183,9 @@ group_holds(const char *group, const char *below)
 	    (below[n] == '\0' || below[n] == '/');
 }
 
-bool
-tuf_target_for(const struct tuf_target *target, const char *group)
+/* below: an agent of a group further down counts as well. */
+static bool
+is_meant(const struct tuf_target *target, const char *group, bool below)
 {
 	json_t *groups = json_object_get(js_obj(target->custom, "dpoint"), "groups");
 	size_t	i;
@@ -1195,10 +1196,23 @@ tuf_target_for(const struct tuf_target *target, const char *group)
 	json_array_foreach(groups, i, g) {
 		const char *s = json_string_value(g);
 
-		if (s != NULL && *s == '/' && group_holds(s, group))
+		if (s != NULL && *s == '/' && (group_holds(s, group) ||
+		    (below && group_holds(group, s))))
 			return true;
 	}
 	return false;
+}
+
+bool
+tuf_target_for(const struct tuf_target *target, const char *group)
+{
+	return is_meant(target, group, false);
+}
+
+bool
+tuf_target_in_scope(const struct tuf_target *target, const char *scope)
+{
+	return is_meant(target, scope, true);
 }
 
 /* ---- what is in force ---------------------------------------------------------------------- */

@@ -161,6 +161,8 @@ const char *tuf_target_kind(const struct tuf_target *target);
  * nobody.
  */
 bool tuf_target_for(const struct tuf_target *target, const char *group);
+/* Whether it is meant for an agent of that group or of one below it. */
+bool tuf_target_in_scope(const struct tuf_target *target, const char *scope);
 
 /* Every verified metadata file: root, timestamp, snapshot, then targets roles. */
 int tuf_files(struct tuf *t, int (*fn)(void *arg, const struct tuf_file *),

@@ -1,8 +1,7 @@
 /*
  * dp-fetch/set.c - a verified snapshot, flattened; see set.h.
  *
- * Runs in dp-fetch. Believes common/tuf: what it gives is signed. What signers
- * wrote into custom.dpoint is theirs to get right; a wrong shape means nobody.
+ * Runs in dp-fetch. Believes common/tuf: what it gives is signed.
  * SPDX-License-Identifier: ISC
  */
 #include "dp-fetch/set.h"
@@ -22,33 +21,6 @@ struct building {
 	const struct set_rules *rules;
 	size_t			room_files, room_targets;
 };
-
-static bool
-is_above(const char *a, const char *b) /* or the same */
-{
-	size_t n = strlen(a);
-
-	while (n > 0 && a[n - 1] == '/')
-		n--;
-	return strncmp(a, b, n) == 0 && (b[n] == '\0' || b[n] == '/');
-}
-
-bool
-set_in_scope(const json_t *custom, const char *scope)
-{
-	const json_t *dpoint = json_object_get(custom, "dpoint");
-	const json_t *groups = json_object_get(dpoint, "groups");
-	const char   *g;
-
-	if (groups == NULL)
-		return true;
-	for (size_t i = 0; i < json_array_size(groups); i++) {
-		g = json_string_value(json_array_get(groups, i));
-		if (g != NULL && (is_above(g, scope) || is_above(scope, g)))
-			return true;
-	}
-	return false;
-}
 
 static enum priority
 priority_of(const struct tuf_target *t, enum priority otherwise)
@@ -172,7 +144,7 @@ on_target(void *arg, const struct tuf_target *t)
 		return -ENOMEM;
 	}
 	to->in_scope = b->rules->preload && to->size <= b->rules->max_size &&
-	    set_in_scope(t->custom, b->rules->group);
+	    tuf_target_in_scope(t, b->rules->group);
 	s->ntargets++;
 	return 0;
 }

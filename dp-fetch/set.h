@@ -53,9 +53,6 @@ struct set_rules {
 	uint64_t    max_size;
 };
 
-/* Whether a target with this custom is for any device of the scope. */
-bool set_in_scope(const json_t *custom, const char *scope);
-
 int  set_build(struct tuf *t, const struct state *roots,
      const struct set_rules *rules, struct set **out);
 void set_forget_bytes(struct set *s);

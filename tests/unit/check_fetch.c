@@ -233,9 +233,10 @@ static const struct {
 	{ "{\"dpoint\":{\"groups\":[\"/x\",\"/hq\"]}}", "/hq", true },
 	{ "{\"dpoint\":{\"groups\":[\"/hqx\"]}}", "/hq", false },
 	{ "{\"dpoint\":{\"groups\":[\"/lab\"]}}", "/hq", false },
-	{ "{\"dpoint\":{\"groups\":[]}}", "/hq", false },
+	{ "{\"dpoint\":{\"groups\":[]}}", "/hq", true },
 	{ "{\"dpoint\":{\"groups\":\"/hq\"}}", "/hq", false },
 	{ "{\"dpoint\":{\"groups\":[7]}}", "/hq", false },
+	{ "{\"dpoint\":{\"groups\":[\"hq\"]}}", "/hq", false },
 };
 static const struct {
 	const char *path, *canon; /* NULL: refused */
@@ -306,8 +307,10 @@ START_TEST(scope_meets_groups_above_and_below)
 {
 	json_t *j = json_loads(scopes[_i].custom, 0, NULL);
 
-	ck_assert_msg(set_in_scope(j, scopes[_i].scope) == scopes[_i].in, "%s %s",
-	    scopes[_i].custom, scopes[_i].scope);
+	const struct tuf_target t = { .custom = j };
+
+	ck_assert_msg(tuf_target_in_scope(&t, scopes[_i].scope) ==
+		scopes[_i].in, "%s %s", scopes[_i].custom, scopes[_i].scope);
 	json_decref(j);
 }
 END_TEST
