@@ -257,8 +257,9 @@ on_object(void *ctx, const struct store_answer *a)
 static void
 on_partial(void *ctx, const struct store_answer *a)
 {
-	struct job *j = ctx;
-	int	    r = a->r;
+	struct job   *j = ctx;
+	struct fetch *f = j->f;
+	int	      r = a->r;
 
 	if (r == -ENOTCONN)
 		return;
@@ -283,6 +284,7 @@ on_partial(void *ctx, const struct store_answer *a)
 	j->synced_ms = loop_now_ms(j->f->loop);
 	tell_opened(j);
 	start_download(j);
+	jobs_pump(f); /* somebody more urgent may have come meanwhile */
 }
 
 static void
@@ -304,6 +306,36 @@ goes_before(const struct job *a, const struct job *b)
 	return a->t.prio < b->t.prio;
 }
 
+/* Stops the transfer; it goes on where it was when its turn comes again. */
+static void
+requeue(struct job *j)
+{
+	put_aside(j);
+	close(j->read_fd);
+	j->read_fd = -1;
+	j->busy = 0;
+	j->step = WAITING; /* the store may still have to close it */
+	loop_timer_set(j->timer, BUSY_MS);
+}
+
+/* An hour of packages must not stand before a policy. */
+static bool
+make_way(struct fetch *f, const struct job *urgent)
+{
+	struct job *last = NULL;
+
+	for (struct job *j = f->jobs; j != NULL; j = j->next)
+		if (j->step == LOADING && !j->on_demand &&
+		    goes_before(urgent, j) &&
+		    (last == NULL || !goes_before(j, last)))
+			last = j;
+	if (last == NULL)
+		return false;
+	log_info("%s: put aside for %s", last->t.name, urgent->t.name);
+	requeue(last);
+	return true;
+}
+
 void
 jobs_pump(struct fetch *f)
 {
@@ -323,8 +355,11 @@ jobs_pump(struct fetch *f)
 		if (best == NULL)
 			return;
 		limit = f->conf.parallel + (best->on_demand ? ON_DEMAND : 0);
-		if (loading >= limit)
-			return;
+		if (loading >= limit) {
+			if (!make_way(f, best))
+				return;
+			loading--;
+		}
 		open_partial(best);
 		if (!store_client_connected(f->store))
 			return;
@@ -428,15 +463,9 @@ jobs_store_lost(struct fetch *f)
 void
 jobs_again(struct fetch *f, struct repo *repo)
 {
-	for (struct job *j = f->jobs; j != NULL; j = j->next) {
-		if (j->repo != repo || j->step != LOADING)
-			continue;
-		put_aside(j);
-		close(j->read_fd);
-		j->read_fd = -1;
-		j->step = WAITING; /* the store may still have to close it */
-		loop_timer_set(j->timer, BUSY_MS);
-	}
+	for (struct job *j = f->jobs; j != NULL; j = j->next)
+		if (j->repo == repo && j->step == LOADING)
+			requeue(j);
 }
 
 void
