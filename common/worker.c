@@ -16,6 +16,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -361,6 +362,14 @@ metrics_command(struct worker *w, struct admin_reply *r)
 	admin_end(r, NULL);
 }
 
+static void
+warnings_command(struct worker *w, struct admin_reply *r)
+{
+	if (w->ops->warnings != NULL)
+		w->ops->warnings(w->ctx, r);
+	admin_end(r, NULL);
+}
+
 static int
 on_admin(void *ctx, struct ipc_msg *m)
 {
@@ -384,6 +393,10 @@ on_admin(void *ctx, struct ipc_msg *m)
 	}
 	if (strcmp(argv[0], "metrics") == 0) {
 		metrics_command(w, r);
+		return 0;
+	}
+	if (strcmp(argv[0], "warnings") == 0) {
+		warnings_command(w, r);
 		return 0;
 	}
 	for (c = w->ops->commands; c != NULL && c->name != NULL; c++)
@@ -476,6 +489,18 @@ worker_metric(struct admin_reply *r, const char *name, const char *type,
 	if (labels != NULL)
 		json_object_set_new(row, "labels", json_string(labels));
 	admin_row(r, row);
+}
+
+void
+worker_warning(struct admin_reply *r, const char *fmt, ...)
+{
+	char	text[700];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	admin_row(r, json_pack("{s:s}", "warning", text));
 }
 
 void

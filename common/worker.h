@@ -20,6 +20,7 @@
 #define COMMON_WORKER_H
 
 #include "common/ipc.h"
+#include "common/log.h"
 #include "common/loop.h"
 #include "common/settings.h"
 
@@ -56,6 +57,9 @@ struct worker_ops {
 	struct ipc_table from_master;
 	/* Adds Prometheus samples with worker_metric(). NULL: none. */
 	void (*metrics)(void *ctx, struct worker *w, struct admin_reply *reply);
+	/* What an operator should look into now, with worker_warning(); asked
+	 * by each `dpctl status`. NULL: nothing ever. */
+	void (*warnings)(void *ctx, struct admin_reply *reply);
 };
 
 /* argv: --master PATH, --help, --version. */
@@ -100,5 +104,7 @@ void admin_end(struct admin_reply *r, const char *error); /* NULL: ok */
  * NULL. Samples of one name are given one after the other. */
 void worker_metric(struct admin_reply *r, const char *name, const char *type,
     const char *help, const char *labels, double value);
+/* One line that says what is wrong: "content: timestamp has expired". */
+void worker_warning(struct admin_reply *r, const char *fmt, ...) LOG_PRINTF(2, 3);
 
 #endif

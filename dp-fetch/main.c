@@ -9,6 +9,7 @@
  */
 #include "common/log.h"
 #include "common/size.h"
+#include "common/tuf_meta.h"
 #include "dp-fetch/fetch.h"
 
 #include <errno.h>
@@ -418,6 +419,29 @@ on_metrics(void *ctx, struct worker *w, struct admin_reply *reply)
 }
 
 static void
+on_warnings(void *ctx, struct admin_reply *reply)
+{
+	struct fetch *f = ctx;
+	time_t	      now = time(NULL);
+	char	      when[TUF_TIME_LEN];
+
+	for (size_t i = 0; i < REPOS; i++) {
+		const struct repo *r = &f->repos[i];
+
+		if (r->now != NULL && r->now->expires <= now) {
+			tuf_time_print(r->now->expires, when);
+			worker_warning(reply,
+			    "%s: %s metadata has expired on %s; what was "
+			    "verified stays in force, nothing new is accepted",
+			    r->space, r->now->expires_role, when);
+		}
+		if (r->failures > 0)
+			worker_warning(reply, "%s: refresh fails, %u in a row: %s",
+			    r->space, r->failures, r->error);
+	}
+}
+
+static void
 on_drain(void *ctx)
 {
 	struct fetch *f = ctx;
@@ -436,6 +460,7 @@ static const struct worker_ops ops = {
 	.drain = on_drain,
 	.commands = commands,
 	.metrics = on_metrics,
+	.warnings = on_warnings,
 };
 
 static void

@@ -34,6 +34,7 @@ struct request {
 	unsigned	waits;	/* bits 1 << role: whose answers are missing */
 	bool		json, follows, reloads;
 	struct metrics *metrics;
+	json_t	       *warnings; /* of a status under way */
 	struct loop_timer *deadline;
 };
 

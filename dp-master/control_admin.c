@@ -67,6 +67,7 @@ request_free(struct request *q)
 	q->conn->q = NULL;
 	loop_timer_free(&q->deadline);
 	metrics_free(&q->metrics);
+	json_decref(q->warnings);
 	free(q);
 }
 

@@ -18,7 +18,8 @@
 #include <string.h>
 
 #define SAMPLES_MAX	    4000
-#define METRICS_DEADLINE_MS 2000
+#define WARNINGS_MAX	    100
+#define DEADLINE_MS	    2000 /* then without who is silent */
 
 struct command {
 	const char    *name;
@@ -31,6 +32,7 @@ struct command {
 
 static void cmd_help(struct request *q, int argc, char *argv[]);
 static void cmd_status(struct request *q, int argc, char *argv[]);
+static void ask_all(struct request *q, int argc, char *argv[]);
 static void cmd_workers(struct request *q, int argc, char *argv[]);
 static void cmd_events(struct request *q, int argc, char *argv[]);
 static void cmd_metrics(struct request *q, int argc, char *argv[]);
@@ -93,17 +95,19 @@ cmd_help(struct request *q, int argc, char *argv[])
 	request_end(q, NULL);
 }
 
+/* The workers' own warnings are here, too. */
 static void
-cmd_status(struct request *q, int argc, char *argv[])
+status_print(struct request *q)
 {
 	struct control *c = q->c;
-	const char     *status = "ok";
+	const char     *status = json_array_size(q->warnings) > 0 ? "warning"
+								  : "ok";
 	unsigned	ready = 0, off = 0, restarts = 0;
+	size_t		i;
+	json_t	       *row;
 
-	(void)argc;
-	(void)argv;
-	for (int i = PEER_CONTROL; i < PEER_MAX; i++) {
-		struct peer *p = &c->peers[i];
+	for (int role = PEER_CONTROL; role < PEER_MAX; role++) {
+		struct peer *p = &c->peers[role];
 
 		restarts += p->restarts;
 		if (p->state == WORKER_READY)
@@ -112,17 +116,42 @@ cmd_status(struct request *q, int argc, char *argv[])
 			off++;
 		else if (p->state == WORKER_FAILED)
 			status = "failed";
-		else if (status[0] == 'o')
+		else if (status[0] != 'f')
 			status = "degraded";
 	}
 	request_row(q,
-	    json_pack("{s:s,s:s,s:I,s:i,s:i,s:i,s:I}", "status", status,
+	    json_pack("{s:s,s:s,s:I,s:i,s:i,s:i,s:I,s:i}", "status", status,
 		"version", DPOINT_VERSION, "uptime_s",
 		(json_int_t)((loop_now_ms(c->loop) - c->started) / 1000),
 		"workers_ready", (int)ready, "workers",
 		PEER_MAX - PEER_CONTROL - (int)off, "restarts", (int)restarts, "events",
-		(json_int_t)c->nevents));
+		(json_int_t)c->nevents, "warnings",
+		(int)json_array_size(q->warnings)));
+	json_array_foreach(q->warnings, i, row)
+		request_row(q, json_incref(row));
 	request_end(q, NULL);
+}
+
+static void
+add_warning(struct request *q, enum peer_role from, const char *text)
+{
+	if (text != NULL && json_array_size(q->warnings) < WARNINGS_MAX)
+		json_array_append_new(q->warnings,
+		    json_pack("{s:s,s:s}", "worker", peer_role_name(from),
+			"warning", text));
+}
+
+static void
+cmd_status(struct request *q, int argc, char *argv[])
+{
+	char *ask[] = { "warnings" };
+
+	(void)argc;
+	(void)argv;
+	if ((q->warnings = json_array()) == NULL)
+		request_end(q, "no memory");
+	else
+		ask_all(q, 1, ask);
 }
 
 static void
@@ -300,39 +329,64 @@ own_metrics(struct control *c, struct metrics *m)
 }
 
 static void
-on_metrics_deadline(void *ctx)
-{
-	struct request *q = ctx;
-
-	control_stop_answers(q);
-	q->waits = 0;
-	metrics_print(q); /* without those that did not answer */
-}
-
-static void
 cmd_metrics(struct request *q, int argc, char *argv[])
 {
-	if ((q->metrics = calloc(1, sizeof(*q->metrics))) == NULL ||
-	    loop_timer_new(q->c->loop, on_metrics_deadline, q, &q->deadline) <
-		0) {
+	if ((q->metrics = calloc(1, sizeof(*q->metrics))) == NULL) {
 		request_end(q, "no memory");
 		return;
 	}
 	own_metrics(q->c, q->metrics);
-	for (int i = PEER_CONNECT; i < PEER_MAX; i++)
-		(void)control_forward(q, (enum peer_role)i, argc, argv);
-	if (q->waits == 0)
-		metrics_print(q);
-	else
-		loop_timer_set(q->deadline, METRICS_DEADLINE_MS);
+	ask_all(q, argc, argv);
 }
 
 /* -- answers of workers -- */
 
+static void
+all_answered(struct request *q)
+{
+	if (q->metrics != NULL)
+		metrics_print(q);
+	else
+		status_print(q);
+}
+
+static void
+on_deadline(void *ctx)
+{
+	struct request *q = ctx;
+
+	for (int i = PEER_CONNECT; i < PEER_MAX; i++)
+		if (q->warnings != NULL && (q->waits & 1U << i))
+			add_warning(q, (enum peer_role)i, "does not answer");
+	control_stop_answers(q);
+	q->waits = 0;
+	all_answered(q);
+}
+
+static void
+ask_all(struct request *q, int argc, char *argv[])
+{
+	if (loop_timer_new(q->c->loop, on_deadline, q, &q->deadline) < 0) {
+		request_end(q, "no memory");
+		return;
+	}
+	for (int i = PEER_CONNECT; i < PEER_MAX; i++)
+		(void)control_forward(q, (enum peer_role)i, argc, argv);
+	if (q->waits == 0)
+		all_answered(q);
+	else
+		loop_timer_set(q->deadline, DEADLINE_MS);
+}
+
 void
 command_answer(struct request *q, enum peer_role from, json_t *take_row)
 {
-	(void)from;
+	if (q->warnings != NULL) {
+		add_warning(q, from,
+		    json_string_value(json_object_get(take_row, "warning")));
+		json_decref(take_row);
+		return;
+	}
 	if (q->metrics == NULL) {
 		request_row(q, take_row);
 		return;
@@ -352,8 +406,8 @@ command_answered(struct request *q, enum peer_role from, const char *error)
 	q->waits &= ~(1U << from);
 	if (q->waits != 0)
 		return;
-	if (q->metrics != NULL)
-		metrics_print(q);
+	if (q->metrics != NULL || q->warnings != NULL)
+		all_answered(q);
 	else
 		request_end(q, error);
 }

@@ -398,6 +398,16 @@ const struct admin_command store_commands[] = {
 	{ 0 }
 };
 
+void
+store_warnings(void *store, struct admin_reply *reply)
+{
+	const struct store *s = store;
+
+	if (s->low_space)
+		worker_warning(reply, "free space is at its reserve and nothing "
+				      "may be evicted; nothing more is stored");
+}
+
 /* -- metrics -- */
 
 void

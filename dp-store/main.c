@@ -57,6 +57,7 @@ static const struct worker_ops ops = {
 	.drain = on_drain,
 	.commands = store_commands,
 	.metrics = store_metrics,
+	.warnings = store_warnings,
 };
 
 /* As root the directory is "/" already; else it keeps its name. */

@@ -94,5 +94,6 @@ void store_gone(struct store *s, const struct hash *h); /* tells the peers */
 /* dp-store/admin.c */
 extern const struct admin_command store_commands[];
 void store_metrics(void *store, struct worker *w, struct admin_reply *reply);
+void store_warnings(void *store, struct admin_reply *reply);
 
 #endif
