@@ -130,6 +130,8 @@ enum msg_type {
 	MSG_TARGET_BAD	= 137, /* -> keeper	hash: wrong bytes, delete; no reply  */
 	MSG_ROUND	= 138, /* -> keeper	u8 1 the set is known, u32 meant for
 				*		us, u32 here, u64 bytes, str error  */
+	MSG_TARGET_LOOK = 139, /* -> keeper	hash, u64 size, str path; reply
+				*		MSG_TARGET_HERE or MSG_STORE_NO     */
 };
 
 /* MSG_WORKER states */

@@ -25,6 +25,7 @@ struct request {
 	struct agent	*a;
 	struct keep_job *job;
 	uint32_t	 id;
+	bool		 looks; /* only whether it is there */
 	struct hash	 hash;
 	uint64_t	 size;
 	char		 path[KEEP_PATH_LEN], kind[64], version[128];
@@ -146,6 +147,8 @@ answer_open(struct request *q, bool is_here)
 
 	if (is_here)
 		return ipc_send(a->keeper, MSG_TARGET_HERE, q->id, NULL, 0);
+	if (q->looks)
+		return answer_no(a, q->id, -ENOENT);
 	r = q->size > a->conf.max_object
 	    ? -EFBIG
 	    : keep_part_open(a->keep, &q->hash, q->size, &wfd, &rfd, &there);
@@ -174,6 +177,7 @@ on_target_open(void *ctx, struct ipc_msg *m)
 
 	if ((r = request_new(a, m->id, &q)) < 0)
 		return r;
+	q->looks = m->type == MSG_TARGET_LOOK;
 	rd_hash(&m->rd, &q->hash);
 	q->size = rd_u64(&m->rd);
 	rd_str(&m->rd, q->path, sizeof(q->path));
@@ -330,6 +334,7 @@ static const struct ipc_handler from_net[] = {
 	{ MSG_KEPT_GET,	    0, 3,  202,	 on_kept_get },
 	{ MSG_KEPT_PUT,	    1, 3,  202,	 on_kept_put },
 	{ MSG_TARGET_OPEN,  0, 43, 1066, on_target_open },
+	{ MSG_TARGET_LOOK,  0, 43, 1066, on_target_open },
 	{ MSG_TARGET_SYNC,  0, 40, 40,	 on_target_sync },
 	{ MSG_TARGET_DONE,  0, 39, 1254, on_target_done },
 	{ MSG_TARGET_BAD,   0, 32, 32,	 on_target_bad },

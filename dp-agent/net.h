@@ -93,6 +93,7 @@ struct net {
 	/* targets */
 	struct target *targets;
 	size_t	       ntargets, at, under_way, here;
+	bool	       looks;	    /* there is no news: only at what is here */
 	size_t	       other_kinds; /* meant for the group, not taken */
 	struct target *active[PARALLEL_MAX]; /* those under way */
 	uint64_t       bytes; /* received in this round */
@@ -112,7 +113,8 @@ void source_failed(struct net *n, size_t i, const char *why);
 void kept_ask(struct net *n);
 int  kept_on_file(struct net *n, struct ipc_msg *m);
 int  kept_on_none(struct net *n);
-int  kept_local(struct net *n, struct tuf *t);	      /* gives it all of it */
+/* Gives it all of it; root: the one to begin with, NULL: the configured one. */
+int  kept_local(struct net *n, struct tuf *t, const struct saved *root);
 const struct saved *kept_root(const struct net *n, int64_t version); /* or NULL */
 int  kept_save(void *arg, const struct tuf_file *f); /* for a struct tuf_conf */
 /* A refresh is over; whole: what is in force now, or NULL when it failed. */
@@ -131,7 +133,7 @@ int  targets_on_ok(struct net *n, struct ipc_msg *m);
 int  targets_on_no(struct net *n, struct ipc_msg *m);
 
 /* net_main.c */
-void net_refreshed(struct net *n, bool ok);
+void net_refreshed(struct net *n, bool has_list);
 void net_round_over(struct net *n);
 int  net_keep(struct net *n, const char *key, const void *bytes, size_t len);
 

@@ -97,9 +97,11 @@ kept_on_file(struct net *n, struct ipc_msg *m)
 }
 
 int
-kept_local(struct net *n, struct tuf *t)
+kept_local(struct net *n, struct tuf *t, const struct saved *root)
 {
-	int r = tuf_local(t, "root", n->conf_root, n->conf_root_len);
+	int r = root != NULL
+	    ? tuf_local(t, "root", root->bytes, root->len)
+	    : tuf_local(t, "root", n->conf_root, n->conf_root_len);
 
 	for (int i = 0; r == 0 && i < KEPT_ROLES; i++)
 		if (n->kept[i].bytes != NULL)

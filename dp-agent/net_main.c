@@ -275,9 +275,9 @@ end_round(struct net *n, bool known)
 }
 
 void
-net_refreshed(struct net *n, bool ok)
+net_refreshed(struct net *n, bool has_list)
 {
-	if (ok)
+	if (has_list)
 		targets_start(n);
 	else
 		end_round(n, false);
@@ -286,7 +286,7 @@ net_refreshed(struct net *n, bool ok)
 void
 net_round_over(struct net *n)
 {
-	end_round(n, true);
+	end_round(n, !n->looks);
 }
 
 static void

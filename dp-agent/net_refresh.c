@@ -31,7 +31,7 @@ begin(struct net *n)
 	n->all_roles = false;
 	if ((r = tuf_new(&n->tuf, &c)) < 0)
 		return r;
-	return kept_local(n, n->tuf);
+	return kept_local(n, n->tuf, NULL);
 }
 
 /* 1: the next root was kept; or that was no good, and all begins again without.
@@ -116,15 +116,24 @@ add_row(void *arg, const struct tuf_file *f)
 	return 0;
 }
 
-static void
-verified(struct net *n)
+/* The updater's set is in force: its list is this device's. */
+static int
+take_set(struct net *n)
 {
 	int r;
 
 	json_decref(n->metadata);
 	n->metadata = json_array();
-	(void)tuf_files(n->tuf, add_row, n);
-	r = targets_collect(n, n->tuf);
+	if ((r = tuf_files(n->tuf, add_row, n)) == 0)
+		r = targets_collect(n, n->tuf);
+	return r;
+}
+
+static void
+verified(struct net *n)
+{
+	int r = take_set(n);
+
 	kept_settle(n, n->tuf);
 	tuf_free(&n->tuf);
 	if (r < 0) {
@@ -139,12 +148,39 @@ verified(struct net *n)
 	net_refreshed(n, true);
 }
 
+/*
+ * No source has answered since the start: what was kept, verified but perhaps
+ * expired, says what should be here. root: the newest, which was followed.
+ */
+static int
+take_kept(struct net *n, int64_t root)
+{
+	struct tuf_conf c = { .now = time(NULL), .offline = true };
+	int		r;
+
+	if (root == 0)
+		return -ENOENT;
+	if ((r = tuf_new(&n->tuf, &c)) == 0 &&
+	    (r = kept_local(n, n->tuf, kept_root(n, root))) == 0 &&
+	    (r = tuf_next(n->tuf, &n->want)) == 0) {
+		tuf_load_all(n->tuf);
+		if ((r = tuf_next(n->tuf, &n->want)) == 0)
+			r = take_set(n);
+	}
+	tuf_free(&n->tuf);
+	return r;
+}
+
 static void
 failed(struct net *n)
 {
+	int64_t root = n->tuf != NULL ? tuf_version(n->tuf, "root") : 0;
+
 	kept_settle(n, NULL); /* what came is not fetched again */
 	tuf_free(&n->tuf);
-	net_refreshed(n, false);
+	n->looks = n->refreshed == 0 && n->ntargets == 0 &&
+	    take_kept(n, root) == 0;
+	net_refreshed(n, n->looks);
 }
 
 static void
@@ -198,5 +234,6 @@ refresh_start(struct net *n)
 {
 	n->tried = 0;
 	n->error[0] = '\0';
+	n->looks = false;
 	next_source(n);
 }

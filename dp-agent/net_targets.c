@@ -150,6 +150,8 @@ ended(struct target *t, const char *error)
 	t->state = error == NULL ? TARGET_OK : TARGET_FAILED;
 	if (error == NULL)
 		n->here++;
+	else if (n->looks)
+		snprintf(t->error, sizeof(t->error), "not in place");
 	else {
 		snprintf(t->error, sizeof(t->error), "%s", error);
 		log_warn("%s: %s", t->path, error);
@@ -285,8 +287,9 @@ ask_open(struct target *t)
 	wr_str(&w, t->path);
 	t->state = TARGET_ASKED;
 	return w.err != 0 ? w.err
-			  : ipc_send(t->n->keeper, MSG_TARGET_OPEN, id_of(t),
-				buf, w.len);
+			  : ipc_send(t->n->keeper,
+				t->n->looks ? MSG_TARGET_LOOK : MSG_TARGET_OPEN,
+				id_of(t), buf, w.len);
 }
 
 static void

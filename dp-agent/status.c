@@ -30,7 +30,7 @@ show(const char *s)
 static void
 show_time(const char *label, int64_t t)
 {
-	char	  text[40] = "never";
+	char	  text[40] = "none since the start";
 	time_t	  v = (time_t)t;
 	struct tm tm;
 
