@@ -573,6 +573,10 @@ metadata_done(struct repo *r)
 		log_warn("%s: %zu files have names that no request can say and "
 			 "are not served",
 		    r->space, r->next->unnamed);
+	if (r->next->too_large > 0)
+		log_warn("%s: %zu targets are larger than fetch.max-object and "
+			 "are not fetched",
+		    r->space, r->next->too_large);
 	tuf_free(&r->tuf);
 	save_state(r);
 }

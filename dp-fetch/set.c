@@ -143,8 +143,12 @@ on_target(void *arg, const struct tuf_target *t)
 		free(to->name);
 		return -ENOMEM;
 	}
-	to->in_scope = b->rules->preload && to->size <= b->rules->max_size &&
+	to->in_scope = b->rules->preload &&
 	    tuf_target_in_scope(t, b->rules->group);
+	if (to->in_scope && to->size > b->rules->max_size) {
+		to->in_scope = false;
+		s->too_large++;
+	}
 	s->ntargets++;
 	return 0;
 }

@@ -39,6 +39,7 @@ struct set {
 	struct target	*targets;
 	size_t		 ntargets, without_sha256;
 	size_t		 unnamed; /* files and targets that are left out */
+	size_t		 too_large; /* for this site, but beyond max_size */
 	struct hash	 id;	  /* of all names and hashes */
 	int64_t		 expires; /* the first of all files to do so */
 	char		 expires_role[128];
