@@ -738,7 +738,10 @@ turn(struct conn *c)
 		if (c->obj != NULL && !c->headed)
 			r = answer_object(c);
 		else if (c->obj != NULL) {
-			if ((r = send_body(c)) == 0 && c->off == c->end)
+			/* a turn may have ended with all of it written to TLS
+			 * and some of that waiting for the socket */
+			r = c->off < c->end ? send_body(c) : 0;
+			if (r == 0 && c->off == c->end)
 				answer_done(c);
 		} else if (c->close_after)
 			return (r = flush(c, false)) < 0 ? r : -ESHUTDOWN;
