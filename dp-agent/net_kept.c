@@ -174,7 +174,8 @@ kept_save(void *arg, const struct tuf_file *f)
 	if ((copy = malloc(f->len)) != NULL) {
 		memcpy(copy, f->bytes, f->len);
 		free(n->kept[i].bytes);
-		n->kept[i] = (struct kept){ copy, f->len };
+		n->kept[i].bytes = copy;
+		n->kept[i].len = f->len;
 	} /* else the parent has it; this process begins behind it */
 	return net_keep(n, f->role, f->bytes, f->len);
 }
