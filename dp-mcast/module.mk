@@ -3,7 +3,10 @@ PROGS += dp-mcast
 dp-mcast_SRCS := \
 	dp-mcast/main.c \
 	dp-mcast/mcast.c \
-	dp-mcast/sandbox.c
+	dp-mcast/pace.c \
+	dp-mcast/sandbox.c \
+	dp-mcast/sender.c \
+	dp-mcast/wire.c
 dp-mcast_PKGS :=
-dp-mcast_TESTS :=
+dp-mcast_TESTS := check_mcast_sending
 dp-mcast_FUZZ :=
