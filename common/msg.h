@@ -116,6 +116,12 @@ enum msg_type {
 	MSG_WANT_NO	  = 100, /* -> asker	u16 HTTP status, str text	      */
 	MSG_WANT_STOP	  = 101, /* -> fetch	empty: nobody waits for this id      */
 
+	/* -- what the multicast sender is asked over HTTPS -- */
+	MSG_API_GET	= 112, /* -> mcast	str path, str device URI	      */
+	MSG_API_ANSWER	= 113, /* -> asker	u16 HTTP status, ... JSON if 200     */
+	MSG_REVOCATIONS = 114, /* -> mcast	hash of the revocation list in force,
+				*		all zero: there is none		      */
+
 	/* -- a device's parent (-> keeper) and its network child (-> child) -- */
 	MSG_KEPT_GET	= 128, /* -> keeper	str key			      */
 	MSG_KEPT	= 129, /* -> child	empty + fd: read-only		      */

@@ -195,7 +195,7 @@ const struct settings_section settings_sections[] = {
 	{ "serve", serve_items, offsetof(struct settings, serve),
 	    BIT(PEER_SERVE) },
 	{ "multicast", multicast_items, offsetof(struct settings, multicast),
-	    BIT(PEER_MCAST) },
+	    BIT(PEER_MCAST) | BIT(PEER_SERVE) },
 	{ 0 }
 };
 

@@ -68,6 +68,16 @@ static const struct command commands[] = {
 	    "Fetches a target now." },
 	{ "serve-status", PEER_SERVE, 0, 8, false, NULL, "",
 	    "Connections, requests, bytes." },
+	{ "mcast-list", PEER_MCAST, 0, 8, false, NULL, "[--receivers]",
+	    "What is being sent, a session each." },
+	{ "mcast-carousel", PEER_MCAST, 0, 8, false, NULL, "",
+	    "What is repeated: metadata, policies, tasks." },
+	{ "mcast-stats", PEER_MCAST, 0, 8, false, NULL, "",
+	    "Bytes, reports and decisions since the start." },
+	{ "mcast-send", PEER_MCAST, 1, 8, true, NULL, "NAME",
+	    "Sends an object of the store now." },
+	{ "mcast-stop", PEER_MCAST, 0, 8, true, NULL, "[NAME]",
+	    "Ends a session, or all." },
 };
 
 struct sample {

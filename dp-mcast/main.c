@@ -22,7 +22,7 @@ main(int argc, char *argv[])
 	w = worker_start(PEER_MCAST, argc, argv);
 	if (!worker_settings(w)->multicast.enable) /* systemd started us */
 		log_fatal(EXIT_OPERATOR, "multicast.enable = no: not wanted");
-	if (hash_setup() < 0)
+	if (hash_setup() < 0 || mcast_seal_setup() < 0)
 		log_fatal(EXIT_TEMPORARY, "OpenSSL cannot be set up");
 	js_setup();
 	m = mcast_open(w); /* sockets of the groups, channels */

@@ -89,6 +89,7 @@ struct address {
 struct engine {
 	struct loop	    *loop;
 	struct content	    *content;
+	struct api	    *api;
 	struct engine_conf   conf;
 	struct engine_counts n;
 	struct listener	    *listeners;
@@ -583,7 +584,8 @@ answer_object(struct conn *c)
 	out_object_head(c, status, first, last);
 	c->headed = true;
 	c->e->n.bytes += c->end - c->off;
-	if (o->bytes != NULL) {
+	if (o->bytes != NULL && o->size <= CONTENT_SMALL &&
+	    o->state == OBJECT_READY) {
 		out(o->bytes + c->off, c->end - c->off);
 		c->off = c->end;
 	}
@@ -605,8 +607,12 @@ answer(struct conn *c)
 		return answer_last(c, 403);
 	if (req.has_query)
 		return answer_status(c, 404);
-	r = content_get(c->e->content, path, req.path.len, is_device(c),
-	    &c->obj);
+	if (api_has(path, req.path.len))
+		r = api_get(c->e->api, path, req.path.len,
+		    c->tls != NULL ? tls_peer_name(c->tls) : "", &c->obj);
+	else
+		r = content_get(c->e->content, path, req.path.len, is_device(c),
+		    &c->obj);
 	if (r < 0)
 		return answer_status(c, r == -ENOENT ? 404
 			: r == -EACCES		     ? 403
@@ -615,6 +621,16 @@ answer(struct conn *c)
 }
 
 /* -- bodies -- */
+
+static int
+send_bytes(struct conn *c, uint64_t n)
+{
+	if (n > OUT_MAX - out_len)
+		n = OUT_MAX - out_len;
+	out(c->obj->bytes + c->off, n);
+	c->off += n;
+	return 0;
+}
 
 static int
 send_file(struct conn *c, uint64_t n)
@@ -677,6 +693,8 @@ send_body(struct conn *c)
 	limit -= c->off;
 	if (limit > TURN_BYTES)
 		limit = TURN_BYTES;
+	if (o->bytes != NULL)
+		return send_bytes(c, limit);
 	return c->tls == NULL || tls_has_sendfile(c->tls) ? send_file(c, limit)
 							  : send_tls(c, limit);
 }
@@ -1112,8 +1130,8 @@ engine_set_conf(struct engine *e, const struct engine_conf *conf)
 }
 
 int
-engine_new(struct loop *l, struct content *c, const struct engine_conf *conf,
-    struct engine **out_e)
+engine_new(struct loop *l, struct content *c, struct api *a,
+    const struct engine_conf *conf, struct engine **out_e)
 {
 	struct engine *e = calloc(1, sizeof(*e));
 	int	       r = -ENOMEM;
@@ -1123,6 +1141,7 @@ engine_new(struct loop *l, struct content *c, const struct engine_conf *conf,
 		return r;
 	e->loop = l;
 	e->content = c;
+	e->api = a;
 	e->conf = *conf;
 	if ((r = loop_timer_new(l, on_tick, e, &e->tick)) < 0 ||
 	    (r = loop_timer_new(l, on_again, e, &e->again_timer)) < 0 ||

@@ -26,6 +26,7 @@
 #include "common/loop.h"
 #include "common/scope.h"
 #include "common/tls.h"
+#include "dp-serve/api.h"
 #include "dp-serve/content.h"
 
 struct engine_conf {
@@ -43,7 +44,7 @@ struct engine_counts {
 
 struct engine;
 
-int  engine_new(struct loop *l, struct content *c,
+int  engine_new(struct loop *l, struct content *c, struct api *a,
      const struct engine_conf *conf, struct engine **out);
 void engine_free(struct engine **e);
 void engine_set_conf(struct engine *e, const struct engine_conf *conf);

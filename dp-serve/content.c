@@ -114,10 +114,9 @@ object_free(struct object *o)
 	pending_remove(o);
 	if (o->fd >= 0)
 		close(o->fd);
-	if (o->bytes != NULL) {
+	if (o->bytes != NULL && !o->is_made)
 		c->n.small_bytes -= o->size;
-		free(o->bytes);
-	}
+	free(o->bytes);
 	free(o);
 }
 
@@ -219,6 +218,8 @@ object_limit(const struct object *o)
 
 	if (o->state == OBJECT_READY)
 		return o->size;
+	if (o->is_made)
+		return o->avail;
 	if (o->state != OBJECT_GROWING || o->size <= CONTENT_HOLD_BACK)
 		return 0;
 	most = o->size - CONTENT_HOLD_BACK;
@@ -249,9 +250,8 @@ ends_with(const struct object *o, const char *s)
 }
 
 static void
-describe(struct object *o)
+write_fields(struct object *o, const char *type, const char *caching)
 {
-	bool by_hash = strncmp(o->path, BY_HASH, strlen(BY_HASH)) == 0;
 	char hex[HASH_HEX], date[HTTP_DATE_LEN + 1];
 
 	hash_to_hex(&o->hash, hex);
@@ -261,10 +261,62 @@ describe(struct object *o)
 	    "Content-Type: %s\r\nContent-Length: %llu\r\nETag: %s\r\n"
 	    "Last-Modified: %s\r\nAccept-Ranges: bytes\r\nCache-Control: %s\r\n"
 	    "X-Content-Type-Options: nosniff\r\n\r\n",
-	    ends_with(o, ".json") ? "application/json"
-				  : "application/octet-stream",
-	    (unsigned long long)o->size, o->etag, date,
+	    type, (unsigned long long)o->size, o->etag, date, caching);
+}
+
+static void
+describe(struct object *o)
+{
+	bool by_hash = strncmp(o->path, BY_HASH, strlen(BY_HASH)) == 0;
+
+	write_fields(o, ends_with(o, ".json") ? "application/json"
+					      : "application/octet-stream",
 	    by_hash ? "public, max-age=31536000, immutable" : "no-cache");
+}
+
+/* -- what is made here -- */
+
+int
+object_make(struct content *c, enum object_reach reach, struct object **out)
+{
+	struct object *o = calloc(1, sizeof(*o) + 1);
+
+	if ((*out = o) == NULL)
+		return -ENOMEM;
+	o->table = c;
+	o->reach = reach;
+	o->fd = -1;
+	o->refs = 1;
+	o->is_made = true;
+	return 0;
+}
+
+void
+object_made(struct object *o, const char *type, const struct hash *tag,
+    uint8_t *take_bytes, uint64_t size, uint64_t avail)
+{
+	o->bytes = take_bytes;
+	o->size = size;
+	o->hash = *tag;
+	o->mtime = time(NULL);
+	write_fields(o, type, "no-store");
+	o->state = OBJECT_GROWING;
+	object_made_more(o, avail);
+}
+
+void
+object_made_more(struct object *o, uint64_t avail)
+{
+	o->avail = avail;
+	if (avail == o->size)
+		o->state = OBJECT_READY;
+	wake(o);
+}
+
+void
+object_refuse(struct object *o, int status)
+{
+	fail(o, status);
 }
 
 static void

@@ -64,7 +64,8 @@ struct object {
 	char		  etag[HASH_HEX + 2]; /* with its quotes */
 	char		  fields[CONTENT_HEAD_MAX]; /* of a 200, empty line too */
 	uint16_t	  fields_len;
-	uint8_t		 *bytes;   /* of a small ready object, else NULL */
+	uint8_t		 *bytes;   /* of a small ready object, or of one that
+				    * was made here; else NULL */
 
 	/* content.c's own */
 	struct content	 *table;
@@ -74,6 +75,7 @@ struct object {
 	uint32_t	  refs, id, key;
 	uint16_t	  path_len;
 	bool		  in_table, asked_fetch, looked_twice, for_device;
+	bool		  is_made;
 	char		  path[];
 };
 
@@ -97,9 +99,28 @@ int	 content_get(struct content *c, const char *path, size_t len,
     bool is_device, struct object **out);
 /* Whether the object may be shown; false as well while nobody knows. */
 bool	 object_is_for(const struct object *o, bool is_device);
+static inline struct object *
+object_ref(struct object *o)
+{
+	o->refs++;
+	return o;
+}
 void	 object_unref(struct object **o);
 uint64_t object_limit(const struct object *o);
 void	 object_wait(struct object *o, struct waiter *w);
 void	 waiter_stop(struct waiter *w);
+
+/*
+ * What no store knows but a part of this server makes, in memory: in no table,
+ * OBJECT_ASKED, with a reference for its maker. object_made gives it the bytes
+ * it will have in all, taken, of which avail are there; again when more are.
+ * tag becomes its ETag. object_refuse fails it with a status of HTTP's.
+ */
+int	 object_make(struct content *c, enum object_reach reach,
+    struct object **out);
+void	 object_made(struct object *o, const char *type, const struct hash *tag,
+    uint8_t *take_bytes, uint64_t size, uint64_t avail);
+void	 object_made_more(struct object *o, uint64_t avail);
+void	 object_refuse(struct object *o, int status);
 
 #endif

@@ -2,6 +2,8 @@
 PROGS += dp-serve
 dp-serve_SRCS := \
 	dp-serve/main.c \
+	dp-serve/api.c \
+	dp-serve/blocks.c \
 	dp-serve/conn.c \
 	dp-serve/content.c \
 	dp-serve/range.c \

@@ -25,6 +25,7 @@
 struct serve {
 	struct worker  *w;
 	struct content *content;
+	struct api     *api;
 	struct engine  *engine;
 };
 
@@ -86,7 +87,7 @@ read_pem(struct worker *w, const char *key, size_t max, char **text,
 
 /* The rules of the HTTPS listeners; *out is NULL when there are none. */
 static int
-tls_from(struct worker *w, struct tls **out)
+tls_from(struct worker *w, struct tls **out, struct hash *crl_hash)
 {
 	const struct serve_conf *c = &worker_settings(w)->serve;
 	struct tls_conf		 tc = { 0 };
@@ -95,6 +96,7 @@ tls_from(struct worker *w, struct tls **out)
 	int			 r;
 
 	*out = NULL;
+	*crl_hash = (struct hash){ { 0 } };
 	if (c->https[0] == '\0')
 		return 0;
 	if ((r = client_mode(c->client_cert, &tc.client)) < 0 ||
@@ -107,6 +109,8 @@ tls_from(struct worker *w, struct tls **out)
 	tc.key = key;
 	tc.client_ca = ca;
 	tc.client_crl = crl;
+	if (crl != NULL && (r = hash_of(crl_hash, crl, tc.crl_len)) < 0)
+		goto out;
 	if ((r = tls_new(&tc, out, err)) < 0)
 		log_err("serve: %s", err);
 out:
@@ -141,17 +145,19 @@ configure(struct serve *s)
 	const struct settings *st = worker_settings(s->w);
 	struct engine_conf    *ec = malloc(sizeof(*ec));
 	struct tls	      *tls = NULL;
+	struct hash	       crl;
 	int		       r = ec != NULL ? engine_conf_from(st, ec) : -ENOMEM;
 
-	if (r == 0 && (r = tls_from(s->w, &tls)) == 0) {
+	if (r == 0 && (r = tls_from(s->w, &tls, &crl)) == 0) {
 		if (s->engine == NULL)
-			r = engine_new(worker_loop(s->w), s->content, ec,
+			r = engine_new(worker_loop(s->w), s->content, s->api, ec,
 			    &s->engine);
 		else {
 			engine_set_conf(s->engine, ec);
 			engine_unlisten(s->engine);
 		}
 		content_set_max(s->content, (unsigned)st->serve.open_objects);
+		api_set(s->api, st->multicast.enable, &crl);
 		if (r == 0)
 			r = listen_all(s, "serve.http", NULL);
 		if (r == 0)
@@ -174,6 +180,8 @@ on_peer(void *ctx, enum peer_role role, int take_fd)
 		r = content_set_store(s->content, take_fd);
 	else if (role == PEER_FETCH)
 		r = content_set_fetch(s->content, take_fd);
+	else if (role == PEER_MCAST)
+		r = api_set_mcast(s->api, take_fd);
 	else {
 		close(take_fd);
 		r = -EBADMSG;
@@ -232,6 +240,7 @@ on_metrics(void *ctx, struct worker *w, struct admin_reply *r)
 	const struct engine_counts  *e = engine_counts(s->engine);
 	const struct content_counts *c = content_counts(s->content);
 	const struct tls_counts	    *t = tls_counts();
+	const struct api_counts	    *a = api_counts(s->api);
 	static const char *const     classes[] = { NULL, NULL, "code=\"2xx\"",
 		"code=\"3xx\"", "code=\"4xx\"", "code=\"5xx\"" };
 	const struct {
@@ -266,6 +275,12 @@ on_metrics(void *ctx, struct worker *w, struct admin_reply *r)
 		    "Questions to the store.", c->lookups },
 		{ "dpoint_serve_wants_total", "counter",
 		    "Objects asked of the fetcher.", c->wants },
+		{ "dpoint_serve_api_asked_total", "counter",
+		    "Questions of agents to the multicast sender.", a->asked },
+		{ "dpoint_serve_lists_total", "counter",
+		    "Lists of hashes of an object's pieces made.", a->lists },
+		{ "dpoint_serve_lists_bytes_total", "counter",
+		    "Bytes hashed for those.", a->hashed_bytes },
 		{ "dpoint_serve_tls_handshakes_total", "counter",
 		    "TLS handshakes completed.", t->handshakes },
 		{ "dpoint_serve_tls_resumed_total", "counter",
@@ -293,19 +308,20 @@ on_metrics(void *ctx, struct worker *w, struct admin_reply *r)
 struct serve *
 serve_open(struct worker *w)
 {
+	static const enum peer_role peers[] = { PEER_STORE, PEER_FETCH,
+		PEER_MCAST };
 	struct serve *s = calloc(1, sizeof(*s));
 	int	      fd;
 
-	if (s == NULL || content_new(worker_loop(w), 16, &s->content) < 0)
+	if (s == NULL || content_new(worker_loop(w), 16, &s->content) < 0 ||
+	    api_new(worker_loop(w), s->content, &s->api) < 0)
 		log_fatal(EXIT_TEMPORARY, "no memory");
 	s->w = w;
 	if (configure(s) < 0)
 		log_fatal(EXIT_OPERATOR, "cannot serve with this configuration");
-	if (((fd = worker_peer(w, PEER_STORE)) >= 0 &&
-		content_set_store(s->content, fd) < 0) ||
-	    ((fd = worker_peer(w, PEER_FETCH)) >= 0 &&
-		content_set_fetch(s->content, fd) < 0))
-		log_fatal(EXIT_TEMPORARY, "no memory for the channels");
+	for (size_t i = 0; i < COUNT(peers); i++)
+		if ((fd = worker_peer(w, peers[i])) >= 0)
+			on_peer(s, peers[i], fd);
 	return s;
 }
 
@@ -329,6 +345,7 @@ serve_close(struct serve **sp)
 	struct serve *s = *sp;
 
 	engine_free(&s->engine);
+	api_free(&s->api);
 	content_free(&s->content);
 	free(s);
 	*sp = NULL;

@@ -143,6 +143,8 @@ request_line(const struct args *a, const char *command, bool json, char **out)
 	}
 	if (a != NULL && args_has(a, "follow"))
 		fputs(" --follow", f);
+	if (a != NULL && args_has(a, "receivers"))
+		fputs(" --receivers", f);
 	putc('\n', f);
 	if (fclose(f) != 0 && st == EX_DONE)
 		st = fail("out of memory");
@@ -407,16 +409,16 @@ is_target(const json_t *row, const char *target)
 	    (at != NULL && strcmp(at + strlen("/targets/"), target) == 0);
 }
 
-/* The fetcher wants names as they are served; people know those of targets. */
+/* Workers want names as they are served; people know those of targets. */
 int
-cmd_content_fetch(struct args *a)
+cmd_named(struct args *a)
 {
 	struct reply r = { .rows = json_array(), .what = "content list" };
 	json_t	    *row;
 	size_t	     i;
-	int	     st = check_word(a->pos[0]);
+	int	     st = a->npos > 0 ? check_word(a->pos[0]) : EX_DONE;
 
-	if (st == EX_DONE)
+	if (st == EX_DONE && a->npos > 0)
 		st = ask(a, "content list", &r);
 	json_array_foreach(r.rows, i, row) {
 		if (is_target(row, a->pos[0])) {
@@ -426,6 +428,77 @@ cmd_content_fetch(struct args *a)
 	}
 	if (st == EX_DONE)
 		st = ask_and_show(a, REPLY_TABLE, "ok");
+	json_decref(r.rows);
+	return st;
+}
+
+const struct option_row mcast_options[] = {
+	{ "receivers", NULL, "each receiver too: its loss, and where it had holes" },
+	{ NULL, NULL, NULL },
+};
+
+static double
+share(const json_t *row, const char *part, const char *whole)
+{
+	double p = json_number_value(json_object_get(row, part)),
+	       w = json_number_value(json_object_get(row, whole));
+
+	return w > 0 ? 100 * p / w : 0;
+}
+
+/* The columns that tell a person how it goes; --json has all of them. */
+static json_t *
+session_row(const json_t *row)
+{
+	char sent[16], loss[16], done[32], name[1024];
+
+	plain_name(row, name, sizeof(name));
+	snprintf(sent, sizeof(sent), "%.0f %%", share(row, "frontier", "blocks"));
+	snprintf(loss, sizeof(loss), "%.1f %%",
+	    json_number_value(json_object_get(row, "loss_percent")));
+	snprintf(done, sizeof(done), "%lld of %lld",
+	    (long long)json_integer_value(json_object_get(row, "done")),
+	    (long long)json_integer_value(json_object_get(row, "receivers")));
+	return json_pack("{s:s,s:O,s:O,s:s,s:O,s:O,s:s,s:s}", "name", name,
+	    "group", json_object_get(row, "group"), "size",
+	    json_object_get(row, "size"), "sent", sent, "rate_per_s",
+	    json_object_get(row, "rate"), "repair_bytes",
+	    json_object_get(row, "repair_bytes"), "loss", loss, "done", done);
+}
+
+static json_t *
+receiver_row(const json_t *of)
+{
+	char loss[16];
+
+	snprintf(loss, sizeof(loss), "%.1f %%",
+	    json_number_value(json_object_get(of, "loss_percent")));
+	return json_pack("{s:O,s:s,s:s,s:O}", "device",
+	    json_object_get(of, "device"), "state",
+	    json_is_true(json_object_get(of, "done"))	   ? "done"
+		: json_is_true(json_object_get(of, "unicast")) ? "unicast"
+							       : "receives",
+	    "loss", loss, "holes", json_object_get(of, "heat"));
+}
+
+int
+cmd_mcast_list(struct args *a)
+{
+	struct reply r = { .json = a->json, .rows = json_array(),
+		.what = a->cmd->name };
+	json_t	    *shown = json_array(), *row, *of;
+	size_t	     i, k;
+	int	     st = ask(a, a->cmd->name, &r);
+
+	json_array_foreach(r.rows, i, row) {
+		json_array_append_new(shown, session_row(row));
+		json_array_foreach(json_object_get(row, "of"), k, of)
+			json_array_append_new(shown, receiver_row(of));
+	}
+	table_print(stdout, shown, use_color());
+	if (st == EX_DONE && json_array_size(r.rows) == 0 && !a->json)
+		puts("nothing");
+	json_decref(shown);
 	json_decref(r.rows);
 	return st;
 }

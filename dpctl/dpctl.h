@@ -156,7 +156,8 @@ int cmd_help(struct args *a);
 /* admin.c: what the words of the command ask, shown as its kind needs */
 int cmd_admin(struct args *a);		/* a table, or "ok" */
 int cmd_admin_list(struct args *a);	/* a table, or "nothing" */
-int cmd_content_fetch(struct args *a);	/* by a target's name or the served one */
+int cmd_named(struct args *a);	/* by a target's name or the served one */
+int cmd_mcast_list(struct args *a);
 int cmd_admin_events(struct args *a);	/* a line each, as they come */
 int cmd_admin_metrics(struct args *a);	/* text as it is */
 int cmd_config_check(struct args *a);
@@ -164,6 +165,7 @@ int cmd_config_check(struct args *a);
 extern const struct option_row ca_init_options[], ca_issue_options[],
 	ca_revoke_options[], repo_init_options[], repo_delegate_options[],
 	repo_add_options[], repo_key_options[], repo_publish_options[],
-	repo_rotate_options[], events_options[], config_options[];
+	repo_rotate_options[], events_options[], config_options[],
+	mcast_options[];
 
 #endif

@@ -23,8 +23,9 @@
 static struct loop	 *loop;
 static struct loop_timer *stop;
 static struct content	 *content;
+static struct api	 *api;
 static struct engine	 *engine;
-static struct ipc	 *store, *fetch;
+static struct ipc	 *store, *fetch, *mcast;
 static unsigned		  lookups, wants, stops;
 static uint32_t		  want_id;
 static int		  partial; /* what the fetcher writes to */
@@ -116,7 +117,7 @@ on_lookup_hash(void *ctx, struct ipc_msg *m)
 	if (h.b[0] == 0)
 		return ipc_send(store, MSG_UNKNOWN, m->id, NULL, 0);
 	if (h.b[1] == 0)
-		return answer_object(m->id, &h, 5,
+		return answer_object(m->id, &h, h.b[2] != 0 ? SIZE : 5,
 		    h.b[0] & (SPACES_CONTENT | SPACES_SITE));
 	wr_bytes(&w, h.b, HASH_LEN);
 	wr_u64(&w, 5);
@@ -221,7 +222,8 @@ setup(void)
 	ck_assert_int_eq(loop_new(&loop), 0);
 	ck_assert_int_eq(loop_timer_new(loop, on_stop, NULL, &stop), 0);
 	ck_assert_int_eq(content_new(loop, 16, &content), 0);
-	ck_assert_int_eq(engine_new(loop, content, &conf, &engine), 0);
+	ck_assert_int_eq(api_new(loop, content, &api), 0);
+	ck_assert_int_eq(engine_new(loop, content, api, &conf, &engine), 0);
 	ck_assert_int_eq(ipc_pair(s), 0);
 	ck_assert_int_eq(ipc_pair(f), 0);
 	ck_assert_int_eq(ipc_new(loop, s[0], st, NULL, broken, 99, &store), 0);
@@ -234,6 +236,7 @@ static void
 teardown(void)
 {
 	engine_free(&engine);
+	api_free(&api);
 	content_free(&content);
 	ipc_free(&store);
 	ipc_free(&fetch);
@@ -645,6 +648,183 @@ START_TEST(what_follows_a_closing_request_is_still_answered_first)
 }
 END_TEST
 
+#define LIST  "/v1/blocks/0100010000000000000000000000000000000000000000000000000000000000"
+
+START_TEST(pieces_of_an_object_are_hashed_once)
+{
+	static uint8_t piece[65536];
+	struct hash    h;
+	char	      *body;
+	int	       a = client(), b = client();
+
+	say(a, GET(LIST "/65536"));
+	say(b, GET(LIST "/65536"));
+	ck_assert(!hear(a));
+	ck_assert_uint_eq(count("Content-Length: 160"), 1);
+	ck_assert_ptr_nonnull(body = strstr(got, "\r\n\r\n"));
+	ck_assert_uint_eq(got_len - (size_t)(body + 4 - got), 160);
+	for (size_t i = 0; i < 5; i++) {
+		size_t n = i < 4 ? 65536 : SIZE - 4 * 65536;
+
+		for (size_t k = 0; k < n; k++)
+			piece[k] = byte_at(i * 65536 + k);
+		ck_assert_int_eq(hash_of(&h, piece, n), 0);
+		ck_assert_mem_eq(body + 4 + i * HASH_LEN, h.b, HASH_LEN);
+	}
+	ck_assert(!hear(b));
+	ck_assert_uint_eq(count("Content-Length: 160"), 1);
+	ck_assert_uint_eq(api_counts(api)->lists, 1);
+	ck_assert_uint_eq(api_counts(api)->hashed_bytes, SIZE);
+	/* another size is another list; a part of one is served too */
+	say(a, "GET " LIST "/131072 HTTP/1.1\r\nHost: a\r\nRange: bytes=32-63"
+	       "\r\n\r\n");
+	ck_assert(!hear(a));
+	ck_assert_uint_eq(count("Content-Range: bytes 32-63/96"), 1);
+	say(b, GET(LIST "/65536"));
+	ck_assert(!hear(b));
+	ck_assert_uint_eq(count("200 OK"), 1);
+	ck_assert_uint_eq(api_counts(api)->lists, 2);
+	ck_assert_uint_eq(lookups, 1);
+	close(a);
+	close(b);
+}
+END_TEST
+
+static const struct { const char *request; int status; } refused[] = {
+	{ GET(LIST), 404 },
+	{ GET(LIST "/"), 404 },
+	{ GET(LIST "/65535"), 404 },
+	{ GET(LIST "/98304"), 404 },
+	{ GET(LIST "/32768"), 404 },
+	{ GET(LIST "/33554432"), 404 },
+	{ GET(LIST "/065536"), 404 },
+	{ GET(LIST "/65536x"), 404 },
+	{ GET(LIST "/18446744073709617152"), 404 },
+	{ GET("/v1/blocks/01/65536"), 404 },
+	/* the site's, and what nobody knows: not told which */
+	{ GET("/v1/blocks/02000000000000000000000000000000"
+	      "00000000000000000000000000000000/65536"), 403 },
+	{ GET("/v1/blocks/00000000000000000000000000000000"
+	      "00000000000000000000000000000000/65536"), 403 },
+	{ GET("/v1/"), 404 },
+	{ GET("/v1/nothing"), 404 },
+	{ GET("/v1/multicast"), 403 },
+	{ GET("/v1/multicast/"), 404 },
+	{ GET("/v1/multicast/00"), 404 },
+	{ GET("/v1/multicast/02000000000000000000000000000000"
+	      "00000000000000000000000000000000"), 403 },
+	{ GET("/v1/multicast?x"), 404 },
+};
+
+START_TEST(questions_that_are_refused)
+{
+	char want[32];
+	int  fd = client();
+
+	api_set(api, true, &(struct hash){ { 0 } });
+	say(fd, refused[_i].request);
+	ck_assert(!hear(fd));
+	snprintf(want, sizeof(want), "HTTP/1.1 %d ", refused[_i].status);
+	ck_assert_msg(strncmp(got, want, strlen(want)) == 0, "%s: %s",
+	    refused[_i].request, got);
+	close(fd);
+}
+END_TEST
+
+static uint32_t	   api_id;
+static char	   api_path[128], api_device[128];
+static struct hash api_crl;
+static unsigned	   api_crls;
+
+static int
+on_api_get(void *ctx, struct ipc_msg *m)
+{
+	(void)ctx;
+	api_id = m->id;
+	rd_str(&m->rd, api_path, sizeof(api_path));
+	rd_str(&m->rd, api_device, sizeof(api_device));
+	return rd_done(&m->rd);
+}
+
+static int
+on_revocations(void *ctx, struct ipc_msg *m)
+{
+	(void)ctx;
+	api_crls++;
+	memcpy(api_crl.b, rd_bytes(&m->rd, HASH_LEN), HASH_LEN);
+	return 0;
+}
+
+static const struct ipc_handler to_mcast[] = {
+	{ MSG_API_GET, 0, 4, 300, on_api_get },
+	{ MSG_REVOCATIONS, 0, HASH_LEN, HASH_LEN, on_revocations },
+};
+
+static int
+ask(const char *path, struct object **o)
+{
+	return api_get(api, path, strlen(path), "urn:dpoint:device:x", o);
+}
+
+START_TEST(a_device_is_answered_by_the_sender)
+{
+	static const char      json[] = "\0\xc8{\"how\":\"unicast\"}";
+	const struct ipc_table t = { to_mcast, COUNT(to_mcast) };
+	struct object	      *o, *o2;
+	struct hash	       crl = { { 7 } }, none = { { 0 } };
+	int		       p[2];
+
+	ck_assert_int_eq(ask("/v1/multicast", &o), -ENOENT); /* is off */
+	api_set(api, true, &none);
+	ck_assert_int_eq(ask("/v1/multicast", &o), -ENOBUFS); /* is away */
+	ck_assert_int_eq(ipc_pair(p), 0);
+	ck_assert_int_eq(ipc_new(loop, p[0], t, NULL, broken, 99, &mcast), 0);
+	ck_assert_int_eq(api_set_mcast(api, p[1]), 0);
+	ck_assert_int_eq(ask("/v1/multicast", &o), 0);
+	settle();
+	ck_assert_uint_eq(api_crls, 1); /* whatever it is: told at once */
+	ck_assert(hash_eq(&api_crl, &none));
+	ck_assert_str_eq(api_path, "/v1/multicast");
+	ck_assert_str_eq(api_device, "urn:dpoint:device:x");
+	ck_assert_int_eq(o->state, OBJECT_ASKED);
+	ck_assert_int_eq(ipc_send(mcast, MSG_API_ANSWER, api_id, json,
+			     sizeof(json) - 1), 0);
+	settle();
+	ck_assert_int_eq(o->state, OBJECT_READY);
+	ck_assert(object_is_for(o, true) && !object_is_for(o, false));
+	ck_assert_uint_eq(o->size, sizeof(json) - 3);
+	ck_assert_mem_eq(o->bytes, json + 2, o->size);
+	ck_assert_ptr_nonnull(strstr(o->fields, "Cache-Control: no-store"));
+	object_unref(&o);
+	/* one who left does not disturb the answer; a status is passed on */
+	ck_assert_int_eq(ask("/v1/multicast", &o), 0);
+	ck_assert_int_eq(ask("/v1/multicast", &o2), 0);
+	object_unref(&o);
+	settle();
+	ck_assert_int_eq(ipc_send(mcast, MSG_API_ANSWER, api_id, "\1\x93", 2),
+	    0);
+	ck_assert_int_eq(ipc_send(mcast, MSG_API_ANSWER, api_id - 1, "\1\x93",
+			     2), 0);
+	settle();
+	ck_assert_int_eq(o2->state, OBJECT_FAILED);
+	ck_assert_int_eq(o2->status, 403);
+	object_unref(&o2);
+	api_set(api, true, &none); /* the same */
+	api_set(api, true, &crl);
+	settle();
+	ck_assert_uint_eq(api_crls, 2);
+	ck_assert(hash_eq(&api_crl, &crl));
+	/* the sender goes: who waits is told */
+	ck_assert_int_eq(ask("/v1/multicast", &o), 0);
+	ipc_free(&mcast);
+	settle();
+	ck_assert_int_eq(o->state, OBJECT_FAILED);
+	ck_assert_int_eq(o->status, 503);
+	object_unref(&o);
+	ck_assert_int_eq(ask("/v1/multicast", &o), -ENOBUFS);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -672,6 +852,10 @@ main(void)
 	tcase_add_test(t, a_device_beside_others_gets_what_they_do_not);
 	tcase_add_test(t, draining_finishes_what_is_under_way);
 	tcase_add_test(t, what_follows_a_closing_request_is_still_answered_first);
+	tcase_add_test(t, pieces_of_an_object_are_hashed_once);
+	tcase_add_loop_test(t, questions_that_are_refused, 0,
+	    (int)COUNT(refused));
+	tcase_add_test(t, a_device_is_answered_by_the_sender);
 	suite_add_tcase(s, t);
 	srunner_run_all(sr, CK_NORMAL);
 	bad = srunner_ntests_failed(sr);
