@@ -170,7 +170,8 @@ item_new(struct item **out, const struct store_name *n, unsigned space)
 {
 	struct item *i = calloc(1, sizeof(*i));
 
-	if ((*out = i) == NULL)
+	*out = i;
+	if (i == NULL)
 		return -ENOMEM;
 	*i = (struct item){ .hash = n->hash, .size = n->size,
 		.space = (uint8_t)space, .fd = -1, .urgent = CAROUSEL_PASSES,
@@ -596,7 +597,7 @@ on_object(void *ctx, const struct store_answer *a)
 static void
 take_draft(struct carousel *c)
 {
-	struct item **all = calloc(c->n + c->ndraft + 1, sizeof(*all));
+	struct item **all = calloc(c->n + c->ndraft + 1, sizeof(void *));
 	size_t	      n = 0;
 	int	      r;
 
@@ -618,7 +619,7 @@ take_draft(struct carousel *c)
 			item_free(c, c->items[o]);
 	for (size_t k = 0; k < c->ndraft; k++)
 		all[n++] = c->draft[k];
-	qsort(all, n, sizeof(*all), by_rank);
+	qsort(all, n, sizeof(void *), by_rank);
 	while (n > CAROUSEL_MAX) {
 		item_free(c, all[--n]);
 		c->counts.left_out++;
@@ -712,7 +713,7 @@ take_row(struct carousel *c, const struct store_name *n)
 		return 0;
 	}
 	if (c->ndraft % 64 == 0) {
-		more = reallocarray(c->draft, c->ndraft + 64, sizeof(*more));
+		more = reallocarray(c->draft, c->ndraft + 64, sizeof(void *));
 		if (more == NULL)
 			return -ENOMEM;
 		c->draft = more;
@@ -858,7 +859,8 @@ carousel_new(struct mcast *m, struct carousel **out)
 	struct carousel *c = calloc(1, sizeof(*c));
 	int		 r = -ENOMEM;
 
-	if ((*out = c) == NULL)
+	*out = c;
+	if (c == NULL)
 		return r;
 	c->m = m;
 	if (getrandom(&c->instance, 2, 0) != 2 ||
@@ -883,7 +885,7 @@ carousel_free(struct carousel **cp)
 	store_cancel(c->m->store, c);
 	items_free(c, &c->items, &c->n);
 	items_free(c, &c->draft, &c->ndraft);
-	for (unsigned k = 0; k < SPACES; k++)
+	for (unsigned k = 0; c->known != NULL && k < SPACES; k++)
 		forget_known(c, k);
 	free(c->known);
 	drop_fdt(c);

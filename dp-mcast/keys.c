@@ -121,6 +121,15 @@ drop(struct keys *k, struct agent *a)
 	free(a);
 }
 
+static void
+drop_all(struct keys *k)
+{
+	for (struct agent *a = k->oldest, *next; a != NULL; a = next) {
+		next = a->newer;
+		drop(k, a);
+	}
+}
+
 struct agent *
 keys_agent(struct keys *k, uint32_t id)
 {
@@ -230,8 +239,7 @@ keys_revoked(struct keys *k, const struct hash *list, int64_t now)
 	k->revoked = *list;
 	OPENSSL_cleanse(&k->gen[1], sizeof(k->gen[1]));
 	k->ngen = 1;
-	while (k->oldest != NULL)
-		drop(k, k->oldest);
+	drop_all(k);
 	return 1;
 }
 
@@ -302,8 +310,7 @@ keys_free(struct keys **kp)
 
 	if (k == NULL)
 		return;
-	while (k->oldest != NULL)
-		drop(k, k->oldest);
+	drop_all(k);
 	OPENSSL_cleanse(k, sizeof(*k));
 	free(k);
 	*kp = NULL;

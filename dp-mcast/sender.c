@@ -401,7 +401,7 @@ static int
 make_parity(struct sender *s, struct buffer *b, unsigned esi, unsigned n)
 {
 	const uint8_t *src[RS_N];
-	uint8_t *out[RS_N];
+	uint8_t *out[RS_N] = { NULL };
 	unsigned k = symbols_of(s, b->sbn), end_esi = esi + n, first;
 	int r;
 
@@ -762,7 +762,7 @@ sender_charge(struct sender *s, uint64_t bytes)
 uint64_t
 sender_wake(struct sender *s, uint64_t now)
 {
-	uint64_t at = s->notice_at, ready;
+	uint64_t at, ready;
 
 	tick(s, now);
 	if (s->state == SENDER_OVER)

@@ -763,7 +763,8 @@ sessions_new(struct mcast *m, struct sessions **out)
 	int		 r = -ENOMEM;
 
 	(void)m;
-	if ((*out = all) == NULL)
+	*out = all;
+	if (all == NULL)
 		return r;
 	if ((r = mcast_sealer_new(&all->opens, MCAST_OPENS)) < 0)
 		sessions_free(out);

@@ -204,8 +204,9 @@ answer(struct want *w, uint32_t id, enum way way, enum reason why)
 		ms = why != REASON_GATHER ? AGAIN_MS
 		    : end > now		  ? end - now
 					  : 0;
+		ms += TICK_MS + spread(w);
 		o = json_pack("{s:s,s:I,s:s}", "how", "wait", "in_ms",
-		    (json_int_t)(ms + TICK_MS + spread(w)), "why",
+		    (json_int_t)ms, "why",
 		    reason_word(why));
 		break;
 	default:
@@ -458,7 +459,8 @@ wants_new(struct mcast *m, struct wants **out)
 	struct wants *all = calloc(1, sizeof(*all));
 	int	      r = -ENOMEM;
 
-	if ((*out = all) == NULL)
+	*out = all;
+	if (all == NULL)
 		return r;
 	all->m = m;
 	if ((r = loop_timer_new(m->loop, on_tick, all, &all->tick)) < 0)
@@ -473,8 +475,10 @@ wants_free(struct wants **wp)
 
 	if (all == NULL)
 		return;
-	while (all->oldest != NULL)
-		want_free(all->oldest);
+	for (struct want *w = all->oldest, *next; w != NULL; w = next) {
+		next = w->newer;
+		want_free(w);
+	}
 	loop_timer_free(&all->tick);
 	free(all);
 	*wp = NULL;

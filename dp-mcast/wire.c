@@ -272,7 +272,8 @@ wire_new(const struct wire_conf *c, struct wire **out)
 	struct wire *w = calloc(1, sizeof(*w));
 	int	     r = -ENOMEM;
 
-	if ((*out = w) == NULL)
+	*out = w;
+	if (w == NULL)
 		return r;
 	w->conf = *c;
 	w->secure = c->key != NULL;

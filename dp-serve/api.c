@@ -204,7 +204,8 @@ api_new(struct loop *l, struct content *c, struct api **out)
 	struct api *a = calloc(1, sizeof(*a));
 	int	    r = -ENOMEM;
 
-	if ((*out = a) == NULL)
+	*out = a;
+	if (a == NULL)
 		return r;
 	a->loop = l;
 	a->content = c;

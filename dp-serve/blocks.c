@@ -99,7 +99,6 @@ begin(struct list *l)
 	const struct object *o = l->base;
 	uint64_t	     n;
 	uint8_t		    *bytes;
-	int		     r;
 
 	l->answer->reach = o->reach;
 	if (o->state == OBJECT_FAILED) {
@@ -112,7 +111,7 @@ begin(struct list *l)
 		return -ENOENT;
 	}
 	if ((bytes = malloc(n * HASH_LEN + 1)) == NULL ||
-	    (r = hash_run_new(&l->run)) < 0) {
+	    hash_run_new(&l->run) < 0) {
 		free(bytes);
 		object_refuse(l->answer, 503);
 		return -ENOMEM;
@@ -305,10 +304,11 @@ blocks_new(struct loop *l, struct content *c, uint64_t *lists, uint64_t *bytes,
     struct blocks **out)
 {
 	struct blocks *b = calloc(1, sizeof(*b));
-	int	       r = -ENOMEM;
+	int	       r;
 
-	if ((*out = b) == NULL)
-		return r;
+	*out = b;
+	if (b == NULL)
+		return -ENOMEM;
 	*b = (struct blocks){ .loop = l, .content = c, .lists = lists,
 		.bytes = bytes };
 	b->last = &b->first;

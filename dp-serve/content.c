@@ -281,7 +281,8 @@ object_make(struct content *c, enum object_reach reach, struct object **out)
 {
 	struct object *o = calloc(1, sizeof(*o) + 1);
 
-	if ((*out = o) == NULL)
+	*out = o;
+	if (o == NULL)
 		return -ENOMEM;
 	o->table = c;
 	o->reach = reach;

@@ -492,8 +492,9 @@ cmd_mcast_list(struct args *a)
 
 	json_array_foreach(r.rows, i, row) {
 		json_array_append_new(shown, session_row(row));
-		json_array_foreach(json_object_get(row, "of"), k, of)
+		json_array_foreach(json_object_get(row, "of"), k, of) {
 			json_array_append_new(shown, receiver_row(of));
+		}
 	}
 	table_print(stdout, shown, use_color());
 	if (st == EX_DONE && json_array_size(r.rows) == 0 && !a->json)
