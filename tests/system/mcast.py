@@ -5,6 +5,9 @@ alone: nothing of the programs under test is used.
   mcast.py recv ARGS    until every device has what was asked for, or time is up
   mcast.py hostile ARGS one device does as it should; meanwhile bad reports are
                         sent: which kinds, and how many, is printed at the end
+  mcast.py crowd ARGS   hears for --seconds, then asks when each of --crowd
+                        devices that lose packets on their own would have had
+                        the named object; ms since --since (ns of the epoch)
 ARGS: --group A --iface I --keys FILE... (one device each: what GET /v1/multicast
 answered), --hash HEX or --name N..., --out DIR, --loss PERCENT, --seconds S,
 --mute (no reports). Prints one JSON object.
@@ -17,13 +20,15 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 ARGS = argparse.ArgumentParser()
-ARGS.add_argument("what", choices=["recv", "hostile"])
+ARGS.add_argument("what", choices=["recv", "hostile", "crowd"])
 for o in "group", "iface", "hash", "out":
     ARGS.add_argument("--" + o)
 ARGS.add_argument("--keys", nargs="+")
 ARGS.add_argument("--name", nargs="*", default=[])
 ARGS.add_argument("--loss", type=float, default=0)
 ARGS.add_argument("--seconds", type=float, default=30)
+ARGS.add_argument("--crowd", type=int, default=1000)
+ARGS.add_argument("--since", type=int, default=0)
 ARGS.add_argument("--mute", action="store_true")
 A = ARGS.parse_args()
 
@@ -283,9 +288,62 @@ def hostile(d, sent):
     say("flood", good(key=b"y" * 16, counter=d.counters[tsi] + 5), 20000)
 
 
+def crowd(d):
+    """Each packet is opened once; which device lost which is decided after."""
+    heard, end = [], time.time() + A.seconds
+    while time.time() < end:
+        if select.select([data], [], [], 0.1)[0]:
+            p = data.recvfrom(65535)[0]
+            heard.append((time.time_ns(), p))
+    story, of = [], {}
+    for t, p in heard:
+        h = Head(p)
+        if h.toi == 0 and h.tsi not in d.sessions:
+            d.sessions[h.tsi] = Session(h, d.secrets[h.generation])
+        if h.tsi not in d.sessions:
+            continue
+        body = d.sessions[h.tsi].open(h.counter, p[:h.size], p[h.size:])
+        d.count[h.tsi] = d.top[h.tsi] = 0
+        if h.toi == 0:
+            for e in (i := ET.fromstring(body)):
+                f = File(i, e)
+                if d.wants(f):
+                    of.setdefault((h.tsi, f.toi), f)
+                    story.append((t, h.tsi, f.toi, None, None))
+        else:
+            story.append((t, h.tsi, h.toi, h.sbn, h.esi))
+            if (h.tsi, h.toi) in of:
+                of[h.tsi, h.toi].take(h, body)
+    (key, f), = of.items()
+    assert hashlib.sha256(f.bytes()).hexdigest() == f.hash
+    story = [e for e in story if e[1:3] == key]
+    took = []
+    for n in range(A.crowd):
+        r, known, blocks, done = random.Random(n), False, {}, 0
+        for t, _, _, sbn, esi in story:
+            if r.random() * 100 < A.loss:
+                continue
+            if sbn is None:
+                known = True
+            elif known:
+                had = blocks.setdefault(sbn, set())
+                if len(had) < f.k(sbn):
+                    had.add(esi)
+                    done += len(had) == f.k(sbn)
+            if done == f.n:
+                took.append((t - A.since) // 1000000)
+                break
+    took.sort()
+    print(json.dumps({"devices": A.crowd, "done": len(took), "median_ms": took[len(took) // 2] if took else None,
+                      "last_ms": took[-1] if took else None}))
+    sys.exit(0 if len(took) == A.crowd else 1)
+
+
 OUT = socket.socket(FAMILY, socket.SOCK_DGRAM)
 data, notices = hear(15001), hear(15000)
 devices = [Device(k, i) for i, k in enumerate(A.keys)]
+if A.what == "crowd":
+    crowd(devices[0])
 sent, bad, end = {}, 0, time.time() + A.seconds
 wanted = max(len(A.name), 1)
 while time.time() < end and not all(len(d.got) >= wanted for d in devices):
