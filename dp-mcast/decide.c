@@ -23,6 +23,7 @@ static const struct {
 	[REASON_SENT] = { "sent", "it was sent just now: the rest is small" },
 	[REASON_ABSENT] = { "absent", "the store does not have it" },
 	[REASON_FAILED] = { "failed", "it cannot be read or sent" },
+	[REASON_STOPPED] = { "stopped", "an administrator ended its session" },
 };
 
 const char *

@@ -32,6 +32,7 @@ enum reason { /* of WAY_UNICAST and WAY_WAIT */
 	REASON_SENT,	/* just sent: what is missing is a rest */
 	REASON_ABSENT,	/* the store does not have it */
 	REASON_FAILED,	/* it cannot be read, or sent */
+	REASON_STOPPED, /* an administrator ended its session */
 	REASON_KINDS
 };
 

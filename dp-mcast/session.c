@@ -57,6 +57,7 @@ struct session {
 	size_t		    fdt_len;
 	uint64_t	    fdt_at, fdt_pause;
 	bool		    closed, told_error, again; /* again: begin anew */
+	bool		    stopped; /* by an administrator */
 	struct seen	   *seen;
 	unsigned	    nseen, nplaces, room; /* nseen: with an index */
 };
@@ -369,7 +370,8 @@ session_over(struct session *s)
 	struct sessions	   *all = m->sessions;
 	struct sender_stats st;
 	struct hash	    h = s->hash;
-	bool		    aborted = s->told_error, again = s->again;
+	bool		    aborted = s->told_error, again = s->again,
+				    stopped = s->stopped;
 	char		    hex[HASH_HEX], *name = NULL;
 	uint64_t	    size = s->size;
 	int		    fd = -1, loss;
@@ -407,8 +409,11 @@ session_over(struct session *s)
 	} else if (again) {
 		if (session_start(m, &h, name, size, fd) < 0)
 			wants_session_over(m->wants, &h, -1);
-	} else
+	} else {
 		wants_session_over(m->wants, &h, aborted ? -1 : loss);
+		if (stopped)
+			wants_stop(m->wants, &h);
+	}
 	free(name);
 	mcast_idle(m);
 }
@@ -663,6 +668,7 @@ sessions_abort(struct mcast *m, const char *which)
 		    !(is_hash && hash_eq(&h, &s->hash)))
 			continue;
 		s->again = false;
+		s->stopped = !m->draining;
 		abort_session(s);
 		n++;
 	}

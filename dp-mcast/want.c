@@ -245,16 +245,23 @@ on_object(void *ctx, const struct store_answer *a)
 	size_t	     n = w->naskers;
 	bool	     starting = w->starting;
 
+	w->starting = false;
+	w->askers = NULL;
+	w->naskers = 0;
+	if (a->r < 0 && a->r != -ENOENT && a->r != -ENODATA) {
+		/* the store is away, or ill: nothing is known */
+		for (size_t i = 0; i < n; i++)
+			api_answer(w->w->m, askers[i], 503, NULL);
+		free(askers);
+		return;
+	}
 	w->looked_ms = loop_now_ms(w->w->m->loop);
 	w->asked_store = true;
 	w->found = a->r == 0;
 	w->named = a->r == -ENODATA;
 	w->in_content = (a->spaces & SPACES_CONTENT) != 0;
-	w->starting = false;
 	if (a->r == 0 || a->r == -ENODATA)
 		w->size = a->size;
-	w->askers = NULL;
-	w->naskers = 0;
 	if (starting && a->r == 0) {
 		if (session_start(w->w->m, &w->hash, NULL, w->size, a->fd) < 0)
 			go_unicast(w, REASON_FAILED);
@@ -426,6 +433,15 @@ wants_session_over(struct wants *all, const struct hash *h, int percent)
 	w->sent_ms[0] = now > 0 ? now : 1;
 	set_clear(&w->lacking); /* who still lacks it says so again */
 	w->asked_store = false;
+}
+
+void
+wants_stop(struct wants *all, const struct hash *h)
+{
+	struct want *w = find(all, h);
+
+	if (w != NULL || (w = want_new(all, h)) != NULL)
+		go_unicast(w, REASON_STOPPED);
 }
 
 void

@@ -26,8 +26,10 @@ void wants_free(struct wants **w);
 /* Answers MSG_API_GET id with api_answer, now or when the store has answered. */
 void wants_ask(struct wants *w, const struct hash *h, const char *device,
     uint32_t id);
-/* A session of the object has ended; percent: what its receivers lost. */
+/* Its sessions have ended; percent: what the receivers lost, -1: not known. */
 void wants_session_over(struct wants *w, const struct hash *h, int percent);
+/* An administrator does not want it sent, for WANT_UNICAST_MS. */
+void wants_stop(struct wants *w, const struct hash *h);
 /* The channel to the server was replaced: nobody waits for answers any more. */
 void wants_forget_askers(struct wants *w);
 
