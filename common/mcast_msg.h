@@ -55,7 +55,7 @@ struct mcast_notice {
 struct mcast_report {
 	uint16_t tsi;
 	uint32_t agent;
-	uint64_t counter; /* of the agent's reports on this session: from 1 */
+	uint64_t counter; /* of the agent's reports on all sessions: from 1 */
 	uint8_t	 flags;
 	uint16_t held_ms;  /* between that notice and this report */
 	uint32_t echo;	   /* time of the last notice */

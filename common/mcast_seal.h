@@ -9,8 +9,8 @@
  *     key, whoever sends them, also after a restart or a take-over; data, FDT
  *     and notices of the session share the counter too;
  *   reports: a master of the sender's, with the device and a number of the
- *     registration; each registration has a fresh key, so its counter begins at
- *     1; the nonce also has the session, so two sessions may count alike.
+ *     registration; each registration has a fresh key, so its counter may begin
+ *     at 1. It runs on over all sessions: a TSI, though in the nonce, comes again.
  *
  * Shape:   a struct mcast_sealer is one direction under one key at a time; a
  *          new key costs about as much as half a packet.
