@@ -20,6 +20,7 @@
 #define MSG_MAX		65536 /* bytes of one message, header included */
 #define MSG_MAX_PAYLOAD (MSG_MAX - 8)
 #define MSG_MAX_FDS	2
+#define MSG_EVENT_MAX	4096 /* bytes of one event */
 
 /* Who may be at the other end of a channel: roles, in wire order. */
 enum peer_role {
@@ -47,6 +48,8 @@ enum msg_type {
 	MSG_READY    = 7, /* -> master	empty: serving (again after reload)  */
 	MSG_SHUTDOWN = 8, /* -> worker	empty: drain, then exit 0	      */
 	MSG_REFUSED  = 9, /* -> master	u8 1: configuration unusable	      */
+	MSG_ACCUSE   = 10, /* -> master	u8 role: broke the rules of our
+			    *			channel				      */
 
 	/* -- control and master -- */
 	MSG_WORKER   = 16, /* -> control	u8 role, u8 state, u32 pid,

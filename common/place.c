@@ -1,12 +1,14 @@
 /*
  * common/place.c - see place.h.
  *
- * Runs in the parents of the suite, as root. Believes the administrator's
+ * Runs in the parents of the suite, as root, and in workers that are about to
+ * drop root. Believes the administrator's
  * paths; a symbolic link in the last place is refused.
  * SPDX-License-Identifier: ISC
  */
 #include "common/place.h"
 
+#include "common/listen.h"
 #include "common/log.h"
 
 #include <errno.h>
@@ -16,6 +18,22 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+const struct passwd *
+place_user(const char *prefix, const char *name)
+{
+	const struct passwd *pw;
+	char		     user[128];
+
+	snprintf(user, sizeof(user), "%s%s", prefix, name);
+	if ((pw = getpwnam(user)) == NULL)
+		log_fatal(EXIT_OPERATOR, "user %s does not exist; "
+		    "systemd-sysusers dpoint.conf creates it", user);
+	if (pw->pw_uid == 0)
+		log_fatal(EXIT_OPERATOR,
+		    "user %s is root: a worker must not be", user);
+	return pw;
+}
 
 void
 place_make_dir(const char *key, const char *path, mode_t mode, uid_t owner)
@@ -61,4 +79,16 @@ place_lock(const char *key, const char *path, const char *program)
 	snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
 	if (ftruncate(fd, 0) < 0 || write(fd, pid, strlen(pid)) < 0)
 		log_warn_err(-errno, "%s", path);
+}
+
+int
+place_socket(const char *key, const char *dir, const char *name, int type)
+{
+	char path[300];
+	int  fd, r;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	if ((r = listen_unix(path, type, 0666, &fd)) < 0)
+		log_fatal(EXIT_OPERATOR, "%s: %s: %s", key, path, strerror(-r));
+	return fd;
 }

@@ -1,12 +1,17 @@
 /*
- * common/place.h - directories and the lock of a program that runs as root.
- * Errors: each failure is one line naming key, and exit 100.
+ * common/place.h - what must be there before a program of the suite begins:
+ * users, directories, the lock, sockets in its run directory.
+ * Errors: each failure is one line naming user or key, and exit 100.
  * SPDX-License-Identifier: ISC
  */
 #ifndef COMMON_PLACE_H
 #define COMMON_PLACE_H
 
+#include <pwd.h>
 #include <sys/types.h>
+
+/* The user named by both; root is refused. Borrowed until the next call. */
+const struct passwd *place_user(const char *prefix, const char *name);
 
 /* Makes the directory and its parents; sets its own mode, as root its owner. */
 void place_make_dir(const char *key, const char *path, mode_t mode,
@@ -14,5 +19,9 @@ void place_make_dir(const char *key, const char *path, mode_t mode,
 
 /* Locks the file, writes our process id, and keeps it until the process ends. */
 void place_lock(const char *key, const char *path, const char *program);
+
+/* A listening Unix socket; replaces one that an earlier run left. Everyone may
+ * connect: who may do what is asked of the kernel. */
+int place_socket(const char *key, const char *dir, const char *name, int type);
 
 #endif

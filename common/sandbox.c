@@ -9,6 +9,7 @@
 #include "common/sandbox.h"
 
 #include "common/log.h"
+#include "common/place.h"
 #include "common/size.h"
 
 #include <errno.h>
@@ -18,7 +19,6 @@
 #include <linux/landlock.h>
 #include <linux/sched.h>
 #include <netinet/in.h>
-#include <pwd.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
@@ -110,9 +110,9 @@ become(const struct passwd *pw)
 }
 
 /*
- * Makes dir the root of this process's own mount namespace; everything else is
- * unmounted, not merely hidden. Without a namespace of its own (the master
- * makes one) this is refused by the kernel and so by us.
+ * Makes dir the root of this process in a mount namespace of its own (one more
+ * than its parent made, if it made one); everything else is unmounted, not
+ * merely hidden.
  */
 static void
 pivot(const char *root)
@@ -146,7 +146,7 @@ pivot(const char *root)
 void
 priv_drop(const char *user, const char *root)
 {
-	struct passwd *pw;
+	const struct passwd *pw;
 
 	if (geteuid() != 0) {
 		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
@@ -155,12 +155,7 @@ priv_drop(const char *user, const char *root)
 		return;
 	}
 	/* looked up while there is still a file system */
-	if ((pw = getpwnam(user)) == NULL)
-		DIE("user %s does not exist; systemd-sysusers "
-		    "packaging/sysusers/dpoint.conf creates it",
-		    user);
-	if (pw->pw_uid == 0)
-		DIE("user %s is root: a worker must not be", user);
+	pw = place_user("", user);
 	if (root == NULL || strcmp(root, "/") != 0)
 		pivot(root);
 	become(pw);

@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,6 +23,7 @@
 #include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #ifndef SO_PEERPIDFD
@@ -60,6 +62,9 @@ child(const char *path, int namespaces, int channel_fd)
 	sigset_t none;
 	int	 null;
 
+	/* what reaches us before the exec is not the parent's to handle */
+	for (int i = 1; i < NSIG; i++)
+		(void)signal(i, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	setsid();
@@ -83,16 +88,22 @@ child(const char *path, int namespaces, int channel_fd)
 int
 spawn(const char *path, int namespaces, int channel_fd, pid_t *pid, int *pidfd)
 {
-	int r;
+	sigset_t all, old;
+	int	 r;
 
-	if ((*pid = fork()) < 0)
-		return -errno;
-	if (*pid == 0)
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &old);
+	if ((*pid = fork()) == 0)
 		child(path, namespaces, channel_fd);
+	r = *pid < 0 ? -errno : 0;
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	if (r < 0)
+		return r;
 	/* not reaped before we ask, so this names the right process */
 	if ((*pidfd = pidfd_open(*pid, 0)) < 0) {
 		r = -errno;
 		kill(*pid, SIGKILL);
+		(void)waitpid(*pid, NULL, 0);
 		return r;
 	}
 	return 0;
@@ -101,9 +112,9 @@ spawn(const char *path, int namespaces, int channel_fd, pid_t *pid, int *pidfd)
 int
 peer_process(int fd, uid_t *uid, pid_t *pid, int *pidfd)
 {
-	struct ucred cred;
-	socklen_t    len = sizeof(cred);
-	char	     byte;
+	struct ucred  cred;
+	socklen_t     len = sizeof(cred);
+	struct pollfd p = { .fd = fd };
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
 		return -errno;
@@ -114,8 +125,8 @@ peer_process(int fd, uid_t *uid, pid_t *pid, int *pidfd)
 		return 0;
 	if ((*pidfd = pidfd_open(cred.pid, 0)) < 0)
 		return -errno;
-	/* older kernels: connected still, so it had not ended before that */
-	if (recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0) {
+	/* older kernels: still connected, so it had not ended before that */
+	if (poll(&p, 1, 0) != 0) {
 		close(*pidfd);
 		return -ENOTCONN;
 	}

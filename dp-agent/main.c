@@ -14,7 +14,6 @@
 
 #include <errno.h>
 #include <getopt.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -164,7 +163,6 @@ static void
 find_users(const struct agent_conf *c)
 {
 	static const char *const names[] = { "agent", "connect" };
-	char			 user[64];
 
 	if (geteuid() != 0) {
 		log_warn("NOT ROOT: the children run as this user, without "
@@ -172,14 +170,8 @@ find_users(const struct agent_conf *c)
 			 "only");
 		return;
 	}
-	for (size_t i = 0; i < COUNT(names); i++) {
-		snprintf(user, sizeof(user), "%s%s", c->user_prefix, names[i]);
-		if (getpwnam(user) == NULL)
-			log_fatal(EXIT_OPERATOR,
-			    "user %s does not exist; systemd-sysusers "
-			    "packaging/sysusers/dpoint.conf creates it",
-			    user);
-	}
+	for (size_t i = 0; i < COUNT(names); i++)
+		(void)place_user(c->user_prefix, names[i]);
 }
 
 static void

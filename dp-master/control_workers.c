@@ -35,7 +35,7 @@ static const struct ipc_handler from_worker[] = {
 	{ MSG_PONG,	  0, 8, 8,		 on_pong },
 	{ MSG_ADMIN_ROW,  0, 2, MSG_MAX_PAYLOAD, on_row },
 	{ MSG_ADMIN_END,  0, 3, 600,		 on_end },
-	{ MSG_EVENT,	  0, 2, 4096,		 on_event },
+	{ MSG_EVENT,	  0, 2, MSG_EVENT_MAX,		 on_event },
 };
 static const struct ipc_handler from_master[] = {
 	{ MSG_WORKER,	  0, 14, 14,		 on_worker },
@@ -159,7 +159,7 @@ on_tick(void *ctx)
 	for (int i = PEER_CONNECT; i < PEER_MAX; i++) {
 		struct peer *p = &c->peers[i];
 
-		if (p->state != WORKER_READY || p->ch == NULL)
+		if (p->state != WORKER_READY)
 			continue;
 		if (p->waiting) {
 			if (now - p->ping_sent < conf->health_timeout * 1000)
@@ -177,8 +177,9 @@ on_tick(void *ctx)
 			wr_u64(&w, now);
 			p->ping_sent = now;
 			p->waiting = true;
-			/* a full queue is a silent worker too */
-			(void)ipc_send(p->ch, MSG_PING, 0, buf, w.len);
+			/* a full queue is a silent worker, and so is no channel */
+			if (p->ch != NULL)
+				(void)ipc_send(p->ch, MSG_PING, 0, buf, w.len);
 		}
 	}
 }
@@ -190,11 +191,9 @@ peer_broken(void *ctx, struct ipc *ch, int r)
 	struct peer    *p = ctx;
 	struct request *q, *next;
 
-	if (r != -ENOTCONN)
-		log_warn_err(r, "worker %s: broken message",
-		    peer_role_name(p->role));
 	ipc_free(&ch);
 	p->ch = NULL;
+	worker_accuse(p->role, r);
 	for (q = p->c->requests; q != NULL; q = next) {
 		next = q->next;
 		if (q->waits & 1U << p->role)
@@ -287,18 +286,25 @@ static int
 on_reloaded(void *ctx, struct ipc_msg *m)
 {
 	struct control *c = ctx;
-	struct request *q = find_request(c, m->id);
+	struct request *q, *next;
+	json_t	       *text;
 	uint8_t		ok = rd_u8(&m->rd);
 	char		error[CONF_ERR_MAX];
 
 	rd_str(&m->rd, error, sizeof(error));
 	if (rd_done(&m->rd) < 0)
 		return -EBADMSG;
+	text = json_string(error);
 	control_event(c, "master",
-	    json_pack("{s:s,s:s}", "event",
-		ok ? "reloaded" : "reload-failed", "text", error));
-	if (q != NULL && q->reloads)
-		request_end(q, ok ? NULL : error);
+	    json_pack("{s:s,s:o}", "event", ok ? "reloaded" : "reload-failed",
+		"text", text != NULL ? text
+				     : json_string("not UTF-8, see the log")));
+	/* of several that waited for one reload the master names the last */
+	for (q = c->requests; q != NULL; q = next) {
+		next = q->next;
+		if (q->reloads && (int32_t)(m->id - q->id) >= 0)
+			request_end(q, ok ? NULL : error);
+	}
 	return 0;
 }
 

@@ -6,7 +6,6 @@
  * SPDX-License-Identifier: ISC
  */
 #include "dp-master/master.h"
-#include "common/listen.h"
 #include "common/log.h"
 #include "common/notify.h"
 #include "common/place.h"
@@ -17,7 +16,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -102,39 +100,14 @@ parse_args(struct master *m, int argc, char *argv[])
 static void
 find_users(struct master *m)
 {
-	const struct passwd *pw;
-	char		     name[64];
-
 	if (!m->is_root) {
 		log_warn("NOT ROOT: every worker runs as this user, without "
 			 "namespaces; for a developer's machine only");
 		return;
 	}
-	for (int i = PEER_CONTROL; i < PEER_MAX; i++) {
-		snprintf(name, sizeof(name), "%s%s",
-		    m->conf->s.master.user_prefix,
-		    peer_role_name((enum peer_role)i));
-		if ((pw = getpwnam(name)) == NULL)
-			log_fatal(EXIT_OPERATOR,
-			    "user %s does not exist; systemd-sysusers "
-			    "packaging/sysusers/dpoint.conf creates it",
-			    name);
-		m->slots[i].uid = pw->pw_uid;
-	}
-}
-
-static int
-open_unix(struct master *m, const char *name, int type)
-{
-	char path[300];
-	int  fd, r;
-
-	snprintf(path, sizeof(path), "%s/%s", m->conf->s.master.run_dir, name);
-	/* everyone may connect; who may do what is asked of the kernel */
-	if ((r = listen_unix(path, type, 0666, &fd)) < 0)
-		log_fatal(EXIT_OPERATOR, "master.run-dir: %s: %s", path,
-		    strerror(-r));
-	return fd;
+	for (int i = PEER_CONTROL; i < PEER_MAX; i++)
+		m->slots[i].uid = place_user(m->conf->s.master.user_prefix,
+		    peer_role_name((enum peer_role)i))->pw_uid;
 }
 
 static void
@@ -157,9 +130,11 @@ prepare(struct master *m)
 	    m->slots[PEER_STORE].uid);
 	if (conf_set_open(m->conf, NULL, err) < 0)
 		log_fatal(EXIT_OPERATOR, "%s", err);
-	m->admin_fd = open_unix(m, "admin.sock", SOCK_STREAM);
+	m->admin_fd = place_socket("master.run-dir", s->master.run_dir,
+	    "admin.sock", SOCK_STREAM);
 	if (m->systemd)
-		m->register_fd = open_unix(m, "master.sock", SOCK_SEQPACKET);
+		m->register_fd = place_socket("master.run-dir",
+		    s->master.run_dir, "master.sock", SOCK_SEQPACKET);
 }
 
 /* -- workers that systemd starts -- */
@@ -171,7 +146,7 @@ on_register(void *ctx, int events)
 	struct slot   *s = NULL;
 	uid_t	       uid;
 	pid_t	       pid;
-	int	       fd, pidfd;
+	int	       fd, pidfd, r;
 
 	(void)events;
 	if ((fd = accept4(m->register_fd, NULL, NULL, SOCK_CLOEXEC)) < 0)
@@ -193,8 +168,8 @@ on_register(void *ctx, int events)
 	}
 	if (s->state != WORKER_STOPPED || s->ready_at != 0)
 		s->restarts++;
-	if (slot_adopt(s, pid, pidfd, fd) < 0)
-		slot_kill(s);
+	if ((r = slot_adopt(s, pid, pidfd, fd)) < 0)
+		log_err_err(r, "worker %s: killed", peer_role_name(s->role));
 }
 
 /* -- reload -- */
@@ -204,6 +179,7 @@ reload_end(struct master *m, const char *error)
 {
 	uint8_t	  buf[CONF_ERR_MAX + 8];
 	struct wr w = wr_to(buf, sizeof(buf));
+	uint32_t  id;
 
 	if (error == NULL)
 		log_info("configuration: reloaded");
@@ -217,10 +193,11 @@ reload_end(struct master *m, const char *error)
 		(void)ipc_send(m->slots[PEER_CONTROL].ch, MSG_RELOADED,
 		    m->reload_id, buf, w.len);
 	}
-	m->reload_id = 0;
+	id = m->reload_next_id;
+	m->reload_id = m->reload_next_id = 0;
 	if (m->reload_again) {
 		m->reload_again = false;
-		master_reload(m, m->reload_next_id);
+		master_reload(m, id);
 	}
 }
 
@@ -237,7 +214,7 @@ supply_all(struct master *m)
 			slot_shutdown(s);
 		if (s->hello)
 			slot_supply(s);
-		if (s->hello && s->state == WORKER_READY)
+		if (s->hello && s->state != WORKER_DRAINING)
 			m->reload_waits |= 1U << i;
 	}
 }
@@ -250,9 +227,9 @@ master_reload(struct master *m, uint32_t id)
 
 	if (m->stopping)
 		return;
-	if (m->previous != NULL) { /* control's asker is told at the end */
+	if (m->previous != NULL) { /* control's askers are told at the end */
 		m->reload_again = true;
-		m->reload_next_id = id;
+		m->reload_next_id = id != 0 ? id : m->reload_next_id;
 		return;
 	}
 	m->reload_id = id;
@@ -279,8 +256,14 @@ master_reload_answer(struct slot *s, bool ok)
 	struct master *m = s->m;
 
 	m->reload_waits &= ~(1U << s->role);
-	if (m->previous == NULL)
+	if (m->previous == NULL) {
+		if (!ok) {
+			log_err("worker %s: refuses what is in force, killed",
+			    peer_role_name(s->role));
+			slot_kill(s);
+		}
 		return;
+	}
 	if (!ok)
 		snprintf(m->reload_refused, sizeof(m->reload_refused),
 		    "worker %s refused it, see its log line",

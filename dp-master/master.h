@@ -45,6 +45,7 @@ struct slot {
 	struct loop_timer *timer; /* restart, or the end of a closed channel */
 	uint64_t	   backoff_ms, ready_at;
 	uint32_t	   restarts, status;
+	unsigned	   owed; /* MSG_STARTs it has not answered yet */
 	int		   pending[PEER_MAX]; /* channel ends made before its hello */
 };
 

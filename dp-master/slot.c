@@ -49,8 +49,6 @@ static const struct { enum peer_role a, b; } pairs[] = {
 	{ PEER_STORE, PEER_MCAST },
 };
 
-#define TABLE(t) ((struct ipc_table){ t, COUNT(t) })
-
 static const char *
 name_of(const struct slot *s)
 {
@@ -119,6 +117,7 @@ supply(struct slot *s)
 	    (r = supply_socket(s->ch, "master.admin", path,
 		 s->m->admin_fd)) < 0)
 		return r;
+	s->owed++;
 	return ipc_send(s->ch, MSG_START, 0, NULL, 0);
 }
 
@@ -142,16 +141,23 @@ send_peer(struct slot *s, enum peer_role role, int take_fd)
 		slot_kill(s);
 }
 
+/* Its partner in this pair, or PEER_NONE. */
+static enum peer_role
+partner(const struct slot *s, size_t pair)
+{
+	return pairs[pair].a == s->role ? pairs[pair].b
+	    : pairs[pair].b == s->role	? pairs[pair].a
+					: PEER_NONE;
+}
+
 static int
 supply_peers(struct slot *s)
 {
 	int fds[2], r;
 
 	for (size_t i = 0; i < COUNT(pairs); i++) {
-		enum peer_role o = pairs[i].a == s->role ? pairs[i].b
-		    : pairs[i].b == s->role		 ? pairs[i].a
-							 : PEER_NONE;
-		struct slot *other = &s->m->slots[o];
+		enum peer_role o = partner(s, i);
+		struct slot   *other = &s->m->slots[o];
 
 		if (o == PEER_NONE)
 			continue;
@@ -179,13 +185,35 @@ on_verdict(void *ctx, struct ipc_msg *m)
 {
 	struct slot *s = ctx;
 
+	if (s->owed == 0)
+		return -EBADMSG; /* nobody asked */
+	s->owed--;
 	if (m->type == MSG_READY && s->state == WORKER_STARTING) {
 		loop_timer_stop(s->timer);
 		s->ready_at = loop_now_ms(s->m->loop);
 		set_state(s, WORKER_READY);
 	}
-	master_reload_answer(s, m->type == MSG_READY);
+	if (s->owed == 0) /* else it speaks of an older configuration */
+		master_reload_answer(s, m->type == MSG_READY);
 	return 0;
+}
+
+/* One of the two is not what it should be, and neither can prove which. */
+static int
+on_accuse(void *ctx, struct ipc_msg *m)
+{
+	struct slot *s = ctx;
+	uint8_t	     role = rd_u8(&m->rd);
+
+	for (size_t i = 0; i < COUNT(pairs); i++)
+		if (role != PEER_NONE && partner(s, i) == role) {
+			log_warn("worker %s: broken message, says %s: both "
+				 "killed", peer_role_name(role), name_of(s));
+			slot_kill(s);
+			slot_kill(&s->m->slots[role]);
+			return 0;
+		}
+	return -EBADMSG;
 }
 
 static int
@@ -222,18 +250,16 @@ on_reload(void *ctx, struct ipc_msg *m)
 	return 0;
 }
 
-static const struct ipc_handler from_worker[] = {
+static const struct ipc_handler from_control[] = {
 	/* type	      nfds min max fn */
 	{ MSG_READY,   0, 0, 0, on_verdict },
 	{ MSG_REFUSED, 0, 1, 1, on_verdict },
-};
-static const struct ipc_handler from_control[] = {
-	{ MSG_READY,   0, 0, 0, on_verdict },
-	{ MSG_REFUSED, 0, 1, 1, on_verdict },
-	{ MSG_PONG,    0, 8, 8, on_pong },
+	{ MSG_ACCUSE,  0, 1, 1, on_accuse },
+	{ MSG_PONG,    0, 8, 8, on_pong }, /* the others end above this */
 	{ MSG_KILL,    0, 1, 1, on_kill },
 	{ MSG_RELOAD,  0, 0, 0, on_reload },
 };
+#define FROM_WORKER 3
 
 static int
 on_hello(void *ctx, struct ipc_msg *m)
@@ -249,8 +275,8 @@ on_hello(void *ctx, struct ipc_msg *m)
 		    name_of(s), peer_role_name(role), version, MSG_VERSION);
 		return -EBADMSG;
 	}
-	ipc_set_table(s->ch, s->role == PEER_CONTROL ? TABLE(from_control)
-						     : TABLE(from_worker), s);
+	ipc_set_table(s->ch, (struct ipc_table){ from_control,
+	    s->role == PEER_CONTROL ? COUNT(from_control) : FROM_WORKER }, s);
 	s->hello = true;
 	if ((r = supply_peers(s)) < 0)
 		return r;
@@ -270,7 +296,10 @@ static void
 drop_channel(struct slot *s)
 {
 	s->hello = false;
+	s->owed = 0;
 	ipc_free(&s->ch);
+	if (s->role == PEER_CONTROL) /* nobody waits there any more */
+		s->m->reload_id = s->m->reload_next_id = 0;
 	for (int i = 0; i < PEER_MAX; i++) {
 		int *fd = &s->m->slots[i].pending[s->role];
 
@@ -295,7 +324,8 @@ on_broken(void *ctx, struct ipc *c, int r)
 	slot_kill(s);
 }
 
-/* Says how it ended; returns 100 for "an operator must act". */
+/* Says how it ended, and lets go of all that was its; 100: an operator must
+ * act. */
 static int
 reap(struct slot *s)
 {
@@ -313,6 +343,12 @@ reap(struct slot *s)
 		    si.si_status);
 	else if (!s->m->stopping || code != 0)
 		log_warn("worker %s: exit %d", name_of(s), code);
+	loop_io_free(&s->exit_watch);
+	close(s->pidfd);
+	s->pidfd = -1;
+	s->pid = 0;
+	loop_timer_stop(s->timer);
+	drop_channel(s);
 	return code;
 }
 
@@ -326,12 +362,6 @@ on_exit_ready(void *ctx, int events)
 
 	(void)events;
 	status = reap(s);
-	loop_io_free(&s->exit_watch);
-	close(s->pidfd);
-	s->pidfd = -1;
-	s->pid = 0;
-	loop_timer_stop(s->timer);
-	drop_channel(s);
 	if (s->m->stopping || s->m->systemd || !slot_is_wanted(s))
 		set_state(s, at_rest(s));
 	else if (status == EXIT_OPERATOR) {
@@ -372,12 +402,14 @@ slot_adopt(struct slot *s, pid_t pid, int take_pidfd, int take_channel)
 
 	s->pid = pid;
 	s->pidfd = take_pidfd;
-	if ((r = ipc_new(s->m->loop, take_channel, TABLE(from_stranger), s,
-		 on_broken, QUEUE_MAX, &s->ch)) < 0)
+	if ((r = ipc_new(s->m->loop, take_channel, (struct ipc_table){ from_stranger, 1 }, s,
+		 on_broken, QUEUE_MAX, &s->ch)) < 0 ||
+	    (r = loop_io_new(s->m->loop, s->pidfd, LOOP_READ, on_exit_ready, s,
+		 &s->exit_watch)) < 0) {
+		slot_kill(s); /* we would not see it end */
+		(void)reap(s);
 		return r;
-	if ((r = loop_io_new(s->m->loop, s->pidfd, LOOP_READ, on_exit_ready, s,
-		 &s->exit_watch)) < 0)
-		return r;
+	}
 	loop_timer_set(s->timer, START_GRACE);
 	set_state(s, WORKER_STARTING);
 	return 0;
@@ -412,12 +444,8 @@ slot_start(struct slot *s)
 	if (r == 0)
 		return;
 	log_err_err(r, "worker %s: cannot start", name_of(s));
-	if (slot_is_alive(s))
-		slot_kill(s);
-	else {
-		s->state = WORKER_BACKOFF;
-		loop_timer_set(s->timer, 10 * BACKOFF_MIN);
-	}
+	loop_timer_set(s->timer, 10 * BACKOFF_MIN);
+	set_state(s, WORKER_BACKOFF);
 }
 
 void
