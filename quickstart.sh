@@ -309,7 +309,8 @@ finish() {
 step "packages, users, build"
 ./check.sh --setup || die "setting up failed"
 make -j"$(nproc)" -s --no-print-directory || die "the build failed"
-lab_clean # what an earlier run left
+[ ! -d "$LAB/pid" ] || say "a quick start that was left running is ended first"
+lab_clean
 trap finish EXIT
 trap 'exit 130' INT TERM
 mkdir -p "$LAB/log" && chmod 755 "$LAB" || die "cannot make $LAB"

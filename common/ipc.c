@@ -144,7 +144,10 @@ raw_recv(int fd, uint8_t *buf, size_t size, int flags, struct ipc_msg *m)
 	    nfds > MSG_MAX_FDS || n < HEADER || buf[2] != 0 || buf[3] != 0) {
 		for (size_t i = 0; i < nfds; i++)
 			close(got[i]);
-		return -EBADMSG;
+		/* descriptors missing where there was room: our own limit */
+		return (mh.msg_flags & MSG_CTRUNC) != 0 && nfds < MSG_MAX_FDS
+		    ? -EMFILE
+		    : -EBADMSG;
 	}
 	for (size_t i = 0; i < nfds; i++)
 		m->fds[i] = got[i];

@@ -10,8 +10,8 @@
  * Errors:  a type not listed, a wrong length, an unexpected or missing
  *          descriptor or a handler's negative result is a broken peer: the
  *          channel's broken() is called once with -EBADMSG (or the handler's
- *          error; -ENOTCONN when the peer closed); the channel is dead then
- *          and broken() may free it.
+ *          error; -EMFILE when we could not take a descriptor; -ENOTCONN when
+ *          the peer closed); the channel is dead then and broken() may free it.
  * Limits:  at most max_queue messages wait to be sent; then ipc_send gives
  *          -ENOBUFS and the caller decides (the rule is written at the call).
  * SPDX-License-Identifier: ISC

@@ -74,9 +74,11 @@ struct admin_reply {
 	struct admin_reply *next;
 	struct worker	   *w;
 	uint32_t	    id;
-	bool		    gone;
+	bool		    gone, stale; /* stale: of a control that died */
 	char		    last_metric[64];
 };
+
+static struct worker *self; /* one a process */
 
 static int on_config(void *ctx, struct ipc_msg *m);
 static int on_file(void *ctx, struct ipc_msg *m);
@@ -198,11 +200,11 @@ control_broken(void *ctx, struct ipc *c, int r)
 {
 	struct worker *w = ctx;
 
-	(void)r; /* the master restarts it and sends a new end */
 	for (struct admin_reply *a = w->replies; a != NULL; a = a->next)
-		a->gone = true;
+		a->gone = a->stale = true; /* its numbers are given anew */
 	ipc_free(&c);
 	w->control = NULL;
+	worker_accuse(PEER_CONTROL, r);
 }
 
 static int
@@ -422,19 +424,22 @@ on_admin_stop(void *ctx, struct ipc_msg *m)
 	struct worker *w = ctx;
 
 	for (struct admin_reply *r = w->replies; r != NULL; r = r->next)
-		if (r->id == m->id)
+		if (r->id == m->id && !r->stale)
 			r->gone = true;
 	return 0;
 }
 
 static int
-send_json(struct worker *w, uint16_t type, uint32_t id, json_t *take)
+send_json(struct worker *w, uint16_t type, uint32_t id, json_t *take,
+    size_t max)
 {
 	char *text = json_dumps(take, JSON_COMPACT);
 	int   r = -ENOMEM;
 
 	json_decref(take);
-	if (text != NULL && w->control != NULL)
+	if (text != NULL && strlen(text) > max)
+		r = -EMSGSIZE;
+	else if (text != NULL && w->control != NULL)
 		r = ipc_send(w->control, type, id, text, strlen(text));
 	free(text);
 	return r;
@@ -447,7 +452,7 @@ admin_row(struct admin_reply *r, json_t *take_row)
 		json_decref(take_row);
 		return;
 	}
-	if (send_json(r->w, MSG_ADMIN_ROW, r->id, take_row) < 0)
+	if (send_json(r->w, MSG_ADMIN_ROW, r->id, take_row, MSG_MAX_PAYLOAD) < 0)
 		r->gone = true; /* a reader that slow gets no half answer */
 }
 
@@ -463,9 +468,10 @@ admin_end(struct admin_reply *r, const char *error)
 	struct worker	   *w = r->w;
 	struct admin_reply **p = &w->replies;
 
-	(void)send_end(w, r->id,
-	    r->gone && error == NULL ? "answer was longer than could be sent"
-				     : error);
+	if (!r->stale)
+		(void)send_end(w, r->id, r->gone && error == NULL
+			? "answer was longer than could be sent"
+			: error);
 	while (*p != r)
 		p = &(*p)->next;
 	*p = r->next;
@@ -516,7 +522,7 @@ worker_event(struct worker *w, const char *event, json_t *take_fields)
 		log_debug("event %s", text);
 	free(text);
 	/* no control, no listener: the log has said what matters */
-	(void)send_json(w, MSG_EVENT, 0, row);
+	(void)send_json(w, MSG_EVENT, 0, row, MSG_EVENT_MAX);
 }
 
 /* -- start -- */
@@ -632,6 +638,7 @@ worker_start(enum peer_role role, int argc, char *argv[])
 	log_init(program_invocation_short_name); /* not every one's is its role */
 	if (w == NULL || buf == NULL)
 		log_fatal(EXIT_TEMPORARY, "no memory");
+	self = w;
 	w->role = role;
 	snprintf(w->name, sizeof(w->name), "%s", peer_role_name(role));
 	for (int i = 0; i < PEER_MAX; i++)
@@ -703,6 +710,17 @@ void
 worker_drained(struct worker *w)
 {
 	loop_stop(w->loop, 0);
+}
+
+void
+worker_accuse(enum peer_role role, int r)
+{
+	uint8_t b = (uint8_t)role;
+
+	if (r == -ENOTCONN || self == NULL || self->master == NULL)
+		return;
+	log_warn_err(r, "%s: broken message", peer_role_name(role));
+	(void)ipc_send(self->master, MSG_ACCUSE, 0, &b, 1);
 }
 
 struct ipc *

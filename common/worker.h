@@ -89,6 +89,13 @@ int worker_socket(struct worker *w, const char *key, unsigned i, char *address,
 /* The channel to a peer that came before MSG_START, or -ENOENT. */
 int worker_peer(struct worker *w, enum peer_role role);
 
+/*
+ * For broken() of a channel to a peer, with its r: unless the peer just went
+ * away (-ENOTCONN; a new channel comes when it is back) this is logged, and the
+ * master replaces the peer and us, since one of the two is not what it should be.
+ */
+void worker_accuse(enum peer_role role, int r);
+
 /* An event for `dpctl events`, log and all: takes the object's reference.
  * event is a stable word: "object-published", "refresh-failed". */
 void worker_event(struct worker *w, const char *event, json_t *take_fields);

@@ -129,8 +129,7 @@ on_sockets_lost(void *ctx, int r)
 {
 	struct net *n = ctx;
 
-	if (r != -ENOTCONN)
-		log_warn_err(r, "connector: bad message");
+	worker_accuse(PEER_CONNECT, r);
 	downloads_sockets_lost(n->downloads); /* the parent starts us anew */
 }
 

@@ -151,8 +151,7 @@ asker_broken(void *ctx, struct ipc *ch, int r)
 {
 	struct connector *c = ctx;
 
-	if (r != -ENOTCONN)
-		log_warn_err(r, "asker: bad message");
+	worker_accuse(PEER_FETCH, r);
 	attempts_cancel(c->attempts);
 	ipc_free(&ch);
 	c->asker = NULL; /* the master restarts it and sends a new end */

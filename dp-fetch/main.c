@@ -35,8 +35,7 @@ on_sockets_lost(void *ctx, int r)
 {
 	struct fetch *f = ctx;
 
-	if (r != -ENOTCONN)
-		log_warn_err(r, "connector: bad message");
+	worker_accuse(PEER_CONNECT, r);
 	downloads_sockets_lost(f->downloads);
 }
 
@@ -176,8 +175,7 @@ store_broken(void *ctx, int r)
 {
 	struct fetch *f = ctx;
 
-	if (r != -ENOTCONN)
-		log_warn_err(r, "store: bad message");
+	worker_accuse(PEER_STORE, r);
 	jobs_store_lost(f);
 	for (size_t i = 0; i < REPOS; i++)
 		repo_store_lost(&f->repos[i]);

@@ -8,6 +8,7 @@
 #include "common/log.h"
 #include "common/size.h"
 #include "common/wr.h"
+#include "common/worker.h"
 #include "dp-fetch/fetch.h"
 
 #include <errno.h>
@@ -213,8 +214,7 @@ asker_broken(void *ctx, struct ipc *c, int r)
 {
 	struct fetch *f = ctx;
 
-	if (r != -ENOTCONN)
-		log_warn_err(r, "server: bad message");
+	worker_accuse(PEER_SERVE, r);
 	wants_end(f);
 	ipc_free(&c);
 	f->asker = NULL;

@@ -213,6 +213,15 @@ cmd_reload(struct request *q, int argc, char *argv[])
 
 /* -- metrics -- */
 
+static void
+sample_fini(struct sample *s)
+{
+	free(s->name);
+	free(s->type);
+	free(s->help);
+	free(s->labels);
+}
+
 void
 metrics_free(struct metrics **mp)
 {
@@ -220,12 +229,8 @@ metrics_free(struct metrics **mp)
 
 	if (m == NULL)
 		return;
-	for (size_t i = 0; i < m->n; i++) {
-		free(m->samples[i].name);
-		free(m->samples[i].type);
-		free(m->samples[i].help);
-		free(m->samples[i].labels);
-	}
+	for (size_t i = 0; i < m->n; i++)
+		sample_fini(&m->samples[i]);
 	free(m->samples);
 	free(m);
 	*mp = NULL;
@@ -265,11 +270,15 @@ metrics_add(struct metrics *m, const char *name, const char *type,
 		NULL)
 		return;
 	m->samples = bigger;
-	m->samples[m->n++] = (struct sample){ .name = strdup(name),
+	m->samples[m->n] = (struct sample){ .name = strdup(name),
 		.type = type != NULL ? strdup(type) : NULL,
 		.help = help != NULL ? strdup(help) : NULL,
 		.labels = labels != NULL ? strdup(labels) : NULL,
 		.value = value };
+	if (m->samples[m->n].name == NULL)
+		sample_fini(&m->samples[m->n]);
+	else
+		m->n++;
 }
 
 static void

@@ -229,8 +229,7 @@ static void
 store_broken(void *ctx, int r)
 {
 	(void)ctx;
-	if (r != -ENOTCONN)
-		log_warn_err(r, "store: bad message");
+	worker_accuse(PEER_STORE, r);
 }
 
 /* The store tells each space as soon as it is there. */
@@ -298,8 +297,7 @@ serve_broken(void *ctx, struct ipc *c, int r)
 {
 	struct mcast *m = ctx;
 
-	if (r != -ENOTCONN)
-		log_warn_err(r, "serve: bad message");
+	worker_accuse(PEER_SERVE, r);
 	ipc_free(&c);
 	m->serve = NULL;
 	wants_forget_askers(m->wants);

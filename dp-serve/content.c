@@ -19,6 +19,7 @@
 #include "common/log.h"
 #include "common/size.h"
 #include "common/wr.h"
+#include "common/worker.h"
 #include "dp-serve/range.h"
 
 #define BUCKETS	   4096	 /* a power of two */
@@ -693,9 +694,8 @@ store_broken(void *ctx, struct ipc *i, int r)
 {
 	struct content *c = ctx;
 
-	if (r != -ENOTCONN)
-		log_warn_err(r, "store: bad message");
 	ipc_free(&i);
+	worker_accuse(PEER_STORE, r);
 	c->store = NULL;
 	fail_pending(c, false);
 	/* what it evicts until it is back would go unnoticed */
@@ -711,9 +711,8 @@ fetch_broken(void *ctx, struct ipc *i, int r)
 {
 	struct content *c = ctx;
 
-	if (r != -ENOTCONN)
-		log_warn_err(r, "fetch: bad message");
 	ipc_free(&i);
+	worker_accuse(PEER_FETCH, r);
 	c->fetch = NULL;
 	fail_pending(c, true);
 }

@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "common/size.h"
 #include "common/wr.h"
+#include "common/worker.h"
 #include "dp-store/store.h"
 
 #include <errno.h>
@@ -517,9 +518,8 @@ peer_broken(void *ctx, struct ipc *c, int r)
 {
 	struct peer *p = ctx;
 
-	if (r != -ENOTCONN)
-		log_warn_err(r, "%s: bad message", peer_role_name(p->role));
 	ipc_free(&c);
+	worker_accuse(p->role, r);
 	p->ipc = NULL;
 	p->turn++;
 	draft_reset(p);
