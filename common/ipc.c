@@ -229,10 +229,9 @@ flush(struct ipc *c)
 	}
 	if (r == -EAGAIN)
 		r = 0;
-	if (r == 0)
-		loop_io_set(c->io,
-		    LOOP_READ | (c->head != NULL ? LOOP_WRITE : 0));
-	return r;
+	return r < 0 ? r
+		     : loop_io_set(c->io,
+			   LOOP_READ | (c->head != NULL ? LOOP_WRITE : 0));
 }
 
 static void

@@ -1,7 +1,8 @@
 /*
  * common/notify.c - systemd's notify protocol; see notify.h.
  *
- * Runs in the parents of the suite. Believes its environment, which is cleared after.
+ * Runs in the parents of the suite. Believes NOTIFY_SOCKET, and takes it out of the
+ * environment.
  * SPDX-License-Identifier: ISC
  */
 #include "common/notify.h"

@@ -55,18 +55,31 @@ clean_environment(void)
 			putenv(keep[n]);
 }
 
+pid_t
+spawn_fork(void)
+{
+	sigset_t all, old;
+	pid_t	 pid;
+
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &old);
+	if ((pid = fork()) < 0)
+		pid = -errno;
+	else if (pid == 0) { /* the parent's handlers are not for us */
+		for (int i = 1; i < NSIG; i++)
+			(void)signal(i, SIG_DFL);
+		sigemptyset(&old);
+	}
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	return pid;
+}
+
 static void
 child(const char *path, int namespaces, int channel_fd)
 {
-	char	*argv[] = { (char *)path, NULL };
-	sigset_t none;
-	int	 null;
+	char *argv[] = { (char *)path, NULL };
+	int   null;
 
-	/* what reaches us before the exec is not the parent's to handle */
-	for (int i = 1; i < NSIG; i++)
-		(void)signal(i, SIG_DFL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
 	setsid();
 	umask(027);
 	if (namespaces != 0 && (unshare(namespaces) < 0 ||
@@ -88,17 +101,12 @@ child(const char *path, int namespaces, int channel_fd)
 int
 spawn(const char *path, int namespaces, int channel_fd, pid_t *pid, int *pidfd)
 {
-	sigset_t all, old;
-	int	 r;
+	int r;
 
-	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, &old);
-	if ((*pid = fork()) == 0)
+	if ((*pid = spawn_fork()) < 0)
+		return *pid;
+	if (*pid == 0)
 		child(path, namespaces, channel_fd);
-	r = *pid < 0 ? -errno : 0;
-	sigprocmask(SIG_SETMASK, &old, NULL);
-	if (r < 0)
-		return r;
 	/* not reaped before we ask, so this names the right process */
 	if ((*pidfd = pidfd_open(*pid, 0)) < 0) {
 		r = -errno;

@@ -13,6 +13,10 @@
 
 #include <sys/types.h>
 
+/* fork(), but for a child that no signal can reach before it has default
+ * handlers and none blocked. Negative errno on failure. */
+pid_t spawn_fork(void);
+
 int spawn(const char *path, int namespaces, int borrowed_channel_fd,
     pid_t *pid, int *pidfd);
 

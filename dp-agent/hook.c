@@ -14,6 +14,7 @@
 
 #include "common/log.h"
 #include "common/size.h"
+#include "common/spawn.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -37,7 +38,6 @@ child(const struct agent *a, const struct hook_run *h)
 	char	*argv[] = { (char *)a->conf.hook, NULL };
 	char	*envp[] = { path, full, kind, version, sha, dir,
 		   (char *)"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL };
-	sigset_t none;
 	int	 fd;
 
 	hash_to_hex(&h->hash, hex);
@@ -48,10 +48,6 @@ child(const struct agent *a, const struct hook_run *h)
 	snprintf(version, sizeof(version), "DP_VERSION=%s", h->version);
 	snprintf(sha, sizeof(sha), "DP_SHA256=%s", hex);
 	snprintf(dir, sizeof(dir), "DP_DIR=%s", a->conf.target_dir);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	signal(SIGPIPE, SIG_DFL);
-	signal(SIGHUP, SIG_DFL);
 	setsid();
 	if ((fd = open("/dev/null", O_RDWR)) >= 0)
 		dup2(fd, 0);
@@ -133,8 +129,8 @@ run(struct agent *a, const struct hook_run *h)
 {
 	int r = 0;
 
-	if ((a->hook_pid = fork()) < 0)
-		return -errno;
+	if ((a->hook_pid = spawn_fork()) < 0)
+		return a->hook_pid;
 	if (a->hook_pid == 0)
 		child(a, h);
 	if ((a->hook_fd = pidfd_open(a->hook_pid, 0)) < 0)
