@@ -232,10 +232,11 @@ listen_group(const char *text, int *out)
 	    (s.source_len == 0 && (r = find_source(&s)) < 0))
 		return r;
 	if (s.source.ss_family == AF_INET)
-		((struct sockaddr_in *)&s.source)->sin_port = htons(MCAST_PORT);
+		((struct sockaddr_in *)&s.source)->sin_port =
+		    htons(MCAST_NOTICE_PORT);
 	else
 		((struct sockaddr_in6 *)&s.source)->sin6_port =
-		    htons(MCAST_PORT);
+		    htons(MCAST_NOTICE_PORT);
 	if ((fd = socket(s.group.family,
 		 SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) < 0)
 		return -errno;

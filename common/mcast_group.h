@@ -25,8 +25,8 @@
 #define MCAST_GROUPS	  16   /* of one configuration */
 #define MCAST_GROUP_TEXT  72   /* "[V6]@INTERFACE" and its NUL */
 #define MCAST_IFACE	  16
-#define MCAST_PORT	  15001 /* data, both ways */
-#define MCAST_NOTICE_PORT 15000
+#define MCAST_PORT	  15001 /* data: FLUTE */
+#define MCAST_NOTICE_PORT 15000 /* notices to it; everything from it; reports */
 #define MCAST_ERR	  256
 
 struct mcast_group {
