@@ -173,9 +173,13 @@ send_block(const struct alc_blocks *b, const struct fdt_file *f, uint32_t sbn,
 	if (rs_encode(rs, b->symbol, src, k, parity, par) < 0)
 		errx(1, "rs_encode");
 	for (h.esi = 0; h.esi < k + parity; h.esi++) {
+		size_t at = (size_t)h.esi * b->symbol, len = b->symbol;
+
+		if (h.esi == k - 1) /* the zeros need not be sent */
+			len = n - at;
 		if (h.esi == k + parity - 1 && sbn == b->count - 1)
 			h.flags = ALC_CLOSE_OBJECT;
-		send_packet(&h, sym + (size_t)h.esi * b->symbol, b->symbol);
+		send_packet(&h, sym + at, len);
 	}
 	rs_free(&rs);
 	free(sym);

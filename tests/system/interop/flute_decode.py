@@ -1,12 +1,13 @@
 #!/usr/bin/python3
 """Rebuilds the files of a FLUTE session from a capture, without any code of ours.
 
-usage: flute_decode.py [--secret HEX] [--lose SEED [--one-too-many]] CAPTURE DIR
+usage: flute_decode.py [--secret HEX] [--tsi N] [--lose SEED [--one-too-many]] CAPTURE DIR
 
 From the texts of RFC 5651 (LCT), 5775 (ALC), 6726 (FLUTE), 5445 (FEC encoding
 IDs 0 and 129), 5052 (blocks) and 5510 (Reed-Solomon over GF(2^8)); with
 --secret also what docs/design.md says of sealed packets.
 
+CAPTURE is a pcap file and holds one session, or --tsi says which.
 --lose takes packets out first: of each block as many as can be spared, chosen
 by SEED, and the first copy of each FDT instance; with --one-too-many one more
 of the last block, which then cannot be rebuilt.
@@ -178,6 +179,7 @@ class File:
         large, small = -(-t // n), t // n
         many = t - small * n
         self.blocks = [large] * many + [small] * (n - many)
+        self.last = (n - 1, self.blocks[-1] - 1)
 
     def block(self, sbn, have):
         k = self.blocks[sbn]
@@ -224,6 +226,7 @@ def lose(packets, files, seed, one_too_many):
 def main():
     a = argparse.ArgumentParser()
     a.add_argument('--secret')
+    a.add_argument('--tsi', type=int)
     a.add_argument('--lose', type=int)
     a.add_argument('--one-too-many', action='store_true')
     a.add_argument('capture')
@@ -231,9 +234,11 @@ def main():
     a = a.parse_args()
 
     packets = [Packet(b) for b in capture(a.capture)]
+    if a.tsi is not None:
+        packets = [p for p in packets if p.tsi == a.tsi]
     assert len({p.tsi for p in packets}) == 1, 'more than one session'
     assert len({p.counter for p in packets}) == len(packets), 'a counter twice'
-    assert packets[-1].close_session
+    assert packets[-1].close_session, 'it does not close'
     if a.secret:
         unseal(packets, bytes.fromhex(a.secret))
     files, sent = {}, len(packets)
@@ -254,6 +259,10 @@ def main():
         if p.toi != 0:
             f = files[p.toi]
             assert p.sbl == f.blocks[p.sbn] and p.esi < f.max_n
+            if (p.sbn, p.esi) == f.last and len(p.payload) < f.symbol:
+                # sent without its padding, coded with it
+                assert len(p.payload) == f.length % f.symbol
+                p.payload += bytes(f.symbol - len(p.payload))
             assert len(p.payload) == f.symbol
             have.setdefault(p.toi, {}).setdefault(p.sbn, {})[p.esi] = p.payload
     for f in files.values():
