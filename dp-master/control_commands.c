@@ -113,8 +113,6 @@ status_print(struct request *q)
 	const char     *status = json_array_size(q->warnings) > 0 ? "warning"
 								  : "ok";
 	unsigned	ready = 0, off = 0, restarts = 0;
-	size_t		i;
-	json_t	       *row;
 
 	for (int role = PEER_CONTROL; role < PEER_MAX; role++) {
 		struct peer *p = &c->peers[role];
@@ -137,8 +135,8 @@ status_print(struct request *q)
 		PEER_MAX - PEER_CONTROL - (int)off, "restarts", (int)restarts, "events",
 		(json_int_t)c->nevents, "warnings",
 		(int)json_array_size(q->warnings)));
-	json_array_foreach(q->warnings, i, row)
-		request_row(q, json_incref(row));
+	for (size_t i = 0; i < json_array_size(q->warnings); i++)
+		request_row(q, json_incref(json_array_get(q->warnings, i)));
 	request_end(q, NULL);
 }
 

@@ -216,18 +216,31 @@ head_check(struct request *r, const char *buf)
 	return REQUEST_DONE;
 }
 
+/* What n bytes of the request line tell, be its end there or not: so the
+ * verdict does not hang on how they were cut on the way. */
+static int
+start_check(const char *p, size_t n)
+{
+	/* a byte that no method begins with: TLS on the clear port */
+	if (n > 0 && p[0] != '\r' && (class[(uint8_t)p[0]] & C_TOKEN) == 0)
+		return 400;
+	return n > REQUEST_LINE_MAX ? 414 : 0;
+}
+
 int
 request_parse(struct request *r, char *buf, size_t len)
 {
 	bool  cut = len > REQUEST_HEAD_MAX;
 	char *nl;
+	int   status;
 
 	if (cut)
 		len = REQUEST_HEAD_MAX;
 	while ((nl = memchr(buf + r->scan, '\n', len - r->scan)) != NULL) {
 		size_t off = r->line, n = (size_t)(nl - buf) - off;
-		int    status;
 
+		if (!r->started && (status = start_check(buf + off, n)) != 0)
+			return status;
 		r->line = r->scan = (uint16_t)(nl - buf + 1);
 		if (n == 0 || nl[-1] != '\r')
 			return 400;
@@ -235,8 +248,6 @@ request_parse(struct request *r, char *buf, size_t len)
 		if (!r->started) {
 			if (n == 0 && off == 0)
 				continue; /* RFC 9112, 2.2: one CRLF may precede */
-			if (n > REQUEST_LINE_MAX)
-				return 414;
 			r->started = true;
 			status = line_parse(r, buf, off, n);
 		} else if (n == 0) {
@@ -250,11 +261,8 @@ request_parse(struct request *r, char *buf, size_t len)
 			return status;
 	}
 	r->scan = (uint16_t)len;
-	if (!r->started && len - r->line > REQUEST_LINE_MAX)
-		return 414;
-	/* A first byte that no method begins with: TLS on the clear port. */
-	if (!r->started && len > r->line && buf[r->line] != '\r' &&
-	    (class[(uint8_t)buf[r->line]] & C_TOKEN) == 0)
-		return 400;
+	if (!r->started &&
+	    (status = start_check(buf + r->line, len - r->line)) != 0)
+		return status;
 	return cut || len == REQUEST_HEAD_MAX ? 431 : REQUEST_MORE;
 }

@@ -20,7 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define REQUEST_LINE_MAX   2048 /* a longer request line: 414 */
+#define REQUEST_LINE_MAX   2048 /* its CR included; longer: 414 */
 #define REQUEST_FIELDS_MAX 64	/* more lines: 431 */
 #define REQUEST_HEAD_MAX   8192 /* more bytes: 431 */
 
