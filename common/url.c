@@ -239,3 +239,17 @@ url_join(const char *base, const char *path, bool is_encoded, char *out,
 	out[n++] = '/';
 	return url_escape(path, is_encoded, out + n, size - n);
 }
+
+int
+url_at_host(const char *base, const char *path, char *out, size_t size)
+{
+	const char *host = strstr(base, "://");
+	int	    n;
+
+	if (host == NULL || path[0] != '/')
+		return -EINVAL;
+	host += 3;
+	n = snprintf(out, size, "%.*s%s",
+	    (int)(host - base + (ptrdiff_t)strcspn(host, "/?#")), base, path);
+	return n > 0 && (size_t)n < size ? 0 : -EINVAL;
+}

@@ -56,4 +56,8 @@ int url_unescape(char *s);
 int url_join(const char *base, const char *path, bool is_encoded, char *out,
     size_t size);
 
+/* Scheme, host and port of base, as they stand there, and path, which begins
+ * with a slash. -EINVAL when it does not fit. */
+int url_at_host(const char *base, const char *path, char *out, size_t size);
+
 #endif

@@ -64,7 +64,7 @@ mcast_wire_packet(const struct mcast_wire_ops *ops, void *ctx,
 	if (to == NULL) {
 		/* not marked: what did not open has no say in the window */
 		counts->unwanted++;
-		s->unwanted++;
+		ops->unwanted(ctx, s, &h);
 		return;
 	}
 	if (open_payload(s, &h, p, head, n, to) < 0) {
@@ -72,7 +72,6 @@ mcast_wire_packet(const struct mcast_wire_ops *ops, void *ctx,
 		return;
 	}
 	mcast_window_mark(&s->window, h.counter);
-	s->received++;
 	if (h.toi == ALC_TOI_FDT)
 		ops->fdt(ctx, s, &h, fdt, len);
 	else

@@ -25,9 +25,6 @@ struct mcast_session {
 	uint16_t	     tsi;
 	struct mcast_sealer *opener; /* NULL: an open session */
 	struct mcast_window  window;
-	uint64_t	     received; /* packets that opened */
-	uint64_t	     unwanted; /* that did not need to: for the rate of
-					* loss, which is all they can falsify */
 };
 
 struct mcast_wire_counts {
@@ -46,6 +43,10 @@ struct mcast_wire_ops {
 	/* Room for n bytes where the symbol belongs, or NULL: not wanted. */
 	uint8_t *(*place)(void *ctx, struct mcast_session *s,
 	    const struct alc_head *h, size_t n);
+	/* place() gave NULL. It was not opened: all it may count for is the
+	 * rate of loss. */
+	void (*unwanted)(void *ctx, struct mcast_session *s,
+	    const struct alc_head *h);
 	/* It is there, whole and authentic. */
 	void (*placed)(void *ctx, struct mcast_session *s,
 	    const struct alc_head *h, size_t n);

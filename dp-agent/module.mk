@@ -13,9 +13,12 @@ dp-agent_TESTS := check_agent_conf check_keep
 dp-agent-net_SRCS := \
 	dp-agent/net_main.c \
 	dp-agent/conf.c \
+	dp-agent/mcast.c \
 	dp-agent/mcast_api.c \
+	dp-agent/mcast_get.c \
 	dp-agent/mcast_wire.c \
 	dp-agent/net_kept.c \
+	dp-agent/receiver.c \
 	dp-agent/net_refresh.c \
 	dp-agent/net_sandbox.c \
 	dp-agent/net_source.c \

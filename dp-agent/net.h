@@ -24,6 +24,7 @@
 struct source {
 	char	 url[1024];
 	bool	 direct;       /* not through the proxy, if there is one */
+	bool	 is_point;     /* a distribution point, not the repository */
 	unsigned failures;     /* in a row */
 	uint64_t retry_ms;     /* not before, loop_now_ms */
 	uint64_t bytes;
@@ -40,6 +41,17 @@ enum target_state {
 };
 
 struct net;
+struct cast;
+struct mcast;
+
+/* How a target came by multicast, for the status. */
+struct target_cast {
+	uint64_t multicast, repair, unicast; /* bytes: as sent first, parity,
+					      * ranges by HTTPS */
+	uint64_t ms;
+	unsigned loss;	  /* in 1/1000 */
+	char	 why[96]; /* unicast was taken; or "" */
+};
 
 struct target {
 	struct net	 *n;
@@ -52,6 +64,8 @@ struct target {
 	unsigned	  tried; /* bits of sources */
 	size_t		  source;
 	struct download	 *download;
+	struct cast	 *casting; /* by multicast, under way */
+	struct target_cast cast;
 };
 
 struct kept {
@@ -97,6 +111,8 @@ struct net {
 	size_t	       other_kinds; /* meant for the group, not taken */
 	struct target *active[PARALLEL_MAX]; /* those under way */
 	uint64_t       bytes; /* received in this round */
+
+	struct mcast *mcast; /* NULL: no group is heard */
 };
 
 extern const struct sandbox net_sandbox;
@@ -127,6 +143,8 @@ void refresh_start(struct net *n);
 int  targets_collect(struct net *n, struct tuf *tuf);
 void targets_start(struct net *n);
 void targets_free(struct net *n);
+/* From mcast_get(): all of it is there, with the right hash, or it is not. */
+void targets_cast_over(struct target *t, bool whole);
 int  targets_on_here(struct net *n, struct ipc_msg *m);
 int  targets_on_part(struct net *n, struct ipc_msg *m);
 int  targets_on_ok(struct net *n, struct ipc_msg *m);

@@ -8,7 +8,7 @@
  * store's.
  * SPDX-License-Identifier: ISC
  */
-#include "dp-agent/net.h"
+#include "dp-agent/mcast.h"
 
 #include "common/json.h"
 #include "common/log.h"
@@ -185,6 +185,15 @@ look_at_expiry(struct net *n)
 	return any;
 }
 
+static json_t *
+came(const struct target_cast *k)
+{
+	return json_pack("{s:I,s:I,s:I,s:i,s:I,s:s?}", "multicast",
+	    (json_int_t)k->multicast, "repair", (json_int_t)k->repair,
+	    "unicast", (json_int_t)k->unicast, "loss_permille", (int)k->loss,
+	    "ms", (json_int_t)k->ms, "why_unicast", k->why);
+}
+
 static void
 put_status(struct net *n)
 {
@@ -209,10 +218,11 @@ put_status(struct net *n)
 
 		hash_to_hex(&t->hash, hex);
 		json_array_append_new(targets,
-		    json_pack("{s:s?,s:s,s:I,s:s,s:s,s:s?}", "path", t->path,
+		    json_pack("{s:s?,s:s,s:I,s:s,s:s,s:s?,s:o}", "path", t->path,
 			"state", states[t->state], "size", (json_int_t)t->size,
 			"sha256", hex, "kind", t->kind, "error",
-			t->state == TARGET_FAILED ? t->error : ""));
+			t->state == TARGET_FAILED ? t->error : "", "came",
+			came(&t->cast)));
 	}
 	o = json_pack("{s:I,s:I,s:s?,s:s?,s:s?,s:I,s:I,s:I,s:I,s:o,s:O,s:o}",
 	    "time", (json_int_t)time(NULL), "refreshed",
@@ -363,6 +373,8 @@ open_all(struct net *n)
 	if (downloads_new(n->loop, &dc, &line, n, &n->downloads) < 0 ||
 	    loop_timer_new(n->loop, on_timer, n, &n->timer) < 0)
 		log_fatal(EXIT_TEMPORARY, "no memory");
+	if ((r = mcast_open(n)) < 0)
+		log_fatal(EXIT_TEMPORARY, "multicast: %s", strerror(-r));
 }
 
 static void

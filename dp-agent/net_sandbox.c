@@ -12,10 +12,13 @@
 
 static const struct sandbox_call calls[] = {
 	{ SYS_pwrite64, "body bytes into the partial file the parent gave us", 0, 0 },
+	{ SYS_ftruncate, "a file whose blocks come in any order has its length "
+	    "first", 0, 0 },
+	{ SYS_recvmmsg, "packets of multicast groups", 0, 0 },
 	{ SYS_fdatasync, "what is there stays there, every 16 MiB", 0, 0 },
 	{ SYS_memfd_create, "metadata on its way to the parent", 0, 0 },
-	{ SYS_recvfrom, "bytes of the upstream", 0, 0 },
-	{ SYS_sendto, "requests to the upstream", 0, 0 },
+	{ SYS_recvfrom, "bytes of the upstream, notices of a group", 0, 0 },
+	{ SYS_sendto, "requests to the upstream, reports to a sender", 0, 0 },
 	{ SYS_connect, "libcurl's, on a socket that is connected already",
 	    SANDBOX_INPROGRESS, 0 },
 	{ SYS_getsockopt, "libcurl asks whether that has worked", 0, 0 },

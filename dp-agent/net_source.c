@@ -19,7 +19,7 @@
 #define RETRY_MAX 600000
 
 static int
-add(struct net *n, const char *urls, bool direct)
+add(struct net *n, const char *urls, bool is_point, bool direct)
 {
 	struct source *s;
 	struct url     u;
@@ -34,6 +34,7 @@ add(struct net *n, const char *urls, bool direct)
 			return -EINVAL;
 		}
 		s->direct = direct;
+		s->is_point = is_point;
 	}
 	return 0; /* the configuration lets no more pass */
 }
@@ -42,9 +43,9 @@ int
 sources_init(struct net *n)
 {
 	bool all = strcmp(n->conf.proxy_for, "all") == 0;
-	int  r = add(n, n->conf.sources, !all);
+	int  r = add(n, n->conf.sources, true, !all);
 
-	return r < 0 ? r : add(n, n->conf.repository, false);
+	return r < 0 ? r : add(n, n->conf.repository, false, false);
 }
 
 int

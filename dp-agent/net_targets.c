@@ -6,7 +6,7 @@
  * signed hash decides. The parent checks it once more before it is placed.
  * SPDX-License-Identifier: ISC
  */
-#include "dp-agent/net.h"
+#include "dp-agent/mcast.h"
 
 #include "common/json.h"
 #include "common/log.h"
@@ -20,6 +20,7 @@
 
 #define SYNC_EVERY  (16 << 20)
 #define TARGETS_MAX 100000
+#define NEIGHBOURS  256 /* of the last list that are looked at for one file */
 
 static void pump(struct net *n);
 static void get(struct target *t);
@@ -34,28 +35,53 @@ close_fds(struct target *t)
 	t->fd = t->read_fd = -1;
 }
 
-void
-targets_free(struct net *n)
+static void
+list_free(struct target *list, size_t count)
 {
-	for (size_t i = 0; i < n->ntargets; i++) {
-		struct target *t = &n->targets[i];
+	for (size_t i = 0; i < count; i++) {
+		struct target *t = &list[i];
 
 		if (t->download != NULL)
 			download_cancel(&t->download);
+		mcast_cancel(t);
 		close_fds(t);
 		free(t->path);
 		free(t->url_path);
 	}
-	free(n->targets);
+	free(list);
+}
+
+void
+targets_free(struct net *n)
+{
+	list_free(n->targets, n->ntargets);
 	n->targets = NULL;
 	n->ntargets = n->at = n->under_way = n->here = n->other_kinds = 0;
 }
 
 struct collecting {
-	struct net *n;
-	struct tuf *tuf;
-	size_t	    room;
+	struct net    *n;
+	struct tuf    *tuf;
+	size_t	       room;
+	struct target *old; /* the last round's, most often in this order */
+	size_t	       nold, old_at;
 };
+
+/* How a file came is told until it comes again. */
+static void
+remember_way(struct collecting *c, struct target *t)
+{
+	for (size_t i = 0; i < c->nold && i < NEIGHBOURS; i++) {
+		const struct target *o = &c->old[(c->old_at + i) % c->nold];
+
+		if (hash_eq(&o->hash, &t->hash) && o->path != NULL &&
+		    strcmp(o->path, t->path) == 0) {
+			t->cast = o->cast;
+			c->old_at = (c->old_at + i + 1) % c->nold;
+			return;
+		}
+	}
+}
 
 static int
 collect(void *arg, const struct tuf_target *from)
@@ -94,6 +120,7 @@ collect(void *arg, const struct tuf_target *from)
 	n->ntargets++;
 	if (t->path == NULL || t->url_path == NULL)
 		return -ENOMEM;
+	remember_way(c, t);
 	if (!from->has_sha256 || t->size > n->conf.max_object ||
 	    !tuf_path_is_plain(t->path)) {
 		t->state = TARGET_FAILED;
@@ -108,10 +135,15 @@ collect(void *arg, const struct tuf_target *from)
 int
 targets_collect(struct net *n, struct tuf *tuf)
 {
-	struct collecting c = { .n = n, .tuf = tuf };
+	struct collecting c = { .n = n, .tuf = tuf, .old = n->targets,
+		.nold = n->ntargets };
+	int		  r;
 
+	n->targets = NULL;
 	targets_free(n);
-	return tuf_each(tuf, collect, &c);
+	r = tuf_each(tuf, collect, &c);
+	list_free(c.old, c.nold);
+	return r;
 }
 
 static uint32_t
@@ -216,6 +248,7 @@ on_done(void *ctx, const struct download_result *res)
 
 	t->download = NULL;
 	n->bytes += got;
+	t->cast.unicast += got;
 	n->sources[t->source].bytes += got;
 	if (res->r == 0) {
 		source_worked(n, t->source);
@@ -274,6 +307,17 @@ get(struct target *t)
 	snprintf(why, sizeof(why), "%s",
 	    t->error[0] != '\0' ? t->error : "no source");
 	ended(t, why);
+}
+
+void
+targets_cast_over(struct target *t, bool whole)
+{
+	if (whole)
+		ask_place(t);
+	else {
+		log_info("%s: by unicast: %s", t->path, t->cast.why);
+		get(t);
+	}
 }
 
 static int
@@ -349,7 +393,10 @@ targets_on_part(struct net *n, struct ipc_msg *m)
 	if (there > 0)
 		log_info("%s: goes on after %llu of %llu bytes", t->path,
 		    (unsigned long long)there, (unsigned long long)t->size);
-	get(t);
+	t->state = TARGET_COMES;
+	t->cast = (struct target_cast){ 0 };
+	if (!mcast_get(t))
+		get(t);
 	return 0;
 }
 

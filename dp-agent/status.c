@@ -67,6 +67,31 @@ show_row(const json_t *row, const char *a, const char *b, const char *c)
 	putchar('\n');
 }
 
+/* "12.3 MB multicast, 0.4 MB repair, 0.0 MB unicast, 2.1 % lost, 0.6 s" */
+static void
+show_way(const json_t *came)
+{
+	static const char *const ways[] = { "multicast", "repair", "unicast" };
+	const char *why = js_str(came, "why_unicast");
+	int64_t	    v[3] = { 0 }, loss = 0, ms = 0;
+
+	for (int i = 0; i < 3; i++)
+		(void)js_int(came, ways[i], 0, INT64_MAX, &v[i]);
+	if (v[0] + v[1] + v[2] == 0)
+		return; /* it was here */
+	(void)js_int(came, "loss_permille", 0, 1000, &loss);
+	(void)js_int(came, "ms", 0, INT64_MAX, &ms);
+	printf("    ");
+	for (int i = 0; i < 3; i++)
+		printf("%.1f MB %s, ", (double)v[i] / 1e6, ways[i]);
+	printf("%.1f %% lost, %.1f s", (double)loss / 10, (double)ms / 1000);
+	if (why != NULL && *why != '\0') {
+		printf("; unicast since ");
+		show(why);
+	}
+	putchar('\n');
+}
+
 static void
 show_text(const json_t *o)
 {
@@ -101,6 +126,7 @@ show_text(const json_t *o)
 	printf("files, %lld of %lld in place\n", (long long)here, (long long)v);
 	json_array_foreach(js_arr(o, "targets"), i, row) {
 		show_row(row, "path", "state", "error");
+		show_way(js_obj(row, "came"));
 	}
 }
 

@@ -12,6 +12,15 @@
 #   mcast_recv NAME DEV... -- ARG...   mcast.py recv in the background: $MCAST
 #                           listens to $GROUP or 239.255.77.1
 #   mcast_done NAME         waits for it; all must have what they wanted
+#   mcast_site DEV...       instead of mcast_net and mcast_pki: a switch, the
+#                           distribution point at 10.77.0.1, each device in a
+#                           namespace of its own; site_conf LINE... is its
+#                           mcast_conf, with HTTPS on 10.77.0.1:8061
+#   site_agents DEV... -- ARG...   real agents, configured, in the background,
+#                           log in $T/agent-DEV.log; site_done DEV... waits for
+#                           them, all must exit 0; site_kill DEV; site_forget
+#                           DEV... removes their files and state
+#   site_loss PERCENT DEV...   of the multicast UDP that comes in
 # SPDX-License-Identifier: ISC
 /usr/bin/python3 -c 'import cryptography' 2>/dev/null || skip "needs python3-cryptography"
 DEVICES=dpoint-dev-$$ MCAST=''
@@ -78,4 +87,83 @@ mcast_run() { # recv|hostile NAME DEV... -- ARG...
 mcast_recv() { mcast_run recv "$@"; }
 mcast_done() {
 	wait "$MCAST" || fail "$1: $(cat "$T/$1.log") $(admin json mcast-stats | head -n 1) $(admin json events | grep multicast)"
+}
+
+declare -A AGENT_PID
+SITE=()
+mcast_site() {
+	local d i=10
+	ip link add veth0 type bridge mcast_snooping 0 || fail "ip link add"
+	ip addr add 10.77.0.1/24 dev veth0
+	ip addr add fd77::1/64 dev veth0 nodad
+	ip link set veth0 up
+	SITE=("$@")
+	trap 'rc=$?; for d in "${SITE[@]}"; do ip netns del "dpoint-$$-$d" 2>/dev/null; done; (exit $rc); cleanup' EXIT
+	dpctl ca init "$T/ca"
+	dpctl ca issue "$T/ca" srv --server --ip 10.77.0.1 --ip 127.0.0.1 --dns localhost --out "$T"
+	: >"$T/crl"
+	for d; do
+		i=$((i + 1))
+		ip netns add "dpoint-$$-$d" || fail "ip netns"
+		ip link add "port-$d" type veth peer name eth0 netns "dpoint-$$-$d" || fail "ip link add"
+		ip link set "port-$d" master veth0 up
+		ip link set "port-$d" gso_max_segs 1 || fail "gso_max_segs"
+		ip -n "dpoint-$$-$d" link set lo up
+		ip -n "dpoint-$$-$d" addr add 10.77.0.$i/24 dev eth0
+		ip -n "dpoint-$$-$d" addr add fd77::$i/64 dev eth0 nodad
+		ip -n "dpoint-$$-$d" link set eth0 up
+		dpctl ca issue "$T/ca" "dev-$d" --device new --out "$T"
+	done
+}
+
+site_conf() {
+	mcast_conf "$@"
+	sed -i 's/^https = .*/https = 127.0.0.1:8061 10.77.0.1:8061/' "$CONF"
+}
+
+site_agents() {
+	local devs=() d
+	while [ "$1" != -- ]; do devs+=("$1"); shift; done
+	shift
+	for d in "${devs[@]}"; do
+		mkdir -p "$T/dev-$d"
+		cat >"$T/dev-$d/agent.conf" <<-E
+		[agent]
+		distribution-points = https://10.77.0.1:8061/repo/
+		root = $T/repo/metadata/1.root.json
+		ca = $T/ca/ca.crt
+		client-cert = $T/dev-$d.crt
+		client-key = $T/dev-$d.key
+		target-dir = $T/dev-$d/files
+		state-dir = $T/dev-$d/state
+		run-dir = $T/dev-$d/run
+		libexec = $BUILD
+		connect-timeout = 2
+		stall-timeout = 5
+		${AGENT_CONF-}
+		[multicast]
+		group = ${AGENT_GROUP:-239.255.77.1@eth0}
+		silence = 2
+		${AGENT_MCAST-}
+		E
+		run "agent-$d" ip netns exec "dpoint-$$-$d" "$BUILD/dp-agent" --config "$T/dev-$d/agent.conf" "$@"
+		AGENT_PID[$d]=$PID
+	done
+}
+site_done() {
+	local d rc
+	for d; do
+		wait "${AGENT_PID[$d]}"; rc=$?
+		[ $rc -eq 0 ] || fail "agent $d: exit $rc: $(tail -n 20 "$T/agent-$d.log") $(admin json events | grep multicast | tail -n 5)"
+	done
+}
+# The children leave with their parent: their channel ends.
+site_kill() { kill -KILL "${AGENT_PID[$1]}"; wait "${AGENT_PID[$1]}" 2>/dev/null; }
+site_forget() { local d; for d; do rm -rf "$T/dev-$d"; done; }
+site_loss() {
+	local percent=$1 d; shift
+	for d; do
+		ip netns exec "dpoint-$$-$d" nft 'add table ip loss; delete table ip loss'
+		[ "$percent" = 0 ] || ip netns exec "dpoint-$$-$d" nft "add table ip loss; add chain ip loss in { type filter hook input priority -300; }; add rule ip loss in ip daddr 224.0.0.0/4 meta l4proto udp numgen random mod 100 < $percent drop" || fail "nft"
+	done
 }

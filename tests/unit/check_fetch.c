@@ -216,6 +216,15 @@ START_TEST(join_encodes_once)
 	ck_assert_str_eq(out, "http://a/%2F.json");
 	ck_assert_int_eq(url_join("http://a", "0123456789", true, out, 16),
 	    -EINVAL);
+	ck_assert_int_eq(url_at_host("https://[::1]:8061/repo/", "/v1/x", out,
+			     sizeof(out)),
+	    0);
+	ck_assert_str_eq(out, "https://[::1]:8061/v1/x");
+	ck_assert_int_eq(url_at_host("https://a", "/v1/x", out, sizeof(out)), 0);
+	ck_assert_str_eq(out, "https://a/v1/x");
+	ck_assert_int_eq(url_at_host("https://a/", "v1", out, sizeof(out)),
+	    -EINVAL);
+	ck_assert_int_eq(url_at_host("https://a/", "/v1/x", out, 14), -EINVAL);
 }
 END_TEST
 
