@@ -17,6 +17,7 @@
 #define MS    UINT64_C(1000000)
 #define SEC   UINT64_C(1000000000)
 #define NEVER UINT64_MAX
+#define TOLD  (NEVER - 1) /* done_at: the sender has heard it often enough */
 
 #define PARTS	    4096 /* blocks whose symbols are remembered */
 #define CACHE	    64	 /* parts found without a search, by number modulo */
@@ -887,13 +888,17 @@ receiver_notice(
 		r->notice_gap = (3 * r->notice_gap +
 				    min64(now - r->echo_at, SEC)) / 4;
 	r->last_at = now;
-	/* the newest gives way: the oldest is next to count */
-	if (at == HELD)
-		at = HELD - 1;
-	else if (at > 0 && r->held[at - 1].n.counter > n->counter)
+	if (at > 0 && r->held[at - 1].n.counter > n->counter) {
+		receiver_packet(r, now, n->counter, false);
 		return 0; /* overtaken by a newer one */
-	else
+	}
+	if (at == HELD) {
+		/* the newest gives way: the oldest is next to count */
+		at = HELD - 1;
+		receiver_packet(r, now, r->held[at].n.counter, false);
+	} else {
 		r->nheld++;
+	}
 	r->held[at].at = now;
 	memcpy(&r->held[at].n, n, offsetof(struct mcast_notice, block));
 	memcpy(r->held[at].n.block, n->block,
@@ -942,7 +947,6 @@ report_head(struct receiver *r, uint64_t now, struct mcast_report *out)
 	out->received = received < expected ? received : expected;
 	out->expected = expected;
 	out->complete = r->complete;
-	out->n = 0;
 	memset(r->span, 0, sizeof(r->span));
 	r->span[0].since = now;
 	r->stats.reports++;
@@ -990,7 +994,7 @@ report(struct receiver *r, uint64_t now, struct mcast_report *out)
 		look(r, now);
 	if (now < r->report_at && !status)
 		return false;
-	report_head(r, now, out);
+	out->n = 0;
 	if (now >= r->report_at || (status && r->few)) {
 		ask(r, now, out);
 		r->report_at = NEVER;
@@ -1001,10 +1005,9 @@ report(struct receiver *r, uint64_t now, struct mcast_report *out)
 	if (status || (r->few && out->n > 0))
 		r->status_at = now +
 		    min64(max64(spread(r, now, 400), STATUS_MIN), STATUS_MAX);
-	if (out->n == 0 && !status) { /* somebody else has asked for it all */
-		r->stats.reports--;
+	if (out->n == 0 && !status) /* somebody else has asked for it all */
 		return false;
-	}
+	report_head(r, now, out);
 	return true;
 }
 
@@ -1017,15 +1020,16 @@ receiver_report(struct receiver *r, uint64_t now, struct mcast_report *out)
 		/* told again only to a sender that goes on as if not told */
 		if (r->done_told > 0 &&
 		    (!r->notice_since_done || r->ended_at != NEVER)) {
-			r->done_at = now + SEC;
+			r->done_at = r->ended_at != NEVER ? TOLD : now + SEC;
 			return false;
 		}
 		report_head(r, now, out);
 		out->flags = MCAST_DONE;
+		out->n = 0;
 		r->notice_since_done = false;
 		r->done_at = now + 100 * MS;
 		if (++r->done_told == DONE_TRIES || !r->few)
-			r->done_at = UINT64_MAX - 1;
+			r->done_at = TOLD;
 		return true;
 	}
 	if (r->err != 0 || r->leaving) {
@@ -1033,6 +1037,7 @@ receiver_report(struct receiver *r, uint64_t now, struct mcast_report *out)
 			return false;
 		report_head(r, now, out);
 		out->flags = MCAST_LEAVING;
+		out->n = 0;
 		r->leaving_told = true;
 		return true;
 	}
@@ -1047,7 +1052,7 @@ receiver_next(const struct receiver *r)
 	uint64_t at;
 
 	if (r->complete == r->blocks.count)
-		return r->done_at;
+		return r->done_at == TOLD ? NEVER : r->done_at;
 	if (r->ended_at != NEVER)
 		return r->ended_at + GRACE;
 	at = min64(min64(r->report_at, r->status_at), r->look_at);
