@@ -13,9 +13,11 @@
 #   dpq-web               dpq-dp                        dpq-a1 ... dpq-a5
 #   nginx, HTTPS  ------  dp-master and its workers  ------  five agents
 #   198.51.100.1   10 MB/s   192.0.2.1       a switch   192.0.2.11 ... 15
+#                                        239.255.77.1   each loses 2 % of it
 #
-# The agents reach the distribution point and nothing else.  The last line is
-# one JSON object; the exit status is 0 only if every agent verified all files.
+# The agents reach the distribution point and nothing else; what they lack it
+# sends once, to all.  The last line is one JSON object; the exit status is 0
+# only if every agent verified all files and most bytes came by multicast.
 # DP_QUICK_RATE sets the thin line (tc's words, 80mbit), DP_QUICK_DEBS a
 # directory of .deb files to publish instead of downloading some with apt.
 # SPDX-License-Identifier: ISC
@@ -27,7 +29,8 @@ RATE=${DP_QUICK_RATE:-80mbit}
 LAB=/var/tmp/dpoint-quickstart		# everything the lab writes
 BIN=$PWD/build
 WEB=dpq-web DP=dpq-dp
-WEB_IP=198.51.100.1 DP_IP=192.0.2.1
+WEB_IP=198.51.100.1 DP_IP=192.0.2.1 GROUP=239.255.77.1
+LOSS=2		# percent, of the multicast that each agent hears
 MIN_FILES=6 MIN_BYTES=$((100 * 1000 * 1000))
 
 say() { printf '%s\n' "$*"; }
@@ -104,9 +107,12 @@ make_net() {
 	for n in $AGENT_NAMES; do
 		i=$((i + 1))
 		ip link add eth0 netns "$n" type veth peer name "${n#dpq-}" netns $DP &&
-		ip -n $DP link set "${n#dpq-}" master lan0 up &&
+		ip -n $DP link set "${n#dpq-}" master lan0 up gso_max_segs 1 && # packets, not trains
 		ip -n "$n" addr add 192.0.2.$i/24 dev eth0 && ip -n "$n" link set eth0 up ||
 		    die "cannot connect $n to the switch"
+		ip netns exec "$n" nft "table ip loss { chain in { type filter hook input priority -300;
+		    ip daddr 224.0.0.0/4 meta l4proto udp counter numgen random mod 100 < $LOSS counter drop; }; }" ||
+		    die "nft cannot lose packets at $n"
 	done
 	for n in $AGENT_NAMES; do # the lab's promise: no way around the distribution point
 		! ip netns exec "$n" timeout 1 bash -c "exec 3<>/dev/tcp/$WEB_IP/443" 2>/dev/null ||
@@ -201,6 +207,11 @@ start_dp() {
 	client-ca = $LAB/ca/ca.crt
 	client-crl = $LAB/ca/ca.crl
 	client-cert = required
+	[multicast]
+	enable = yes
+	group = $GROUP@lan0
+	rate = 60MB/s
+	gather = 5
 	E
 	lab_run $DP dp-master "$BIN/dp-master" --config "$LAB/dpoint.conf"
 	lab_wait 15 dp-master grep -q 'every worker is ready' "$LAB/log/dp-master" || exit 1
@@ -211,6 +222,7 @@ agent_conf() { # NAME
 	cat >"$LAB/agents/$1.conf" <<-E
 	[agent]
 	group = /
+	interval = 5
 	libexec = $BIN
 	state-dir = $LAB/agents/$1/state
 	target-dir = $LAB/agents/$1/files
@@ -221,6 +233,8 @@ agent_conf() { # NAME
 	ca = $LAB/ca/ca.crt
 	client-cert = $LAB/certs/$1.crt
 	client-key = $LAB/certs/$1.key
+	[multicast]
+	group = $GROUP@eth0
 	E
 }
 line_bytes() { ip netns exec $WEB cat /sys/class/net/wan0/statistics/tx_bytes; }
@@ -233,7 +247,8 @@ progress() {
 		left=0
 		for n in $AGENT_NAMES; do ! lab_alive "$n-once" || left=$((left + 1)); done
 		if [ -t 1 ] || [ $((tick % 8)) -eq 0 ] || [ $left -eq 0 ]; then
-			got=$(bytes_of "$LAB/agents")
+			got=$(find "$LAB/agents" -type f -path '*/files/*' -printf '%b %s\n' |
+			    awk '{ n += $1 * 512 < $2 ? $1 * 512 : $2 } END { printf "%d", n }') # files have holes
 			printf "%5.1f s   over the thin line %9s   with the agents %9s of %s   %d of %d done $end" \
 			    "$(since "$BEGAN")" "$(mb "$(line_bytes)")" "$(mb "$got")" \
 			    "$(mb $((CONTENT * AGENTS)))" $((AGENTS - left)) $AGENTS
@@ -257,26 +272,49 @@ check_agent() { # NAME: sets FILES and BYTES of those that are right
 	done
 }
 
+# By which way an agent's bytes came, as it counted them.
+ways_of() { # NAME: sets MULTICAST, REPAIR and UNICAST
+	MULTICAST=0 REPAIR=0 UNICAST=0
+	read -r MULTICAST REPAIR UNICAST < <(jq -r '[.targets[].came] |
+	    "\(map(.multicast) | add) \(map(.repair) | add) \(map(.unicast) | add)"' \
+	    "$LAB/agents/$1/state/tuf/status.json")
+}
+lost_at() { # NAME: what nft let it lose, in percent of what came
+	ip netns exec "$1" nft -j list table ip loss | jq -r '[.nftables[].rule.expr[]?.counter.packets | numbers] |
+	    if .[0] > 0 then 100 * .[1] / .[0] else 0 end' | xargs printf %.1f
+}
+
 report() {
-	local n verified=true wan delivered=0
+	local n verified=true wan delivered=0 multicast=0 repair=0 unicast=0 wire
 	wan=$(wan_bytes)
-	printf '\n%-8s %-14s %-9s %-12s %s\n' agent address files bytes verified
+	wire=$(dpctl --socket "$LAB/run/admin.sock" mcast stats --json | jq .wire_bytes)
+	printf '\n%-8s %-12s %-7s %-9s  %-9s  %-9s  %-9s  %-6s %s\n' \
+	    agent address files bytes multicast repair unicast lost verified
 	for n in $AGENT_NAMES; do
 		check_agent "$n"
-		printf '%-8s %-14s %-9s %-12s %s\n' "$n" "192.0.2.$((10 + ${n#dpq-a}))" \
-		    "$FILES of $OBJECTS" "$(mb $BYTES)" "$([ $FILES -eq "$OBJECTS" ] && echo yes || echo NO)"
+		ways_of "$n"
+		printf '%-8s %-12s %-7s %9s  %9s  %9s  %9s  %-6s %s\n' "$n" "192.0.2.$((10 + ${n#dpq-a}))" \
+		    "$FILES of $OBJECTS" "$(mb $BYTES)" "$(mb "$MULTICAST")" "$(mb "$REPAIR")" "$(mb "$UNICAST")" \
+		    "$(lost_at "$n") %" "$([ $FILES -eq "$OBJECTS" ] && echo yes || echo NO)"
 		[ $FILES -eq "$OBJECTS" ] || verified=false
-		delivered=$((delivered + BYTES))
+		delivered=$((delivered + BYTES)) multicast=$((multicast + MULTICAST))
+		repair=$((repair + REPAIR)) unicast=$((unicast + UNICAST))
 	done
-	awk -v c="$CONTENT" -v w="$wan" -v d="$delivered" -v s="$TOOK" 'BEGIN {
-		printf "\npublished        %9.1f MB\n", c / 1e6
-		printf "over the line    %9.1f MB  (%.3f of what was published)\n", w / 1e6, w / c
-		printf "delivered        %9.1f MB  (%.1f times what the line carried)\n", d / 1e6, w ? d / w : 0
-		printf "time             %9.1f s\n", s }'
+	awk -v c="$CONTENT" -v w="$wan" -v d="$delivered" -v m="$multicast" -v r="$repair" -v u="$unicast" \
+	    -v l="${wire:-0}" -v s="$TOOK" 'BEGIN {
+		printf "\npublished            %9.1f MB\n", c / 1e6
+		printf "over the thin line   %9.1f MB  (%.3f of what was published)\n", w / 1e6, w / c
+		printf "sent by multicast    %9.1f MB  once, for all: frames, and repair among them\n", l / 1e6
+		printf "delivered            %9.1f MB  (%.1f times what the line carried), of that\n", d / 1e6, w ? d / w : 0
+		printf "  by multicast       %9.1f MB  as it was sent first\n", m / 1e6
+		printf "  by repair          %9.1f MB  rebuilt from parity that all heard\n", r / 1e6
+		printf "  by unicast         %9.1f MB  HTTPS\n", u / 1e6
+		printf "time                 %9.1f s\n", s }'
 	[ "$wan" -le $((CONTENT * 103 / 100)) ] || { echo "the line carried more than 1.03 of the content" >&2; FAILED=1; }
+	[ $((multicast + repair)) -gt $((delivered / 2)) ] || { echo "not even half of it came by multicast" >&2; FAILED=1; }
 	[ $verified = true ] || FAILED=1
-	JSON=$(printf '{"agents":%d,"objects":%d,"content_bytes":%d,"wan_bytes":%d,"delivered_bytes":%d,"verified":%s,"seconds":%s}' \
-	    $AGENTS "$OBJECTS" "$CONTENT" "$wan" "$delivered" $verified "$TOOK")
+	JSON=$(printf '{"agents":%d,"objects":%d,"content_bytes":%d,"wan_bytes":%d,"delivered_bytes":%d,"multicast_bytes":%d,"repair_bytes":%d,"unicast_bytes":%d,"verified":%s,"seconds":%s}' \
+	    $AGENTS "$OBJECTS" "$CONTENT" "$wan" "$delivered" "$multicast" "$repair" "$unicast" $verified "$TOOK")
 }
 
 # --- main ----------------------------------------------------------------------
@@ -328,7 +366,7 @@ BEGAN=$(now)
 start_dp
 say "dp-master and its workers are up after $(since "$BEGAN") s"
 
-step "the distribution point fetches once; every agent gets what is meant for it"
+step "the distribution point fetches once and sends once; every agent loses $LOSS % of it and gets all of it"
 for n in $AGENT_NAMES; do
 	agent_conf "$n"
 	lab_run "$n" "$n-once" "$BIN/dp-agent" --config "$LAB/agents/$n.conf" --once --wait 150

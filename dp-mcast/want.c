@@ -98,6 +98,19 @@ set_add(struct device_set *s, const char *device)
 	return 0;
 }
 
+static bool
+set_has(const struct device_set *s, const char *device)
+{
+	uint64_t key = key_of(device);
+	unsigned i = (unsigned)(key >> 32) & (s->room - 1);
+
+	if (s->room == 0)
+		return false;
+	while (s->of[i] != 0 && s->of[i] != key)
+		i = (i + 1) & (s->room - 1);
+	return s->of[i] == key;
+}
+
 static void
 set_clear(struct device_set *s)
 {
@@ -395,7 +408,9 @@ wants_ask(struct wants *all, const struct hash *h, const char *device,
 	age_remove(w);
 	age_append(w);
 	start_tick(all);
-	if (w->unicast_until_ms != 0 && w->unicast_until_ms <= now) {
+	/* "alone" is said of who asked, not of who comes next */
+	if (w->unicast_until_ms != 0 && (w->unicast_until_ms <= now ||
+	    (w->why == REASON_ALONE && !set_has(&w->lacking, device)))) {
 		w->unicast_until_ms = 0;
 		set_clear(&w->lacking); /* they have it by now */
 	}
