@@ -28,8 +28,14 @@
 #define OUT_MAX	    (64 * 1024) /* answers of one turn, small ones whole */
 #define OUT_ROOM    (1024 + CONTENT_SMALL) /* one such answer at most */
 #define BULK_MAX    (TLS_WRITE_MAX - OUT_MAX)
-#define TURN_BYTES  (256 * 1024) /* then the others have their turn */
+#define TURN_BYTES  (128 * 1024) /* then the others have their turn */
 #define TURN_ANSWERS 128
+/*
+ * Bytes of a body in clear that a socket holds beyond what TCP has sent. More
+ * would wait there until acknowledgements release it, cold by then: a fast
+ * client's transfer runs out of the caches, and a slow one's is only memory.
+ */
+#define UNSENT_MAX  (32 * 1024)
 #define SEND_MIN    (16 * 1024) /* taken in each send_ms, or the client goes */
 #define LINGER_MS   2000
 #define LINGER_MAX  (256 * 1024)
@@ -1066,7 +1072,7 @@ int
 engine_listen(struct engine *e, int take_fd, struct tls *tls)
 {
 	struct listener *l = calloc(1, sizeof(*l));
-	int		 one = 1, r;
+	int		 one = 1, unsent = UNSENT_MAX, r;
 
 	if (l == NULL) {
 		close(take_fd);
@@ -1074,6 +1080,9 @@ engine_listen(struct engine *e, int take_fd, struct tls *tls)
 	}
 	/* inherited by every connection, which saves each a system call */
 	(void)setsockopt(take_fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	if (tls == NULL)
+		(void)setsockopt(take_fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT,
+		    &unsent, sizeof(unsent));
 	l->e = e;
 	l->fd = take_fd;
 	r = loop_io_new(e->loop, take_fd, LOOP_READ, on_accept, l, &l->io);
