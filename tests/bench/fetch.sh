@@ -56,5 +56,8 @@ for i in $(seq "$RUNS"); do
 	ours; OURS+=("$RESULT")
 	echo "run $i: bare ${BARE[-1]} MB/s, dp-fetch ${OURS[-1]} MB/s"
 done
-awk -v o="$(median "${OURS[@]}")" -v b="$(median "${BARE[@]}")" -v r="$RUNS" -v mb="$SIZE_MB" \
-    'BEGIN { printf "{\"bench\":\"fetch\",\"mib\":%d,\"runs\":%d,\"ours_mb_s\":%.1f,\"bare_mb_s\":%.1f,\"ratio\":%.3f,\"target\":0.75}\n", mb, r, o, b, o / b }'
+awk -v o="$(median "${OURS[@]}")" -v b="$(median "${BARE[@]}")" -v c="$SIZE_MB MiB over HTTPS" 'BEGIN {
+	printf "\n%-24s %-8s %-10s %-10s %s\n", "case", "unit", "ours", "bare loop", "ratio (target 0.75)"
+	printf "%-24s %-8s %-10.1f %-10.1f %.3f\n\n", c, "MB/s", o, b, o / b
+	printf "{\"bench\":\"fetch\",\"rows\":[{\"case\":\"%s\",\"unit\":\"MB/s\",\"ours\":%.1f,\"peer\":\"bare loop\",\"theirs\":%.1f,\"ratio\":%.3f}]}\n", c, o, b, o / b
+}'

@@ -128,6 +128,9 @@ rising(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+static char   json[4096]; /* the rows, for the last line */
+static size_t json_len;
+
 static void
 measure(const char *what, size_t n, int (*fn)(uint64_t), int runs)
 {
@@ -150,6 +153,10 @@ measure(const char *what, size_t n, int (*fn)(uint64_t), int runs)
 	qsort(ns, (size_t)runs, sizeof(*ns), rising);
 	printf("%-28s %7.0f ns  (%.0f to %.0f)  %.2f M/s\n", what, ns[runs / 2],
 	    ns[0], ns[runs - 1], 1e3 / ns[runs / 2]);
+	json_len += (size_t)snprintf(json + json_len, sizeof(json) - json_len,
+	    "%s{\"case\":\"%s\",\"unit\":\"ns\",\"ours\":%.0f,\"peer\":null,"
+	    "\"theirs\":null,\"ratio\":null}",
+	    json_len == 0 ? "" : ",", what, ns[runs / 2]);
 }
 
 int
@@ -191,6 +198,7 @@ main(int argc, char *argv[])
 	measure("mcast_window", 8, replay, runs);
 	measure("report, 20 blocks: key, read", 8, read_report, runs);
 	measure("notice, 192 blocks: write", 8, write_notice, runs);
+	printf("\n{\"bench\":\"wire\",\"rows\":[%s]}\n", json);
 	mcast_sealer_free(&seals);
 	mcast_sealer_free(&opens);
 	free(packets);

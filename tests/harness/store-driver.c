@@ -11,7 +11,7 @@
  *                      what is there already is skipped, as a downloader would
  *   open-close         opens, writes half, closes: a partial file stays
  *   verify | repair | list | status    the admin command, rows printed
- *   bench SECONDS      look-ups and publishing, rows of JSON
+ *   bench SECONDS      look-ups and publishing: a table, a line of JSON
  * Exit: 0; 2 the store refused a step (the step and reason printed); 3 the
  * store is gone; 4 what the store gave is wrong; 1 anything else.
  * SPDX-License-Identifier: ISC
@@ -451,13 +451,17 @@ now(void)
 	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
 }
 
+static FILE *bench_json; /* the rows, for the last line */
+
 static void
 bench_row(const char *what, const char *unit, double v)
 {
 	static const char *sep = "";
 
-	printf("%s{\"case\":\"%s\",\"unit\":\"%s\",\"ours\":%.1f,\"peer\":null,"
-	       "\"theirs\":null,\"ratio\":null}",
+	printf("%-38s %10.1f %s\n", what, v, unit);
+	fprintf(bench_json,
+	    "%s{\"case\":\"%s\",\"unit\":\"%s\",\"ours\":%.1f,\"peer\":null,"
+	    "\"theirs\":null,\"ratio\":null}",
 	    sep, what, unit, v);
 	sep = ",";
 }
@@ -540,7 +544,11 @@ bench_publish(size_t bytes, unsigned times)
 static void
 bench(double seconds)
 {
-	printf("{\"bench\":\"store\",\"rows\":[");
+	char  *rows;
+	size_t len;
+
+	if ((bench_json = open_memstream(&rows, &len)) == NULL)
+		err(1, "bench");
 	bench_lookups(seconds);
 	bench_lookups_ahead(seconds);
 	bench_publish(4 << 10, 50);
@@ -548,7 +556,9 @@ bench(double seconds)
 	bench_publish(4 << 20, 10);
 	bench_publish(64 << 20, 4);
 	bench_publish((size_t)1 << 30, 1);
-	puts("]}");
+	fclose(bench_json);
+	printf("\n{\"bench\":\"store\",\"rows\":[%s]}\n", rows);
+	free(rows);
 }
 
 static void
