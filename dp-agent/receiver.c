@@ -31,19 +31,22 @@
 #define STATUS_MAX  (600 * SEC)
 #define DONE_MAX    (60 * SEC)
 #define DONE_TRIES  3
+#define AGAIN	    (150 * MS) /* a third of the sender's patience, sender.c */
 #define GRACE	    (20 * MS) /* for what is still on its way at the end */
 #define LOSS_SPAN   (SEC / 2)
+#define AHEAD	    4096 /* packets that may come before they are expected */
 
 enum { EMPTY, PARTIAL, COMPLETE }; /* of a block, in two bits */
 
 struct part {
 	uint64_t had[4];  /* by ESI */
 	uint64_t touched; /* the packet that last brought a symbol */
-	uint64_t again;	  /* when to ask again, answered or not */
+	uint64_t asked_at;
+	uint64_t again; /* when to ask again, answered or not */
 	uint8_t *mem;	  /* symbols * E; NULL: the source symbols are in the
 			   * file, parity is nowhere */
 	uint32_t sbn;
-	uint16_t k, have;
+	uint16_t k, have, parity; /* parity: of those it has */
 	uint16_t sent;	     /* ESIs below it have been sent, as far as known */
 	uint16_t asked_sent; /* sent, at the last report */
 	uint16_t asked_have;
@@ -341,33 +344,40 @@ spill(struct receiver *r, struct part *p)
 			return rc;
 	}
 	for (unsigned i = p->k; i < r->conf.symbols; i++)
-		if (has(p, i)) {
-			p->had[i / 64] &= ~(UINT64_C(1) << i % 64);
-			p->have--;
-		}
+		p->had[i / 64] &= ~(UINT64_C(1) << i % 64);
+	p->have -= p->parity;
+	p->parity = 0;
 	buffer_of_part_free(r, p);
 	r->stats.spilled++;
 	return 0;
 }
 
+/* Whether a is the better one to give up its buffer: it loses less parity, or
+ * has waited longer for a symbol. */
+static bool
+gives_way(const struct part *a, const struct part *b)
+{
+	return a->parity != b->parity ? a->parity < b->parity
+				      : a->touched < b->touched;
+}
+
 /*
  * A buffer for a part: a free one; else that of a complete block that waits for
  * the hash, the last in turn first, since it can be read again; else that of
- * the block that has waited longest for a symbol.
+ * the part that loses least.
  */
 static int
 buffer_take(struct receiver *r, struct part *p)
 {
-	struct buffer *b = NULL, *done = NULL, *oldest = NULL;
+	struct buffer *b = NULL, *done = NULL, *least = NULL;
 	int rc;
 
 	for (unsigned i = 0; i < r->nbuffers; i++) {
 		struct buffer *c = &r->buffer[i];
 
 		if (c->part != NULL) {
-			if (oldest == NULL ||
-			    c->part->touched < oldest->part->touched)
-				oldest = c;
+			if (least == NULL || gives_way(c->part, least->part))
+				least = c;
 		} else if (c->done != NONE) {
 			if (done == NULL || c->done > done->done)
 				done = c;
@@ -378,7 +388,7 @@ buffer_take(struct receiver *r, struct part *p)
 	if (b == NULL)
 		b = done;
 	if (b == NULL) {
-		b = oldest;
+		b = least;
 		if ((rc = spill(r, b->part)) < 0)
 			return rc;
 	}
@@ -606,8 +616,10 @@ commit(struct receiver *r, uint32_t sbn, uint16_t esi)
 	p->had[esi / 64] |= UINT64_C(1) << esi % 64;
 	p->have++;
 	p->touched = ++r->stats.symbols;
-	if (esi >= p->k)
+	if (esi >= p->k) {
+		p->parity++;
 		r->stats.parity++;
+	}
 	if (p->sent <= esi)
 		p->sent = (uint16_t)(esi + 1);
 	if (p->have < p->k)
@@ -682,8 +694,8 @@ receiver_packet(
 		note_packet(r, now, counter);
 		if (r->nheld > 0)
 			r->err = apply_held(r, now, counter);
-	} else if (r->top != 0 && counter + 4096 > r->top &&
-	    counter < r->top + 4096) {
+	} else if (r->top != 0 && counter + AHEAD > r->top &&
+	    counter < r->top + AHEAD) {
 		turn_span(r, now);
 		r->span[0].received++;
 		r->received_total++;
@@ -755,8 +767,10 @@ wants(const struct receiver *r, const struct part *p, uint64_t now,
 	    (p->sbn < r->late && p->have == 0 &&
 		r->frontier < r->blocks.count))
 		return false;
-	if (p->asked == 0 || now >= p->again)
+	if (p->asked == 0)
 		return true;
+	if (now >= p->again) /* the next notice is time enough */
+		return r->echo_at > p->asked_at;
 	if (p->heard == 0 && p->sent >= p->asked_sent + p->asked &&
 	    p->sent < r->conf.symbols)
 		return true;
@@ -943,12 +957,13 @@ report_head(struct receiver *r, uint64_t now, struct mcast_report *out)
 	out->held_ms = !r->has_notice || held > UINT16_MAX ? UINT16_MAX
 							   : (uint16_t)held;
 	out->seen = (uint32_t)r->top;
-	/* a packet that was overtaken may come in the next span */
+	/* packets that were not wanted came before any told us to expect them */
 	out->received = received < expected ? received : expected;
 	out->expected = expected;
 	out->complete = r->complete;
 	memset(r->span, 0, sizeof(r->span));
 	r->span[0].since = now;
+	r->span[0].received = (uint32_t)min64(received - out->received, AHEAD);
 	r->stats.reports++;
 }
 
@@ -980,7 +995,8 @@ ask(struct receiver *r, uint64_t now, struct mcast_report *out)
 		p->asked_have = p->have;
 		p->asked_sent = p->sent;
 		wait = 2 * r->notice_gap + 10 * MS + r->backoff_ms * MS;
-		p->again = now + min64(wait << (p->rounds - 1), SEC + wait);
+		p->asked_at = now;
+		p->again = now + min64(wait << (p->rounds - 1), AGAIN + wait);
 	}
 }
 
@@ -1020,7 +1036,10 @@ receiver_report(struct receiver *r, uint64_t now, struct mcast_report *out)
 		/* told again only to a sender that goes on as if not told */
 		if (r->done_told > 0 &&
 		    (!r->notice_since_done || r->ended_at != NEVER)) {
-			r->done_at = r->ended_at != NEVER ? TOLD : now + SEC;
+			r->done_at = r->ended_at != NEVER ||
+				now >= r->last_at + r->conf.silence
+			    ? TOLD
+			    : now + SEC;
 			return false;
 		}
 		report_head(r, now, out);

@@ -62,6 +62,7 @@ $(BUILD)/tests/flute-writer: $(BUILD)/obj/tests/harness/flute-writer.o $(BUILD)/
 harness: $(BUILD)/tests/store-driver $(BUILD)/tests/flute-writer
 
 include tests/escape/module.mk
+include tests/sim/module.mk
 
 unit-tests: $(UNIT:%=$(BUILD)/tests/%) tuf-client
 fuzzers: $(FUZZ:%=$(BUILD)/tests/%)
