@@ -13,6 +13,7 @@ dp-agent_TESTS := check_agent_conf check_keep
 dp-agent-net_SRCS := \
 	dp-agent/net_main.c \
 	dp-agent/conf.c \
+	dp-agent/gather.c \
 	dp-agent/mcast.c \
 	dp-agent/mcast_api.c \
 	dp-agent/mcast_get.c \
@@ -24,5 +25,5 @@ dp-agent-net_SRCS := \
 	dp-agent/net_source.c \
 	dp-agent/net_targets.c
 dp-agent-net_PKGS := libcurl
-dp-agent-net_TESTS := check_mcast_api check_mcast_wire check_receiver
-dp-agent-net_FUZZ := fuzz_mcast_api
+dp-agent-net_TESTS := check_gather check_mcast_api check_mcast_wire check_receiver
+dp-agent-net_FUZZ := fuzz_gather fuzz_mcast_api
