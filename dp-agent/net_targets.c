@@ -139,7 +139,8 @@ targets_collect(struct net *n, struct tuf *tuf)
 		.nold = n->ntargets };
 	int		  r;
 
-	n->targets = NULL;
+	n->targets = NULL; /* the old one is c's, and freed by it */
+	n->ntargets = 0;
 	targets_free(n);
 	r = tuf_each(tuf, collect, &c);
 	list_free(c.old, c.nold);
