@@ -72,10 +72,13 @@ on_keys(void *ctx, const struct download_result *res)
 		keys_failed(m, text, AWAY_MS);
 		return;
 	}
+	if (!m->has_keys || k.generations[0].id != m->keys.generations[0].id)
+		m->strange_ms = m->strange_wait_ms = 0;
 	/* a fresh registration has a fresh key, and counts from 1 */
 	m->keys = k;
 	OPENSSL_cleanse(&k, sizeof(k));
 	m->has_keys = true;
+	m->error[0] = '\0';
 	m->keys_ms = loop_now_ms(m->n->loop);
 	m->reported = 0;
 	for (struct session *s = m->sessions; s != NULL; s = s->next)
@@ -129,20 +132,34 @@ static void
 on_later(void *ctx)
 {
 	struct mcast *m = ctx;
+	uint64_t      most = m->keys.interval_s * 1000, wait = ASK_AGAIN_MS;
 
 	m->later_set = false;
+	if (m->strange_wait_ms > 0 && 2 * m->strange_wait_ms <= most)
+		wait = 2 * m->strange_wait_ms;
+	else if (m->strange_wait_ms > 0)
+		wait = m->strange_wait_ms;
+	m->strange_wait_ms = wait;
+	m->strange_ms = loop_now_ms(m->n->loop) + wait;
 	mcast_need_keys(m);
 }
 
-/* All devices hear at once that the secret is another one: they ask one by one. */
+/*
+ * A generation that we do not know. All devices hear it at once: they ask one
+ * by one. And it may be nobody's, in a packet of anybody's: as long as the answer
+ * brings no news, the next question comes later and later.
+ */
 static void
 need_keys_later(struct mcast *m)
 {
 	uint16_t dice = 0;
-	uint64_t spread = m->keys.interval_s * 1000 / ASK_SHARE;
+	uint64_t interval = m->keys.interval_s * 1000, spread = interval / ASK_SHARE,
+		 now = loop_now_ms(m->n->loop);
 
-	if (m->later_set)
+	if (m->later_set || now < m->strange_ms)
 		return;
+	if (now - m->strange_ms > interval)
+		m->strange_wait_ms = 0;
 	if (getrandom(&dice, sizeof(dice), 0) < 0)
 		dice = 32768;
 	m->later_set = loop_timer_set(m->later, spread * dice / 65536) == 0;
@@ -177,22 +194,30 @@ cast_of(const struct session *s, uint16_t toi)
 	return c;
 }
 
+/* Who only lingers can be without it. */
 static bool
 is_wanted(const struct session *s)
 {
 	for (const struct cast *c = s->m->casts; c != NULL; c = c->next)
-		if (c->session == s)
+		if (c->session == s && c->state != CAST_LINGERS)
 			return true;
 	return false;
 }
 
+/* Of a session that is not wanted. */
 static void
 session_free(struct session *s)
 {
 	struct mcast	*m = s->m;
 	struct session **p;
 	struct offer	*o;
+	struct cast	*c, *next;
 
+	for (c = m->casts; c != NULL; c = next) {
+		next = c->next;
+		if (c->session == s)
+			cast_ended(c, "");
+	}
 	for (p = &m->sessions; *p != s; p = &(*p)->next)
 		;
 	*p = s->next;
@@ -326,9 +351,9 @@ on_place(void *ctx, struct mcast_session *w, const struct alc_head *h, size_t n)
 	uint8_t	    *p;
 
 	(void)ctx;
-	if (c == NULL)
+	if (c == NULL ||
+	    (p = receiver_slot(c->rx, h->sbn, h->sbl, h->esi, &len)) == NULL)
 		return NULL;
-	p = receiver_slot(c->rx, h->sbn, h->sbl, h->esi, &len);
 	return n == len ? p : NULL;
 }
 
@@ -379,7 +404,7 @@ offer(struct session *s, struct fdt_file *f)
 	o->next = s->offers;
 	s->offers = o;
 	s->noffers++;
-	if ((c = cast_wants(s->m, &o->file.hash)) != NULL)
+	if (!s->is_over && (c = cast_wants(s->m, &o->file.hash)) != NULL)
 		(void)cast_begin(c, s, &o->file);
 }
 
@@ -388,7 +413,7 @@ mcast_offer(struct mcast *m, const struct hash *h, bool carousels,
     struct session **session)
 {
 	for (struct session *s = m->sessions; s != NULL; s = s->next) {
-		if (carousels && !s->is_carousel)
+		if (s->is_over || (carousels && !s->is_carousel))
 			continue;
 		for (struct offer *o = s->offers; o != NULL; o = o->next)
 			if (hash_eq(&o->file.hash, h)) {
@@ -420,6 +445,7 @@ on_fdt(void *ctx, struct mcast_session *w, const struct alc_head *h,
 
 	(void)ctx;
 	heard(s);
+	s->is_over |= (h->flags & ALC_CLOSE_SESSION) != 0;
 	for (struct cast *c = s->m->casts; c != NULL; c = c->next)
 		if (c->session == s)
 			receiver_packet(c->rx, mcast_now_ns(), h->counter, true);
@@ -428,13 +454,17 @@ on_fdt(void *ctx, struct mcast_session *w, const struct alc_head *h,
 	s->known[s->nknown++ % FDT_KNOWN] = h->fdt;
 	r = fdt_parse(&f, s->gather.bytes, s->gather.len, s->m->n->conf.max_object,
 	    &why);
-	if (r < 0)
-		log_warn("multicast session %u: file description: %s",
-		    s->w.tsi, why);
-	else if (fdt_expired(&f, time(NULL)))
-		log_info("multicast session %u: its description has expired",
-		    s->w.tsi);
-	else {
+	if (r == 0 && fdt_expired(&f, time(NULL))) {
+		why = "has expired";
+		r = -EBADMSG;
+	}
+	if (r < 0) {
+		s->m->bad_descriptions++;
+		if (!s->complained)
+			log_warn("multicast session %u: file description: %s",
+			    s->w.tsi, why);
+		s->complained = true;
+	} else {
 		s->is_carousel = !f.is_complete;
 		for (size_t i = 0; i < f.n; i++)
 			offer(s, &f.file[i]);
@@ -473,6 +503,7 @@ take_notice(struct group *g, const uint8_t *p, size_t n,
 	mcast_window_mark(&s->w.window, counter);
 	s->from = *from;
 	s->from_len = from_len;
+	s->is_over |= (notice.flags & (MCAST_END | MCAST_ABORT)) != 0;
 	heard(s);
 	for (struct cast *c = m->casts; c != NULL; c = c->next)
 		if (c->session == s) {
@@ -577,7 +608,9 @@ listen_to(struct group *g)
 		log_warn_err(n, "multicast: %s", g->address);
 	for (c = m->casts; c != NULL; c = next) {
 		next = c->next;
-		if (c->session == NULL || c->session->group != g)
+		/* the others have all they can get of a session */
+		if (c->session == NULL || c->session->group != g ||
+		    (c->state != CAST_RUNS && c->state != CAST_LINGERS))
 			continue;
 		if (n >= 0 && n < TURN_PACKETS)
 			(void)receiver_drained(c->rx, mcast_now_ns());
@@ -608,6 +641,23 @@ on_tick(void *ctx)
 	    now - m->keys_ms > m->keys.interval_s * 1000)
 		mcast_need_keys(m);
 	(void)loop_timer_set(m->tick, TICK_MS);
+}
+
+json_t *
+mcast_status(const struct mcast *m)
+{
+	const struct mcast_wire_counts *c = &m->counts;
+	json_t *o = json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "packets",
+	    (json_int_t)c->packets, "bytes", (json_int_t)c->bytes, "malformed",
+	    (json_int_t)c->malformed, "strange", (json_int_t)c->strange,
+	    "replayed", (json_int_t)c->replayed, "unwanted",
+	    (json_int_t)c->unwanted, "forged", (json_int_t)c->forged);
+
+	json_object_update_new(o, json_pack("{s:I,s:I,s:I,s:I,s:s?}",
+	    "bad_descriptions", (json_int_t)m->bad_descriptions, "bad_notices",
+	    (json_int_t)m->bad_notices, "reports", (json_int_t)m->reports,
+	    "sessions", (json_int_t)m->nsessions, "error", m->error));
+	return o;
 }
 
 /* -- start -- */

@@ -64,6 +64,8 @@ struct session {
 	uint64_t	 heard_ms;
 	bool		 authentic; /* a packet of it has opened */
 	bool		 is_carousel; /* objects come and go, nobody reports */
+	bool		 complained; /* of a description, in the log */
+	bool		 is_over; /* its sender has said so */
 	struct offer	*offers; /* the newest first */
 	unsigned	 noffers;
 };
@@ -73,7 +75,8 @@ enum cast_state {
 	CAST_WAITS,    /* to ask again */
 	CAST_EXPECTED, /* its session is to come */
 	CAST_RUNS,
-	CAST_LOOKS,    /* for spoiled pieces: asks for their hashes, compares */
+	CAST_LOOKS,    /* for pieces that are spoiled, or were there before:
+			* asks for their hashes, compares */
 	CAST_FILLS,    /* ranges by HTTPS */
 	CAST_CHECKS,   /* the rest of the hash */
 	CAST_LINGERS,  /* its target has it; the sender is to hear so */
@@ -107,6 +110,7 @@ struct cast {
 	struct download *pieces_http;
 	struct loop_timer *compare;
 	bool		 adopts, looked;
+	const char	*ended; /* why nothing more will come; or NULL */
 	/* what is fetched by HTTPS */
 	struct range	*todo;
 	size_t		 ntodo, at;
@@ -129,11 +133,13 @@ struct mcast {
 	uint64_t	 keys_ms;   /* when they came */
 	uint64_t	 asked_ms;  /* when they were asked for last */
 	bool		 later_set;
+	uint64_t	 strange_ms; /* not asked for a strange generation before */
+	uint64_t	 strange_wait_ms; /* and how long that was from the last */
 	uint64_t	 off_ms;    /* no multicast there: not asked before this */
 	uint64_t	 reported;  /* counter of our reports in this registration */
 	struct loop_timer *tick, *later; /* later: a question for keys */
 	struct mcast_wire_counts counts;
-	uint64_t	 bad_notices, reports;
+	uint64_t	 bad_notices, bad_descriptions, reports;
 	char		 error[300]; /* of the last question for keys */
 };
 
@@ -146,6 +152,8 @@ void mcast_need_keys(struct mcast *m);
 /* Who offers these bytes; carousels alone, or all sessions. NULL: nobody. */
 struct offer *mcast_offer(struct mcast *m, const struct hash *h,
     bool carousels, struct session **session);
+/* Counters since the start, for the status. */
+json_t *mcast_status(const struct mcast *m);
 /* Runs a cast's receiver: reports that are due, the next time to look. */
 void mcast_run(struct cast *c);
 

@@ -25,6 +25,7 @@
 #define RANGES_MAX  PIECES_MAX
 #define SLICE	    (1 << 20) /* hashed in one turn of the loop, four times */
 #define LINGER_MS   60000     /* to say that all is here */
+#define BLOCKS_MAX  (1 << 22) /* of an object: 1.2 TB as our senders cut it */
 
 static void fill_next(struct cast *c);
 static void ask_how(struct cast *c);
@@ -92,6 +93,7 @@ over(struct cast *c, bool whole, const char *why)
 	if (whole && c->session != NULL && !c->session->is_carousel) {
 		/* the sender is still to hear that we have it */
 		c->state = CAST_LINGERS;
+		receiver_rest(c->rx);
 		c->moved_ms = now_ms(c);
 		(void)loop_timer_set(c->timer, 0);
 	} else
@@ -260,21 +262,14 @@ fill(struct cast *c)
 	fill_next(c);
 }
 
-void
-cast_ended(struct cast *c, const char *why)
+/* What has not come by multicast, nor was there before. */
+static void
+fill_missing(struct cast *c, const char *why)
 {
 	struct receiver_stats s;
 	uint64_t	      from = 0, len;
 	int		      r = 0;
 
-	if (c->state == CAST_LINGERS) {
-		cast_free(c);
-		return;
-	}
-	if (c->rx == NULL) {
-		over(c, false, why);
-		return;
-	}
 	note(c);
 	receiver_stats(c->rx, &s);
 	if (s.complete == 0) {
@@ -294,8 +289,31 @@ cast_ended(struct cast *c, const char *why)
 		 "by unicast",
 	    c->t->path, why, (unsigned long long)s.complete_bytes,
 	    (unsigned long long)c->t->size);
-	c->session = NULL;
 	fill(c);
+}
+
+/* The hashes of pieces are still asked for, or compared. */
+static bool
+is_looking(const struct cast *c)
+{
+	return c->pieces_http != NULL || c->pieces != NULL;
+}
+
+void
+cast_ended(struct cast *c, const char *why)
+{
+	if (c->state == CAST_LINGERS) {
+		cast_free(c);
+		return;
+	}
+	c->session = NULL;
+	c->ended = why;
+	if (c->rx == NULL)
+		over(c, false, why);
+	else if (is_looking(c)) /* what an earlier start left: fills after it */
+		c->state = CAST_LOOKS;
+	else
+		fill_missing(c, why);
 }
 
 /* -- hashes of pieces -- */
@@ -305,8 +323,11 @@ compared(struct cast *c)
 {
 	free(c->pieces);
 	c->pieces = NULL;
-	if (c->adopts)
+	if (c->adopts) {
+		if (c->state == CAST_LOOKS)
+			fill_missing(c, c->ended);
 		return;
+	}
 	if (c->ntodo == 0) { /* what the point says is as wrong as what it sent */
 		c->t->start = 0;
 		over(c, false, "the distribution point finds nothing wrong");
@@ -392,7 +413,8 @@ on_pieces(void *ctx, const struct download_result *res)
 		c->t->start = 0;
 		over(c, false, res->r < 0 ? res->text
 				   : "hashes of pieces: wrong length");
-	}
+	} else if (c->state == CAST_LOOKS)
+		fill_missing(c, c->ended);
 }
 
 static void
@@ -482,6 +504,9 @@ cast_begin(struct cast *c, struct session *s, const struct fdt_file *f)
 
 	if (f->fti.length != c->t->size)
 		return -EINVAL; /* not the signed length: not that object */
+	if (f->fti.symbol > MCAST_PAYLOAD_MAX ||
+	    f->fti.length / f->fti.symbol / f->fti.block >= BLOCKS_MAX)
+		return -EFBIG; /* no packet holds that; or dust */
 	if (getrandom(&conf.seed, sizeof(conf.seed), 0) < 0)
 		conf.seed = mcast_now_ns();
 	there = lseek(c->t->read_fd, 0, SEEK_END);

@@ -19,7 +19,8 @@
 #include "common/alc.h"
 #include "common/mcast_seal.h"
 
-#define MCAST_BATCH 64 /* packets of one system call */
+#define MCAST_BATCH	  64 /* packets of one system call */
+#define MCAST_PAYLOAD_MAX 2000 /* bytes of a symbol; longer packets are cut */
 
 struct mcast_session {
 	uint16_t	     tsi;

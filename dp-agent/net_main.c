@@ -232,6 +232,8 @@ put_status(struct net *n)
 	    "other_kinds", (json_int_t)n->other_kinds, "bytes",
 	    (json_int_t)n->bytes, "sources", sources, "metadata", n->metadata,
 	    "targets", targets);
+	if (o != NULL && n->mcast != NULL)
+		json_object_set_new(o, "multicast", mcast_status(n->mcast));
 	if (o != NULL && (text = json_dumps(o, JSON_COMPACT)) != NULL) {
 		(void)net_keep(n, "status.json", text, strlen(text));
 		free(text);

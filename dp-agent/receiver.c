@@ -500,6 +500,20 @@ receiver_work(struct receiver *r)
 	return r->err != 0 ? r->err : hash_waits(r);
 }
 
+void
+receiver_rest(struct receiver *r)
+{
+	if (r->complete < r->blocks.count)
+		return;
+	for (unsigned i = 0; r->buffer != NULL && i < r->nbuffers; i++) {
+		free(r->buffer[i].mem);
+		r->buffer[i] = (struct buffer){ .done = NONE };
+	}
+	free(r->chunk);
+	r->chunk = NULL;
+	r->hash_next = r->blocks.count;
+}
+
 /*
  * ---- symbols ----
  */

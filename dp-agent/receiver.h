@@ -118,6 +118,10 @@ uint64_t receiver_next(const struct receiver *r);
  * 1: there is more such work, which needs no packet; 0: none. */
 int receiver_work(struct receiver *r);
 
+/* It is complete, and found to be right by somebody else: nothing is hashed or
+ * read any more, buffers are given back, what is left is to tell the sender. */
+void receiver_rest(struct receiver *r);
+
 enum receiver_state receiver_state(struct receiver *r, uint64_t now);
 
 /* These bytes of the file are right already (resumption; HTTPS): blocks that
