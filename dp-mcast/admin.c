@@ -19,15 +19,24 @@
 static void
 cmd_list(void *ctx, struct admin_reply *reply, int argc, char *argv[])
 {
+	static const char *const words[] = {
+		[SHOW_RECEIVERS] = "--receivers",
+		[SHOW_RECENT] = "--recent",
+		[SHOW_HEAT] = "--heat",
+	};
 	struct mcast *m = ctx;
-	bool	      receivers = argc == 2 &&
-	    strcmp(argv[1], "--receivers") == 0;
+	size_t	      what = SHOW_SESSIONS;
 
-	if (argc == 2 && !receivers) {
-		admin_end(reply, "usage: mcast-list [--receivers]");
+	if (argc == 2)
+		for (what = SHOW_RECEIVERS; what < COUNT(words) &&
+		    strcmp(argv[1], words[what]) != 0; what++)
+			;
+	if (what == COUNT(words)) {
+		admin_end(reply,
+		    "usage: mcast-list [--receivers|--recent|--heat]");
 		return;
 	}
-	sessions_list(m, reply, receivers);
+	sessions_list(m, reply, (enum sessions_shown)what);
 	admin_end(reply, NULL);
 }
 
@@ -158,8 +167,8 @@ cmd_stats(void *ctx, struct admin_reply *reply, int argc, char *argv[])
 	    (int)sessions_count(m), "finished", (json_int_t)n.finished,
 	    "aborted", (int)n.aborted, "loss_percent", wants_loss(m->wants));
 	json_object_update_new(row,
-	    json_pack("{s:I,s:I,s:I,s:I,s:I}", "source_bytes",
-		(json_int_t)n.source, "parity_bytes", (json_int_t)n.proactive,
+	    json_pack("{s:I,s:I,s:I,s:I,s:I,s:I}", "delivered_bytes",
+		(json_int_t)n.delivered, "source_bytes", (json_int_t)n.source, "parity_bytes", (json_int_t)n.proactive,
 		"repair_bytes", (json_int_t)n.repair, "wire_bytes",
 		(json_int_t)n.wire, "refused_packets", (json_int_t)n.refused));
 	json_object_update_new(row,
@@ -176,7 +185,8 @@ cmd_stats(void *ctx, struct admin_reply *reply, int argc, char *argv[])
 }
 
 const struct admin_command mcast_commands[] = {
-	{ "mcast-list", 0, 1, false, cmd_list, "[--receivers]",
+	{ "mcast-list", 0, 1, false, cmd_list,
+	    "[--receivers|--recent|--heat]",
 	    "What is being sent, a session each." },
 	{ "mcast-carousel", 0, 0, false, cmd_carousel, "",
 	    "What is repeated: metadata, policies, tasks." },
@@ -221,6 +231,9 @@ mcast_metrics(void *ctx, struct worker *w, struct admin_reply *reply)
 		    "kind=\"parity\"", n.proactive },
 		{ "dpoint_mcast_bytes_total", "counter", "",
 		    "kind=\"repair\"", n.repair },
+		{ "dpoint_mcast_delivered_bytes_total", "counter",
+		    "Bytes of objects that receivers reported to have.", NULL,
+		    n.delivered },
 		{ "dpoint_mcast_wire_bytes_total", "counter",
 		    "Bytes of frames sent, by what they carried.",
 		    "of=\"sessions\"", n.wire },

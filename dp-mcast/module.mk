@@ -6,6 +6,7 @@ dp-mcast_SRCS := \
 	dp-mcast/api.c \
 	dp-mcast/carousel.c \
 	dp-mcast/decide.c \
+	dp-mcast/heat.c \
 	dp-mcast/keys.c \
 	dp-mcast/mcast.c \
 	dp-mcast/sandbox.c \
@@ -15,5 +16,5 @@ dp-mcast_SRCS := \
 	dp-mcast/sender.c \
 	dp-mcast/wire.c
 dp-mcast_PKGS :=
-dp-mcast_TESTS := check_mcast_keys check_mcast_sending
+dp-mcast_TESTS := check_mcast_heat check_mcast_keys check_mcast_sending
 dp-mcast_FUZZ :=

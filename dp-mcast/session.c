@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "common/size.h"
 #include "dp-mcast/carousel.h"
+#include "dp-mcast/heat.h"
 #include "dp-mcast/want.h"
 #include "dp-mcast/wire.h"
 
@@ -34,6 +35,8 @@
 #define FDT_DAY	   86400
 #define REPORTS	   64	/* of one turn */
 #define REPORT_BUF 1500 /* longer ones are cut, and so no reports */
+#define RECENT	   16	/* sessions remembered after their end */
+#define OF_MAX	   100	/* receivers in one row for the administrator */
 
 struct seen { /* a receiver of a session; agent 0: an empty place */
 	uint32_t agent, index;
@@ -67,6 +70,8 @@ struct sessions {
 	struct mcast_sealer  *opens;
 	struct session_totals done; /* of those that are over */
 	uint64_t	      rate_end[MCAST_GROUPS]; /* of the last one */
+	char		     *recent[RECENT]; /* JSON of their rows, a ring */
+	unsigned	      nrecent;	      /* that there ever were */
 };
 
 const char *
@@ -315,7 +320,27 @@ read_object(void *ctx, uint64_t offset, void *buf, size_t len)
 	return 0;
 }
 
-/* -- the end of a session -- */
+/* -- counts -- */
+
+/* Bytes of the object that receivers say they have; what one had before, from
+ * an earlier session, counts again. */
+static uint64_t
+delivered(const struct session *s, const struct sender_stats *st)
+{
+	struct sender_receiver r;
+	uint64_t	       sum = 0, blocks = 0;
+
+	for (unsigned i = 0; i < s->nseen; i++) {
+		if (sender_receiver(s->sender, i, &r) < 0)
+			continue;
+		if ((r.flags & SENDER_DONE) != 0)
+			sum += s->size;
+		else
+			blocks += r.complete;
+	}
+	return sum +
+	    (uint64_t)((double)s->size * (double)blocks / (double)st->blocks);
+}
 
 static void
 add_stats(struct session_totals *n, const struct session *s)
@@ -329,7 +354,127 @@ add_stats(struct session_totals *n, const struct session *s)
 	n->repair += st.repair_bytes;
 	n->wire += w->bytes;
 	n->refused += w->refused;
+	n->delivered += delivered(s, &st);
 }
+
+/* -- a session in words -- */
+
+/* Whether a place of s->seen is a receiver that has a line; *r then. */
+static bool
+is_shown(const struct session *s, unsigned place, struct sender_receiver *r)
+{
+	const struct seen *p = &s->seen[place];
+
+	return p->agent != 0 && p->index < SENDER_HEAT_ROWS &&
+	    sender_receiver(s->sender, p->index, r) == 0;
+}
+
+static const char *
+device_of(const struct session *s, unsigned place)
+{
+	const struct agent *a = keys_agent(s->m->keys, s->seen[place].agent);
+
+	return a != NULL ? a->device : "";
+}
+
+static json_t *
+receiver_json(const struct session *s, unsigned place,
+    const struct sender_receiver *r)
+{
+	char heat[SENDER_HEAT + 1];
+
+	for (int k = 0; k < SENDER_HEAT; k++)
+		heat[k] = (char)('0' + (r->heat[k] <= 9 ? r->heat[k] : 9));
+	heat[SENDER_HEAT] = '\0';
+	return json_pack("{s:s,s:f,s:I,s:b,s:b,s:b,s:s}", "device",
+	    device_of(s, place), "loss_percent", (double)r->loss / 10, "blocks",
+	    (json_int_t)r->complete, "done", (r->flags & SENDER_DONE) != 0,
+	    "unicast", (r->flags & SENDER_LEFT) != 0, "slow",
+	    (r->flags & SENDER_SLOW) != 0, "heat", heat);
+}
+
+/* All receivers' holes, in HEAT_ROWS rows at most; NULL without memory. */
+static json_t *
+strip_json(const struct session *s)
+{
+	struct heat_line      *line = calloc(SENDER_HEAT_ROWS, sizeof(*line));
+	struct sender_receiver r;
+	json_t		      *list;
+	size_t		       n = 0;
+
+	if (line == NULL)
+		return NULL;
+	for (unsigned i = 0; i < s->room && n < SENDER_HEAT_ROWS; i++) {
+		if (!is_shown(s, i, &r))
+			continue;
+		line[n] = (struct heat_line){ .device = device_of(s, i),
+			.devices = 1, .done = (r.flags & SENDER_DONE) != 0,
+			.unicast = (r.flags & SENDER_LEFT) != 0,
+			.loss_least = r.loss, .loss_most = r.loss };
+		memcpy(line[n++].cell, r.heat, sizeof(r.heat));
+	}
+	list = heat_json(line, heat_fold(line, n));
+	free(line);
+	return list;
+}
+
+static json_t *
+session_json(const struct session *s, const char *state)
+{
+	struct sender_stats st;
+	char		    hex[HASH_HEX];
+	json_t		   *row;
+
+	sender_stats(s->sender, &st);
+	hash_to_hex(&s->hash, hex);
+	row = json_pack("{s:i,s:s,s:s,s:s,s:s,s:I,s:f}", "session",
+	    (int)s->tsi, "name", s->name, "sha256", hex, "group",
+	    s->at.address, "state", state, "size", (json_int_t)s->size,
+	    "seconds",
+	    (double)(loop_now_ms(s->m->loop) - s->begun_ms) / 1000);
+	if (row == NULL)
+		return NULL;
+	json_object_update_new(row,
+	    json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "source_bytes",
+		(json_int_t)st.source_bytes, "parity_bytes",
+		(json_int_t)st.proactive_bytes, "repair_bytes",
+		(json_int_t)st.repair_bytes, "wire_bytes",
+		(json_int_t)wire_counts(s->wire)->bytes, "delivered_bytes",
+		(json_int_t)delivered(s, &st), "rate", (json_int_t)st.rate,
+		"blocks", (json_int_t)st.blocks, "frontier",
+		(json_int_t)st.frontier, "pending", (json_int_t)st.pending));
+	json_object_update_new(row,
+	    json_pack("{s:i,s:i,s:i,s:i,s:i,s:f,s:f,s:f,s:f}", "receivers",
+		(int)st.receivers, "heard", (int)st.heard, "done",
+		(int)st.done, "unicast", (int)st.left, "slow", (int)st.slow,
+		"loss_percent", (double)st.loss_median / 10, "loss_90_percent",
+		(double)st.loss_90 / 10, "loss_max_percent",
+		(double)st.loss_max / 10, "rtt_ms", (double)st.rtt_us / 1000));
+	return row;
+}
+
+/* The last RECENT that are over, with their strips: for reports. */
+static void
+remember(const struct session *s, const char *state)
+{
+	struct sessions *all = s->m->sessions;
+	json_t		*row = session_json(s, state);
+	char	       **place = &all->recent[all->nrecent % RECENT], *text = NULL;
+
+	if (row != NULL) {
+		json_object_set_new(row, "ended", json_integer(time(NULL)));
+		json_object_set_new(row, "strip", strip_json(s));
+		text = json_dumps(row, JSON_COMPACT);
+		json_decref(row);
+	}
+	if (text == NULL)
+		return;
+	free(*place);
+	*place = text;
+	all->nrecent++;
+}
+
+/* -- the end of a session -- */
 
 static void
 session_free(struct session *s)
@@ -393,8 +538,9 @@ session_over(struct session *s)
 		(json_int_t)st.proactive_bytes, "repair_bytes",
 		(json_int_t)st.repair_bytes, "wire_bytes",
 		(json_int_t)wire_counts(s->wire)->bytes, "receivers",
-		(int)st.heard, "done", (int)st.done, "loss_percent",
-		(double)st.loss_median / 10));
+		(int)st.heard, "done", (int)st.done, "unicast",
+		(int)st.left, "loss_percent", (double)st.loss_median / 10));
+	remember(s, aborted ? "aborted" : "sent");
 	if (again) {
 		fd = s->fd;
 		name = s->name;
@@ -677,76 +823,67 @@ sessions_abort(struct mcast *m, const char *which)
 
 /* -- for the administrator -- */
 
-static json_t *
-receivers_json(const struct session *s)
+/* A row for the session, and more for receivers that it has no room for. */
+static void
+row_with_receivers(const struct session *s, struct admin_reply *reply,
+    json_t *row)
 {
-	json_t		      *list = json_array(), *row;
 	struct sender_receiver r;
-	char		       heat[SENDER_HEAT + 1];
-	const struct agent    *a;
+	json_t		      *of = json_array();
 
 	for (unsigned i = 0; i < s->room; i++) {
-		if (s->seen[i].agent == 0 || s->seen[i].index == UINT32_MAX ||
-		    s->seen[i].index >= SENDER_HEAT_ROWS ||
-		    sender_receiver(s->sender, s->seen[i].index, &r) < 0)
+		if (!is_shown(s, i, &r))
 			continue;
-		for (int k = 0; k < SENDER_HEAT; k++)
-			heat[k] = (char)('0' + (r.heat[k] <= 9 ? r.heat[k] : 9));
-		heat[SENDER_HEAT] = '\0';
-		a = keys_agent(s->m->keys, s->seen[i].agent);
-		row = json_pack("{s:s,s:f,s:I,s:b,s:b,s:b,s:s}", "device",
-		    a != NULL ? a->device : "", "loss_percent",
-		    (double)r.loss / 10, "blocks", (json_int_t)r.complete,
-		    "done", (r.flags & SENDER_DONE) != 0, "unicast",
-		    (r.flags & SENDER_LEFT) != 0, "slow",
-		    (r.flags & SENDER_SLOW) != 0, "heat", heat);
-		json_array_append_new(list, row);
+		if (json_array_size(of) == OF_MAX) {
+			json_object_set_new(row, "of", of);
+			admin_row(reply, row);
+			row = json_pack("{s:i}", "session", (int)s->tsi);
+			of = json_array();
+		}
+		json_array_append_new(of, receiver_json(s, i, &r));
 	}
-	return list;
+	json_object_set_new(row, "of", of);
+	admin_row(reply, row);
+}
+
+static void
+list_recent(const struct sessions *all, struct admin_reply *reply, bool strips)
+{
+	json_t *row;
+
+	for (unsigned i = 0; i < RECENT && i < all->nrecent; i++) {
+		row = json_loads(
+		    all->recent[(all->nrecent - 1 - i) % RECENT], 0, NULL);
+		if (row == NULL)
+			continue;
+		if (!strips)
+			json_object_del(row, "strip");
+		admin_row(reply, row);
+	}
 }
 
 void
-sessions_list(const struct mcast *m, struct admin_reply *reply, bool receivers)
+sessions_list(const struct mcast *m, struct admin_reply *reply,
+    enum sessions_shown what)
 {
 	static const char *const states[] = { "runs", "ends", "over" };
-	struct sender_stats	 st;
-	char			 hex[HASH_HEX];
 	json_t			*row;
 
 	for (const struct session *s = m->sessions->first; s != NULL;
 	    s = s->next) {
-		sender_stats(s->sender, &st);
-		hash_to_hex(&s->hash, hex);
-		row = json_pack("{s:i,s:s,s:s,s:s,s:s,s:I,s:f}", "session",
-		    (int)s->tsi, "name", s->name, "sha256", hex, "group",
-		    s->at.address, "state", states[sender_state(s->sender)],
-		    "size", (json_int_t)s->size, "seconds",
-		    (double)(loop_now_ms(m->loop) - s->begun_ms) / 1000);
+		row = session_json(s, states[sender_state(s->sender)]);
 		if (row == NULL)
 			continue;
-		json_object_update_new(row,
-		    json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}",
-			"source_bytes", (json_int_t)st.source_bytes,
-			"parity_bytes", (json_int_t)st.proactive_bytes,
-			"repair_bytes", (json_int_t)st.repair_bytes,
-			"wire_bytes", (json_int_t)wire_counts(s->wire)->bytes,
-			"rate", (json_int_t)st.rate, "blocks",
-			(json_int_t)st.blocks, "frontier",
-			(json_int_t)st.frontier, "pending",
-			(json_int_t)st.pending));
-		json_object_update_new(row,
-		    json_pack("{s:i,s:i,s:i,s:i,s:i,s:f,s:f,s:f,s:f}",
-			"receivers", (int)st.receivers, "heard", (int)st.heard,
-			"done", (int)st.done, "unicast", (int)st.left, "slow",
-			(int)st.slow, "loss_percent",
-			(double)st.loss_median / 10, "loss_90_percent",
-			(double)st.loss_90 / 10, "loss_max_percent",
-			(double)st.loss_max / 10, "rtt_ms",
-			(double)st.rtt_us / 1000));
-		if (receivers)
-			json_object_set_new(row, "of", receivers_json(s));
+		if (what == SHOW_RECEIVERS) {
+			row_with_receivers(s, reply, row);
+			continue;
+		}
+		if (what == SHOW_HEAT)
+			json_object_set_new(row, "strip", strip_json(s));
 		admin_row(reply, row);
 	}
+	if (what == SHOW_RECENT || what == SHOW_HEAT)
+		list_recent(m->sessions, reply, what == SHOW_HEAT);
 }
 
 struct session_totals
@@ -790,6 +927,8 @@ sessions_free(struct sessions **sp)
 		s->next = NULL;
 		session_free(s);
 	}
+	for (int i = 0; i < RECENT; i++)
+		free(all->recent[i]);
 	mcast_sealer_free(&all->opens);
 	free(all);
 	*sp = NULL;

@@ -41,9 +41,20 @@ unsigned sessions_abort(struct mcast *m, const char *which);
 /* Reports lie on this socket. */
 void sessions_hear(struct mcast *m, unsigned group);
 
-/* Rows for the administrator: a session each, with its receivers if asked. */
+/*
+ * Rows for the administrator: a session each. "of" has its receivers; those
+ * that one row has no room for follow in rows of "session" and "of" alone.
+ * "strip" is heat.h's. The last few that are over come after those that run,
+ * the newest first.
+ */
+enum sessions_shown {
+	SHOW_SESSIONS,
+	SHOW_RECEIVERS,
+	SHOW_RECENT, /* and those that are over */
+	SHOW_HEAT,   /* and all with their strips */
+};
 void sessions_list(const struct mcast *m, struct admin_reply *reply,
-    bool receivers);
+    enum sessions_shown what);
 
 enum dropped { /* reports, by why */
 	DROPPED_FORM,	  /* is no report */
@@ -61,7 +72,7 @@ const char *dropped_word(enum dropped d);
 
 struct session_totals {
 	uint64_t started, finished, aborted;
-	uint64_t source, proactive, repair, wire, refused;
+	uint64_t source, proactive, repair, wire, refused, delivered;
 	uint64_t reports, dropped[DROPPED_KINDS];
 };
 struct session_totals sessions_totals(const struct mcast *m);

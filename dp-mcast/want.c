@@ -235,6 +235,7 @@ go_unicast(struct want *w, enum reason why)
 	struct mcast *m = w->w->m;
 	uint64_t      now = loop_now_ms(m->loop);
 	char	      hex[HASH_HEX];
+	const char   *name = carousel_name(m->carousel, &w->hash);
 
 	if (w->unicast_until_ms > now && w->why == why)
 		return; /* said already */
@@ -243,8 +244,8 @@ go_unicast(struct want *w, enum reason why)
 	w->w->unicast[why]++;
 	hash_to_hex(&w->hash, hex);
 	worker_event(m->w, "unicast-decided",
-	    json_pack("{s:s,s:s,s:s,s:I,s:i}", "sha256", hex, "reason",
-		reason_word(why), "text", reason_text(why), "size",
+	    json_pack("{s:s,s:s,s:s,s:s,s:I,s:i}", "name", name, "sha256",
+		hex, "reason", reason_word(why), "text", reason_text(why), "size",
 		(json_int_t)w->size, "devices", (int)w->lacking.n));
 }
 
