@@ -390,6 +390,8 @@ if [ -n "$KEEP" ]; then
 	  build/dpctl --socket $LAB/run/admin.sock workers
 	  build/dpctl --socket $LAB/run/admin.sock content list
 	  build/dpctl --socket $LAB/run/admin.sock events --follow
+	  build/dpctl --socket $LAB/run/admin.sock top
+	  build/dpctl --socket $LAB/run/admin.sock report --html report.html
 	  build/dp-agent --config $LAB/agents/dpq-a1.conf status
 	  tail -f $LAB/log/dp-master
 	The end of it: ./quickstart.sh --stop

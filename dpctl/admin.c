@@ -25,14 +25,15 @@
 #define SOCKET_USUAL "/run/dpoint/admin.sock"
 #define CONTROL_USER "dp-control"
 
-enum { REQUEST_MAX = 4095, LINE_MAX_BYTES = 1 << 20, WORD_MAX = 511 };
+enum { REQUEST_MAX = 4095, LINE_MAX_BYTES = 1 << 20, WORD_MAX = 511,
+       ROWS_S = 3 /* admin_rows() waits so long for more */ };
 
-enum reply_kind { REPLY_TABLE, REPLY_EVENTS, REPLY_TEXT };
+enum reply_kind { REPLY_TABLE, REPLY_EVENTS, REPLY_TEXT, REPLY_ROWS };
 
 struct reply {
 	enum reply_kind kind;
 	bool		json;
-	json_t	       *rows;	/* REPLY_TABLE: those to be shown at the end */
+	json_t	       *rows;	/* REPLY_TABLE, REPLY_ROWS: for the end */
 	const char     *what;	/* the command */
 	struct progress bar;
 	char		bar_name[64];
@@ -145,6 +146,8 @@ request_line(const struct args *a, const char *command, bool json, char **out)
 		fputs(" --follow", f);
 	if (a != NULL && args_has(a, "receivers"))
 		fputs(" --receivers", f);
+	else if (a != NULL && args_has(a, "recent"))
+		fputs(" --recent", f);
 	putc('\n', f);
 	if (fclose(f) != 0 && st == EX_DONE)
 		st = fail("out of memory");
@@ -227,7 +230,7 @@ take_row(struct reply *r, const char *line, size_t len)
 		json_dumpf(row, stdout, JSON_COMPACT);
 		putchar('\n');
 		fflush(stdout);
-	} else if (is_progress(row, &done, &total)) {
+	} else if (r->kind != REPLY_ROWS && is_progress(row, &done, &total)) {
 		show_progress(r, row, done, total);
 	} else if (r->kind == REPLY_EVENTS) {
 		event_print(stdout, row, use_color());
@@ -275,6 +278,11 @@ read_reply(int fd, struct reply *r, const char *path)
 		got = read(fd, buf + n, LINE_MAX_BYTES - n);
 		if (got < 0 && errno == EINTR)
 			continue;
+		if (got < 0 && errno == EAGAIN) {
+			st = fail_with(EX_NO_SOCKET, "%s: no answer for %d s", path,
+			    ROWS_S);
+			break;
+		}
 		if (got <= 0) {
 			st = fail_with(EX_NO_SOCKET, "%s: the answer broke off", path);
 			break;
@@ -313,15 +321,39 @@ ask(const struct args *a, const char *command, struct reply *r)
 	return st;
 }
 
+int
+admin_rows(const struct args *a, const char *words, json_t *rows, char *why,
+    size_t size)
+{
+	const char    *path = a->socket != NULL ? a->socket : SOCKET_USUAL;
+	struct reply   r = { .kind = REPLY_ROWS, .rows = rows, .what = words };
+	struct timeval wait = { .tv_sec = ROWS_S };
+	char	       line[128];
+	int	       fd, st;
+
+	say_catch(why, size);
+	if ((st = admin_connect(path, &fd)) == EX_DONE) {
+		(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
+		snprintf(line, sizeof(line), "json %s\n", words);
+		if ((st = send_all(fd, line, path)) == EX_DONE)
+			st = read_reply(fd, &r, path);
+		close(fd);
+	}
+	say_catch(NULL, 0);
+	return st;
+}
+
 /* ---- commands ------------------------------------------------------------------- */
 
 /* "packages/<sha256>.a.deb", as it is served, is packages/a.deb to people. */
-static void
+void
 plain_name(const json_t *row, char *out, size_t size)
 {
 	const char *name = js_str(row, "name"), *hash = js_str(row, "sha256"), *at;
 	size_t	    len;
 
+	if (name == NULL)
+		name = "";
 	if (hash == NULL || (len = strlen(hash)) != 64 ||
 	    (at = strstr(name, hash)) == NULL || at[len] != '.')
 		snprintf(out, size, "%s", name);
@@ -434,6 +466,7 @@ cmd_named(struct args *a)
 
 const struct option_row mcast_options[] = {
 	{ "receivers", NULL, "each receiver too: its loss, and where it had holes" },
+	{ "recent", NULL, "the last sessions that are over, too" },
 	{ NULL, NULL, NULL },
 };
 
@@ -459,8 +492,9 @@ session_row(const json_t *row)
 	snprintf(done, sizeof(done), "%lld of %lld",
 	    (long long)json_integer_value(json_object_get(row, "done")),
 	    (long long)json_integer_value(json_object_get(row, "receivers")));
-	return json_pack("{s:s,s:O,s:O,s:s,s:O,s:O,s:s,s:s}", "name", name,
-	    "group", json_object_get(row, "group"), "size",
+	return json_pack("{s:s,s:O,s:O,s:O,s:s,s:O,s:O,s:s,s:s}", "name", name,
+	    "state", json_object_get(row, "state"), "group",
+	    json_object_get(row, "group"), "size",
 	    json_object_get(row, "size"), "sent", sent, "rate_per_s",
 	    json_object_get(row, "rate"), "repair_bytes",
 	    json_object_get(row, "repair_bytes"), "loss", loss, "done", done);
@@ -488,10 +522,17 @@ cmd_mcast_list(struct args *a)
 		.what = a->cmd->name };
 	json_t	    *shown = json_array(), *row, *of;
 	size_t	     i, k;
-	int	     st = ask(a, a->cmd->name, &r);
+	int	     st;
+
+	if (args_has(a, "receivers") && args_has(a, "recent"))
+		st = usage_error("mcast list: --receivers is of those that run, not of"
+		    " --recent");
+	else
+		st = ask(a, a->cmd->name, &r);
 
 	json_array_foreach(r.rows, i, row) {
-		json_array_append_new(shown, session_row(row));
+		if (js_str(row, "name") != NULL) /* else more of its receivers */
+			json_array_append_new(shown, session_row(row));
 		json_array_foreach(json_object_get(row, "of"), k, of) {
 			json_array_append_new(shown, receiver_row(of));
 		}

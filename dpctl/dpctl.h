@@ -94,6 +94,8 @@ int  fail_with(int status, const char *fmt, ...)
 /* errno as status: EACCES and EPERM are EX_NOT_PERMITTED. */
 int  fail_errno(int error, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+/* Until it is NULL: what would be complained of is written there instead. */
+void say_catch(char *out, size_t size);
 void warn_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* With --json the row (always released), else the text. */
 void say(json_t *row, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -161,11 +163,22 @@ int cmd_mcast_list(struct args *a);
 int cmd_admin_events(struct args *a);	/* a line each, as they come */
 int cmd_admin_metrics(struct args *a);	/* text as it is */
 int cmd_config_check(struct args *a);
+int cmd_top(struct args *a);
+int cmd_report(struct args *a);
+
+/*
+ * The rows of an answer to words of the admin socket ("mcast-list --recent"),
+ * appended to rows. Says nothing: the reason goes to why.
+ */
+int admin_rows(const struct args *a, const char *words, json_t *rows, char *why,
+    size_t size);
+/* A served name as people know it: without its hash. */
+void plain_name(const json_t *row, char *out, size_t size);
 
 extern const struct option_row ca_init_options[], ca_issue_options[],
 	ca_revoke_options[], repo_init_options[], repo_delegate_options[],
 	repo_add_options[], repo_key_options[], repo_publish_options[],
 	repo_rotate_options[], events_options[], config_options[],
-	mcast_options[];
+	mcast_options[], top_options[], report_options[];
 
 #endif

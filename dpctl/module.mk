@@ -13,7 +13,12 @@ dpctl_SRCS := \
 	dpctl/repo_add.c \
 	dpctl/repo_cmd.c \
 	dpctl/repo_verify.c \
+	dpctl/report.c \
 	dpctl/say.c \
-	dpctl/table.c
+	dpctl/screen.c \
+	dpctl/snapshot.c \
+	dpctl/svg.c \
+	dpctl/table.c \
+	dpctl/top.c
 dpctl_PKGS := jansson libcrypto
 dpctl_TESTS := check_dpctl_args check_dpctl_ca check_dpctl_repo check_dpctl_text

@@ -14,7 +14,9 @@
 
 #include "dpctl/dpctl.h"
 
-static bool say_json;
+static bool   say_json;
+static char  *caught; /* complaints go there instead */
+static size_t caught_size;
 
 void
 say_init(bool json)
@@ -22,12 +24,51 @@ say_init(bool json)
 	say_json = json;
 }
 
+/* The length of the character at s, and *code; 0: no UTF-8. */
+static size_t
+character(const unsigned char *s, uint32_t *code)
+{
+	size_t	 n = s[0] < 0x80 ? 1 : s[0] >= 0xc2 && s[0] < 0xe0 ? 2 :
+		(s[0] & 0xf0) == 0xe0 ? 3 : s[0] >= 0xf0 && s[0] < 0xf5 ? 4 : 0;
+	uint32_t c = n == 1 ? s[0] : s[0] & (0xff >> (n + 1));
+
+	for (size_t i = 1; i < n; i++) {
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+		c = c << 6 | (s[i] & 0x3f);
+	}
+	*code = c;
+	return n;
+}
+
+/* Controls of ASCII and of Latin-1 (U+009B is an ESC [), and what turns the
+ * direction of the text around. */
+static bool
+is_obeyed(uint32_t c)
+{
+	return c < ' ' || (c >= 0x7f && c < 0xa0) || c == 0x200e || c == 0x200f ||
+	    (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
+}
+
 void
 tame(char *s)
 {
-	for (; *s != '\0'; s++)
-		if ((unsigned char)*s < ' ' || *s == 127)
-			*s = '?';
+	uint32_t code = 0;
+
+	while (*s != '\0') {
+		size_t n = character((unsigned char *)s, &code);
+
+		if (n == 0 || is_obeyed(code))
+			memset(s, '?', n > 0 ? n : 1);
+		s += n > 0 ? n : 1;
+	}
+}
+
+void
+say_catch(char *out, size_t size)
+{
+	caught = out;
+	caught_size = size;
 }
 
 static int
@@ -41,6 +82,10 @@ complain(int status, int error, const char *fmt, va_list ap)
 	if (error != 0)
 		snprintf(text + n, sizeof(text) - n, ": %s", strerror(error));
 	tame(text);
+	if (caught != NULL) {
+		snprintf(caught, caught_size, "%s", text);
+		return status;
+	}
 	fflush(stdout);
 	fprintf(stderr, "dpctl: %s\n", text);
 	if (say_json) {

@@ -158,8 +158,7 @@ put_cell(FILE *f, const char *text, int width, bool right, bool color)
 		fprintf(f, "%*s", pad, "");
 }
 
-/* "uptime_s" is "uptime": the unit stands with the value. */
-static void
+void
 key_text(const char *key, char *out, size_t size)
 {
 	size_t n = strlen(key);

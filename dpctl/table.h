@@ -17,6 +17,8 @@
 
 /* The value as a person reads it; at most size - 1 bytes of out. */
 void cell_text(const char *key, const json_t *v, char *out, size_t size);
+/* "uptime_s" is "uptime": the unit stands with the value. */
+void key_text(const char *key, char *out, size_t size);
 /*
  * All rows of an array. Rows that follow each other and begin with the same key
  * are a table; one alone stands as `key  value` lines.

@@ -44,6 +44,29 @@ START_TEST(a_cell_has_its_unit)
 }
 END_TEST
 
+static const struct {
+	const char *from, *to;
+} tamed[] = {
+	{ "plain \xc3\xa4\xe2\x82\xac\xf0\x9f\x90\xa7", "plain \xc3\xa4\xe2\x82\xac\xf0\x9f\x90\xa7" },
+	{ "a\033[2J\tb\177", "a?[2J?b?" },
+	{ "\xc2\x9b""31m", "??31m" },	    /* CSI as one character */
+	{ "\x9b""31m", "?31m" },	    /* and as one byte */
+	{ "\xe2\x80\xaegnp.exe", "???gnp.exe" }, /* right to left */
+	{ "\xe2\x81\xa6x", "???x" },
+	{ "cut \xe2\x82", "cut ??" },
+	{ "\xc0\x9b\xff", "???" },	    /* too long, and none at all */
+};
+
+START_TEST(nothing_that_a_terminal_obeys_is_left)
+{
+	char s[64];
+
+	snprintf(s, sizeof(s), "%s", tamed[_i].from);
+	tame(s);
+	ck_assert_str_eq(s, tamed[_i].to);
+}
+END_TEST
+
 static char *
 shown(const char *json, bool color)
 {
@@ -124,6 +147,8 @@ main(void)
 	SRunner *r;
 	int	 failed;
 
+	tcase_add_loop_test(t, nothing_that_a_terminal_obeys_is_left, 0,
+	    COUNT(tamed));
 	tcase_add_loop_test(t, a_cell_has_its_unit, 0, COUNT(cells));
 	tcase_add_test(t, rows_stand_in_columns);
 	tcase_add_test(t, one_row_stands_as_lines);
