@@ -495,12 +495,12 @@ take_notice(struct group *g, const uint8_t *p, size_t n,
 	if (mcast_notice_peek(p, n, &tsi, &generation, &counter) < 0 ||
 	    (s = session_find(m, tsi)) == NULL ||
 	    generation != s->generation ||
-	    !mcast_window_fresh(&s->w.window, counter) ||
+	    !mcast_window_fresh(&s->noticed, counter) ||
 	    mcast_notice_read(&notice, s->w.opener, p, n) < 0) {
 		m->bad_notices++;
 		return;
 	}
-	mcast_window_mark(&s->w.window, counter);
+	mcast_window_mark(&s->noticed, counter);
 	s->from = *from;
 	s->from_len = from_len;
 	s->is_over |= (notice.flags & (MCAST_END | MCAST_ABORT)) != 0;

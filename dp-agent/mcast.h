@@ -53,6 +53,9 @@ struct session {
 	struct mcast	*m;
 	struct group	*group;
 	struct session	*next;
+	/* notices are read before the data that waits in its socket, so their
+	 * numbers must not make that data look old */
+	struct mcast_window noticed;
 	uint16_t	 generation;
 	uint8_t		 salt[MCAST_SALT_LEN];
 	struct fdt_gather gather;

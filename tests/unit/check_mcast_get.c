@@ -95,6 +95,25 @@ START_TEST(an_object_comes_whole)
 }
 END_TEST
 
+/* More of it than the replay window holds may wait while a notice is read. */
+START_TEST(data_is_not_late_because_a_notice_came_first)
+{
+	lab_target(bytes, SIZE, 0);
+	lab_begin();
+	lab_describe(LAB_TSI, E, K, 120, true);
+	send_block(LAB_TSI, 0, -1);
+	lab_run(10);
+	lab.counter += 3 * MCAST_WINDOW;
+	lab_notice(LAB_TSI, 0, 1);
+	lab_run(10);
+	lab.counter -= 3 * MCAST_WINDOW;
+	for (uint32_t b = 1; b < BLOCKS; b++)
+		send_block(LAB_TSI, b, -1);
+	lab_run(50);
+	is_right();
+}
+END_TEST
+
 START_TEST(packets_do_not_disturb_the_repair_of_a_forged_one)
 {
 	struct hash h[8];
@@ -312,6 +331,7 @@ main(void)
 	tcase_set_timeout(t, 60);
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, an_object_comes_whole);
+	tcase_add_test(t, data_is_not_late_because_a_notice_came_first);
 	tcase_add_test(t, packets_do_not_disturb_the_repair_of_a_forged_one);
 	tcase_add_test(t, all_of_it_was_there_when_we_started);
 	tcase_add_test(t, hashes_that_come_after_the_end_count);
