@@ -112,9 +112,23 @@ $(BUILD)/tests/bench-wire: $(BUILD)/obj/tests/bench/wire.o $(BUILD)/libcommon.a
 bench-wire: $(BUILD)/tests/bench-wire
 	@$(BUILD)/tests/bench-wire $(RUNS)
 
+# dp-mcast's sender and the agent's receiver alone, and what they are compared with
+$(BUILD)/tests/mcast-send: $(BUILD)/obj/tests/bench/mcast/send.o $(BUILD)/tests/dp-mcast.a $(BUILD)/libcommon.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(COMMON_LIBS)
+$(BUILD)/tests/mcast-recv: $(BUILD)/obj/tests/bench/mcast/recv.o $(BUILD)/tests/dp-agent-net.a \
+    $(BUILD)/tests/dp-agent.a $(BUILD)/libcommon.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(COMMON_LIBS)
+$(BUILD)/tests/mcast-raw: $(BUILD)/obj/tests/bench/mcast/raw.o
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(shell pkg-config --libs libcrypto)
+bench-mcast: $(BUILD)/tests/mcast-send $(BUILD)/tests/mcast-recv $(BUILD)/tests/mcast-raw
+	@BUILD=$(BUILD) tests/bench/mcast/run.sh
+
 bench-store: all harness
 	@d=$$(mktemp -d) && chown dp-store $$d && \
 	    $(BUILD)/tests/store-driver $(BUILD)/dp-store $$d job bench 5 2>/dev/null; \
 	    r=$$?; rm -rf $$d; exit $$r
 
-.PHONY: bench-fetch bench-rs bench-serve bench-store bench-wire tuf-client unit-tests fuzzers check check-unit check-fuzz check-system check-ktls fuzz
+.PHONY: bench-fetch bench-mcast bench-rs bench-serve bench-store bench-wire tuf-client unit-tests fuzzers check check-unit check-fuzz check-system check-ktls fuzz
