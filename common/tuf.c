@@ -1171,6 +1171,14 @@ tuf_target_kind(const struct tuf_target *target)
 	return js_str(js_obj(target->custom, "dpoint"), "kind");
 }
 
+bool
+tuf_kind_is_urgent(const char *kind)
+{
+	return kind != NULL &&
+	    (strcmp(kind, "policy") == 0 || strcmp(kind, "task") == 0 ||
+		strcmp(kind, "assignment") == 0);
+}
+
 /* group is above, or the same: "/hq" for "/hq/berlin", "/" for all. */
 static bool
 group_holds(const char *group, const char *below)

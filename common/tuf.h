@@ -155,6 +155,8 @@ bool tuf_path_is_plain(const char *path);
 
 /* custom.dpoint.kind: "package", "update" ...; NULL when there is none. */
 const char *tuf_target_kind(const struct tuf_target *target);
+/* policy, task, assignment: what devices should have at once; NULL is not. */
+bool tuf_kind_is_urgent(const char *kind);
 /*
  * Whether it is meant for an agent of that group ("/hq/berlin"): custom.dpoint
  * lists no groups, or lists the group or one above it. A malformed list is for

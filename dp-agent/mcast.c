@@ -44,11 +44,14 @@ static int next_keys(struct mcast *m);
 static void
 keys_failed(struct mcast *m, const char *why, uint64_t off_ms)
 {
+	bool is_new = strcmp(m->error, why) != 0;
+
 	snprintf(m->error, sizeof(m->error), "%s", why);
 	if (next_keys(m) == 0)
 		return;
 	m->off_ms = loop_now_ms(m->n->loop) + off_ms;
-	log_info("multicast: %s", m->error);
+	if (is_new)
+		log_info("multicast: %s", m->error);
 	cast_keys_came(m, m->error);
 }
 
@@ -120,12 +123,9 @@ mcast_need_keys(struct mcast *m)
 		return;
 	m->asked_ms = now;
 	m->tried = 0;
-	snprintf(m->error, sizeof(m->error),
-	    "no distribution point with an https:// address");
-	if (next_keys(m) < 0) {
-		m->off_ms = now + OFF_MS;
-		cast_keys_came(m, m->error);
-	}
+	if (next_keys(m) < 0)
+		keys_failed(m, "no distribution point with an https:// address",
+		    OFF_MS);
 }
 
 static void
@@ -201,7 +201,7 @@ is_wanted(const struct session *s)
 	for (const struct cast *c = s->m->casts; c != NULL; c = c->next)
 		if (c->session == s && c->state != CAST_LINGERS)
 			return true;
-	return false;
+	return news_wants(s);
 }
 
 /* Of a session that is not wanted. */
@@ -222,6 +222,7 @@ session_free(struct session *s)
 		;
 	*p = s->next;
 	m->nsessions--;
+	news_gone(s);
 	while ((o = s->offers) != NULL) {
 		s->offers = o->next;
 		offer_free(o);
@@ -346,13 +347,15 @@ heard(struct session *s)
 static uint8_t *
 on_place(void *ctx, struct mcast_session *w, const struct alc_head *h, size_t n)
 {
-	struct cast *c = cast_of((struct session *)w, h->toi);
-	uint16_t     len;
-	uint8_t	    *p;
+	struct session *s = (struct session *)w;
+	struct cast    *c = cast_of(s, h->toi);
+	uint16_t	len;
+	uint8_t	       *p;
 
 	(void)ctx;
-	if (c == NULL ||
-	    (p = receiver_slot(c->rx, h->sbn, h->sbl, h->esi, &len)) == NULL)
+	if (c == NULL)
+		return news_place(s, h, n);
+	if ((p = receiver_slot(c->rx, h->sbn, h->sbl, h->esi, &len)) == NULL)
 		return NULL;
 	return n == len ? p : NULL;
 }
@@ -374,10 +377,13 @@ on_placed(void *ctx, struct mcast_session *w, const struct alc_head *h, size_t n
 	struct cast    *c = cast_of(s, h->toi);
 
 	(void)ctx;
-	(void)n;
+	heard(s);
+	if (c == NULL) {
+		news_placed(s, h, n);
+		return;
+	}
 	/* a failure is the receiver's state, which mcast_run() looks at */
 	(void)receiver_commit(c->rx, mcast_now_ns(), h->counter, h->sbn, h->esi);
-	heard(s);
 	cast_moved(c);
 }
 
@@ -406,22 +412,26 @@ offer(struct session *s, struct fdt_file *f)
 	s->noffers++;
 	if (!s->is_over && (c = cast_wants(s->m, &o->file.hash)) != NULL)
 		(void)cast_begin(c, s, &o->file);
+	news_offered(s, o);
 }
 
 struct offer *
 mcast_offer(struct mcast *m, const struct hash *h, bool carousels,
     struct session **session)
 {
+	struct offer *found = NULL;
+
 	for (struct session *s = m->sessions; s != NULL; s = s->next) {
 		if (s->is_over || (carousels && !s->is_carousel))
 			continue;
 		for (struct offer *o = s->offers; o != NULL; o = o->next)
 			if (hash_eq(&o->file.hash, h)) {
 				*session = s;
-				return o;
+				found = o;
+				break;
 			}
 	}
-	return NULL;
+	return found;
 }
 
 /* Descriptions are repeated, several in turn: each is read once. */
@@ -585,7 +595,10 @@ mcast_run(struct cast *c)
 			return;
 		break;
 	case RECEIVER_RUNS:
-		break;
+		if (!cast_is_stuck(c))
+			break;
+		cast_ended(c, "the carousel brings other things");
+		return;
 	}
 	next = receiver_next(c->rx);
 	if (receiver_work(c->rx) > 0)
@@ -637,9 +650,11 @@ on_tick(void *ctx)
 		if (!is_wanted(s) && now - s->heard_ms > DATA_QUIET_MS)
 			session_free(s);
 	}
-	if (m->has_keys && m->casts != NULL &&
-	    now - m->keys_ms > m->keys.interval_s * 1000)
+	/* always there, since news come unasked */
+	if (m->keys_http == NULL && now >= m->off_ms &&
+	    (!m->has_keys || now - m->keys_ms > m->keys.interval_s * 1000))
 		mcast_need_keys(m);
+	news_look(m->news);
 	(void)loop_timer_set(m->tick, TICK_MS);
 }
 
@@ -700,6 +715,8 @@ mcast_open(struct net *n)
 		return -ENOMEM;
 	}
 	m->n = n;
+	if ((r = news_new(m, &m->news)) < 0)
+		return r;
 	while (r == 0 && m->ngroups < MCAST_GROUPS)
 		r = open_group(m, (unsigned)m->ngroups);
 	if (r < 0 && r != -ENOENT) /* -ENOENT: there are no more */

@@ -1,9 +1,10 @@
 /*
  * dp-agent/mcast.h - what comes to this device by multicast.
  *
- * Runs in the network child. Two halves: mcast.c listens to the groups, knows
+ * Runs in the network child. Three parts: mcast.c listens to the groups, knows
  * keys and sessions and sends reports; mcast_get.c brings one object, from the
- * question to the distribution point to the bytes that have the signed hash.
+ * question to the distribution point to the bytes that have the signed hash;
+ * news.c takes metadata from carousels, so that a refresh needs no question.
  * Start:   the parent has joined the groups; mcast_open() takes its sockets.
  * Object:  mcast_get() -> the distribution point says wait, multicast or
  *          unicast -> its session is heard -> symbols -> what lacks comes by
@@ -22,6 +23,7 @@
 #include "dp-agent/mcast_api.h"
 #include "dp-agent/mcast_wire.h"
 #include "dp-agent/net.h"
+#include "dp-agent/news.h"
 #include "dp-agent/receiver.h"
 
 #include <sys/socket.h>
@@ -71,11 +73,13 @@ struct session {
 	bool		 is_over; /* its sender has said so */
 	struct offer	*offers; /* the newest first */
 	unsigned	 noffers;
+	struct news_source news;
 };
 
 enum cast_state {
 	CAST_ASKS,     /* the distribution point, how it comes */
 	CAST_WAITS,    /* to ask again */
+	CAST_HOPES,    /* for a carousel to offer it */
 	CAST_EXPECTED, /* its session is to come */
 	CAST_RUNS,
 	CAST_LOOKS,    /* for pieces that are spoiled, or were there before:
@@ -128,6 +132,7 @@ struct mcast {
 	struct session	*sessions;
 	size_t		 nsessions;
 	struct cast	*casts;
+	struct news	*news;
 	struct mcast_keys keys;
 	bool		 has_keys;
 	size_t		 source;    /* who gave them: the distribution point */
@@ -152,7 +157,8 @@ uint64_t mcast_now_ns(void);
 /* Asks for keys if there are none or they are old; casts that ask go on when
  * they have come. */
 void mcast_need_keys(struct mcast *m);
-/* Who offers these bytes; carousels alone, or all sessions. NULL: nobody. */
+/* Who offers these bytes; carousels alone, or all sessions; of several the
+ * oldest, as an insider has new ones for nothing. NULL: nobody. */
 struct offer *mcast_offer(struct mcast *m, const struct hash *h,
     bool carousels, struct session **session);
 /* Counters since the start, for the status. */
@@ -168,6 +174,8 @@ void cast_keys_came(struct mcast *m, const char *error); /* NULL: they did */
 struct cast *cast_wants(struct mcast *m, const struct hash *h);
 int  cast_begin(struct cast *c, struct session *s, const struct fdt_file *f);
 void cast_moved(struct cast *c);
+/* Nothing of it has come for multicast.silence, though its carousel goes on. */
+bool cast_is_stuck(const struct cast *c);
 /* All blocks are there: whether the cast is gone or busy with its hash. */
 bool cast_complete(struct cast *c);
 void cast_ended(struct cast *c, const char *why); /* nothing more will come */

@@ -536,6 +536,13 @@ cast_moved(struct cast *c)
 }
 
 bool
+cast_is_stuck(const struct cast *c)
+{
+	return c->session->is_carousel &&
+	    now_ms(c) - c->moved_ms >= c->m->n->conf.mcast_silence * 1000;
+}
+
+bool
 cast_complete(struct cast *c)
 {
 	if (c->state == CAST_LINGERS) {
@@ -630,6 +637,7 @@ on_timer(void *ctx)
 	struct cast *c = ctx;
 
 	switch (c->state) {
+	case CAST_HOPES:
 	case CAST_WAITS:
 		ask_how(c);
 		break;
@@ -653,7 +661,8 @@ on_timer(void *ctx)
 bool
 mcast_get(struct target *t)
 {
-	struct mcast   *m = t->n->mcast;
+	struct net     *n = t->n;
+	struct mcast   *m = n->mcast;
 	struct session *s;
 	struct offer   *o;
 	struct cast    *c;
@@ -677,7 +686,11 @@ mcast_get(struct target *t)
 	if ((o = mcast_offer(m, &t->hash, true, &s)) != NULL &&
 	    cast_begin(c, s, &o->file) == 0)
 		return true;
-	if (m->has_keys)
+	if (n->news_round && tuf_kind_is_urgent(t->kind)) {
+		/* where the metadata came from it may come from too */
+		c->state = CAST_HOPES;
+		(void)loop_timer_set(c->timer, NEWS_WAIT_MS);
+	} else if (m->has_keys)
 		ask_how(c);
 	else
 		mcast_need_keys(m);

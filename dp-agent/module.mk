@@ -23,7 +23,8 @@ dp-agent-net_SRCS := \
 	dp-agent/net_refresh.c \
 	dp-agent/net_sandbox.c \
 	dp-agent/net_source.c \
-	dp-agent/net_targets.c
+	dp-agent/net_targets.c \
+	dp-agent/news.c
 dp-agent-net_PKGS := libcurl
-dp-agent-net_TESTS := check_gather check_mcast_api check_mcast_get check_mcast_wire check_receiver
+dp-agent-net_TESTS := check_gather check_mcast_api check_mcast_get check_mcast_wire check_news check_receiver
 dp-agent-net_FUZZ := fuzz_gather fuzz_mcast_api

@@ -1,8 +1,8 @@
 /*
  * dp-agent/net.h - the network child: what its parts share.
  *
- * One round: refresh the metadata from the first source that helps
- * (net_refresh.c), then get what is meant for this device's group and not in
+ * One round: refresh the metadata from the first source that helps, or from
+ * what a carousel brought (net_refresh.c), then get what is meant for this device's group and not in
  * place yet (net_targets.c), then tell the parent. Sockets come from
  * dp-connect, files from the parent; the child owns neither.
  * SPDX-License-Identifier: ISC
@@ -101,6 +101,10 @@ struct net {
 	unsigned	 tried;
 	bool		 all_roles;
 	int64_t		 refreshed; /* time of the last one that worked */
+	const char	*refreshed_by; /* "unicast", "multicast", or "" */
+	struct hash	 timestamp; /* the one in force; zeros: none */
+	bool		 in_round;
+	bool		 news_round; /* begun by refresh_by_news() */
 	char		 error[600];
 	json_t		*metadata;  /* rows of the status */
 
@@ -138,6 +142,13 @@ void kept_settle(struct net *n, struct tuf *whole);
 
 /* net_refresh.c; ends with net_refreshed() */
 void refresh_start(struct net *n);
+/*
+ * Between two rounds: a refresh from what news_file() gives, and nothing else.
+ * 0: it brought something new, and a round has begun. -EAGAIN: *lacks is wanted
+ * first. Else why not. *is_proven: the timestamp of that hash is trusted now.
+ */
+int refresh_by_news(struct net *n, const struct hash *timestamp,
+    bool *is_proven, struct tuf_want *lacks, char *why, size_t size);
 
 /* net_targets.c; ends with net_round_over() */
 int  targets_collect(struct net *n, struct tuf *tuf);

@@ -224,16 +224,19 @@ put_status(struct net *n)
 			t->state == TARGET_FAILED ? t->error : "", "came",
 			came(&t->cast)));
 	}
-	o = json_pack("{s:I,s:I,s:s?,s:s?,s:s?,s:I,s:I,s:I,s:I,s:o,s:O,s:o}",
+	o = json_pack("{s:I,s:I,s:s,s:s?,s:s?,s:s?,s:I,s:I,s:I,s:I,s:o,s:O,s:o}",
 	    "time", (json_int_t)time(NULL), "refreshed",
-	    (json_int_t)n->refreshed, "error", n->error, "group",
+	    (json_int_t)n->refreshed, "refreshed_by", n->refreshed_by, "error",
+	    n->error, "group",
 	    n->conf.group, "kinds", n->conf.kinds, "wanted",
 	    (json_int_t)n->ntargets, "verified", (json_int_t)n->here,
 	    "other_kinds", (json_int_t)n->other_kinds, "bytes",
 	    (json_int_t)n->bytes, "sources", sources, "metadata", n->metadata,
 	    "targets", targets);
-	if (o != NULL && n->mcast != NULL)
+	if (o != NULL && n->mcast != NULL) {
 		json_object_set_new(o, "multicast", mcast_status(n->mcast));
+		json_object_set_new(o, "carousel", news_status(n->mcast->news));
+	}
 	if (o != NULL && (text = json_dumps(o, JSON_COMPACT)) != NULL) {
 		(void)net_keep(n, "status.json", text, strlen(text));
 		free(text);
@@ -282,7 +285,10 @@ end_round(struct net *n, bool known)
 	if (!ok)
 		ms = download_backoff_ms(n->rounds_failed,
 		    RETRY_MIN < ms ? RETRY_MIN : ms, ms);
-	loop_timer_set(n->timer, jitter(ms));
+	/* news put off no round: what a carousel says is not all there is */
+	if (!ok || !n->news_round)
+		loop_timer_set(n->timer, jitter(ms));
+	n->in_round = false;
 }
 
 void
@@ -303,7 +309,12 @@ net_round_over(struct net *n)
 static void
 on_timer(void *ctx)
 {
-	refresh_start(ctx);
+	struct net *n = ctx;
+
+	if (n->in_round) /* news came first */
+		loop_timer_set(n->timer, RETRY_MIN);
+	else
+		refresh_start(n);
 }
 
 /* -- start -- */
@@ -372,6 +383,8 @@ open_all(struct net *n)
 	    r != -ENOENT) /* https then needs a private one */
 		log_warn_err(r, "%s", DOWNLOAD_SYSTEM_CA);
 	n->metadata = json_array();
+	n->refreshed_by = "";
+	n->in_round = true; /* which kept_ask() begins */
 	if (downloads_new(n->loop, &dc, &line, n, &n->downloads) < 0 ||
 	    loop_timer_new(n->loop, on_timer, n, &n->timer) < 0)
 		log_fatal(EXIT_TEMPORARY, "no memory");

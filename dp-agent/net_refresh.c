@@ -1,11 +1,12 @@
 /*
- * dp-agent/net_refresh.c - metadata, from one source after the other.
+ * dp-agent/net_refresh.c - metadata, from one source after the other, or from a
+ * carousel.
  *
  * Runs in the network child. A whole refresh comes from one source: a
  * distribution point that is behind, or lies, is left for the next one.
  * SPDX-License-Identifier: ISC
  */
-#include "dp-agent/net.h"
+#include "dp-agent/mcast.h"
 
 #include "common/log.h"
 
@@ -116,6 +117,14 @@ add_row(void *arg, const struct tuf_file *f)
 	return 0;
 }
 
+static int
+hash_timestamp(void *out, const struct tuf_file *f)
+{
+	return strcmp(f->role, "timestamp") == 0
+	    ? hash_of(out, f->bytes, f->len)
+	    : 0;
+}
+
 /* The updater's set is in force: its list is this device's. */
 static int
 take_set(struct net *n)
@@ -124,13 +133,14 @@ take_set(struct net *n)
 
 	json_decref(n->metadata);
 	n->metadata = json_array();
-	if ((r = tuf_files(n->tuf, add_row, n)) == 0)
+	if ((r = tuf_files(n->tuf, add_row, n)) == 0 &&
+	    (r = tuf_files(n->tuf, hash_timestamp, &n->timestamp)) == 0)
 		r = targets_collect(n, n->tuf);
 	return r;
 }
 
 static void
-verified(struct net *n)
+verified(struct net *n, const char *by)
 {
 	int r = take_set(n);
 
@@ -142,9 +152,9 @@ verified(struct net *n)
 		net_refreshed(n, false);
 		return;
 	}
-	source_worked(n, n->source);
 	n->error[0] = '\0';
 	n->refreshed = time(NULL);
+	n->refreshed_by = by;
 	net_refreshed(n, true);
 }
 
@@ -183,11 +193,12 @@ failed(struct net *n)
 	net_refreshed(n, n->looks);
 }
 
-static void
-step(struct net *n)
+/* As tuf_next(), with all roles and behind the kept roots; *broken: that failed
+ * for want of memory. */
+static int
+next_want(struct net *n, bool *broken)
 {
-	char why[600];
-	int  r, k = 1;
+	int r, k = 1;
 
 	do {
 		r = tuf_next(n->tuf, &n->want);
@@ -197,13 +208,25 @@ step(struct net *n)
 			r = tuf_next(n->tuf, &n->want);
 		}
 	} while (r == 1 && (k = follow_kept(n)) == 1);
-	if (k < 0) {
+	*broken = k < 0;
+	return k < 0 ? k : r;
+}
+
+static void
+step(struct net *n)
+{
+	char why[600];
+	bool broken;
+	int  r = next_want(n, &broken);
+
+	if (broken) {
 		snprintf(n->error, sizeof(n->error), "metadata: %s",
-		    strerror(-k));
+		    strerror(-r));
 		failed(n);
-	} else if (r == 0)
-		verified(n);
-	else if (r < 0) {
+	} else if (r == 0) {
+		source_worked(n, n->source);
+		verified(n, "unicast");
+	} else if (r < 0) {
 		snprintf(why, sizeof(why), "%s", tuf_error(n->tuf));
 		give_up_source(n, why);
 	} else if ((r = ask(n)) < 0)
@@ -229,11 +252,60 @@ next_source(struct net *n)
 	step(n);
 }
 
+static void
+round_begins(struct net *n, bool by_news)
+{
+	n->in_round = true;
+	n->news_round = by_news;
+	n->looks = false;
+	n->error[0] = '\0';
+}
+
 void
 refresh_start(struct net *n)
 {
+	round_begins(n, false);
 	n->tried = 0;
-	n->error[0] = '\0';
-	n->looks = false;
 	next_source(n);
+}
+
+int
+refresh_by_news(struct net *n, const struct hash *timestamp, bool *is_proven,
+    struct tuf_want *lacks, char *why, size_t size)
+{
+	struct hash has = { 0 };
+	const void *bytes;
+	size_t	    len;
+	bool	    broken;
+	int	    r = begin(n);
+
+	*is_proven = false;
+	while (r == 0 && (r = next_want(n, &broken)) == 1) {
+		*lacks = n->want;
+		r = news_file(n->mcast->news, n->want.path, &bytes, &len);
+		if (r == 0)
+			(void)tuf_give(n->tuf, bytes, len); /* next_want() sees */
+		else if (r == -ENOENT && n->want.may_be_missing) {
+			(void)tuf_missing(n->tuf);
+			r = 0;
+		} else
+			r = -EAGAIN;
+	}
+	if (n->tuf != NULL && tuf_files(n->tuf, hash_timestamp, &has) == 0)
+		*is_proven = hash_eq(&has, timestamp);
+	if (r == 0 && hash_eq(&has, &n->timestamp))
+		r = -EALREADY;
+	if (r == 0) {
+		round_begins(n, true);
+		verified(n, "multicast");
+		return 0;
+	}
+	snprintf(why, size, "%s",
+	    r == -EALREADY ? "timestamp.json: brings nothing new"
+		: n->tuf != NULL && tuf_error(n->tuf)[0] != '\0'
+		? tuf_error(n->tuf)
+		: strerror(-r));
+	kept_settle(n, NULL); /* what is trusted stays trusted */
+	tuf_free(&n->tuf);
+	return r;
 }

@@ -27,8 +27,9 @@ show(const char *s)
 		putchar((unsigned char)*s < ' ' || *s == 127 ? '?' : *s);
 }
 
+/* by: who or what, or NULL or "" */
 static void
-show_time(const char *label, int64_t t)
+show_time(const char *label, int64_t t, const char *by)
 {
 	char	  text[40] = "none since the start";
 	time_t	  v = (time_t)t;
@@ -36,7 +37,12 @@ show_time(const char *label, int64_t t)
 
 	if (t > 0 && gmtime_r(&v, &tm) != NULL)
 		strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S UTC", &tm);
-	printf("%-14s %s\n", label, text);
+	printf("%-14s %s", label, text);
+	if (by != NULL && *by != '\0') {
+		printf(", by ");
+		show(by);
+	}
+	putchar('\n');
 }
 
 static void
@@ -92,6 +98,27 @@ show_way(const json_t *came)
 	putchar('\n');
 }
 
+/* "2 refreshes, 1 refused: timestamp.json: version 3 is older than ..." */
+static void
+show_carousel(const json_t *o)
+{
+	const char *error = js_str(o, "error");
+	int64_t	    taken = 0, refused = 0, incomplete = 0;
+
+	if (o == NULL)
+		return;
+	(void)js_int(o, "taken", 0, INT64_MAX, &taken);
+	(void)js_int(o, "refused", 0, INT64_MAX, &refused);
+	(void)js_int(o, "incomplete", 0, INT64_MAX, &incomplete);
+	printf("%-14s %lld refreshes, %lld refused, %lld incomplete", "carousel",
+	    (long long)taken, (long long)refused, (long long)incomplete);
+	if (error != NULL && *error != '\0') {
+		printf(": ");
+		show(error);
+	}
+	putchar('\n');
+}
+
 static void
 show_text(const json_t *o)
 {
@@ -100,10 +127,11 @@ show_text(const json_t *o)
 	size_t	      i;
 
 	(void)js_int(o, "time", 0, INT64_MAX, &v);
-	show_time("last round", v);
+	show_time("last round", v, NULL);
 	v = 0;
 	(void)js_int(o, "refreshed", 0, INT64_MAX, &v);
-	show_time("last refresh", v);
+	show_time("last refresh", v, js_str(o, "refreshed_by"));
+	show_carousel(js_obj(o, "carousel"));
 	show_line("error", js_str(o, "error"));
 	show_line("group", js_str(o, "group"));
 	show_line("kinds", js_str(o, "kinds"));

@@ -29,8 +29,7 @@ priority_of(const struct tuf_target *t, enum priority otherwise)
 
 	if (kind == NULL)
 		return otherwise;
-	if (strcmp(kind, "policy") == 0 || strcmp(kind, "task") == 0 ||
-	    strcmp(kind, "assignment") == 0)
+	if (tuf_kind_is_urgent(kind))
 		return PRIO_POLICY;
 	return strcmp(kind, "update") == 0 ? PRIO_UPDATE : PRIO_PACKAGE;
 }

@@ -8,7 +8,9 @@
  *          lab_asked() and are answered by lab_answer(). lab_run() lets the
  *          loop turn for so long. What targets_cast_over() said is in lab.
  *          A test includes this once: it defines what the rest of the child
- *          would give, worker_socket(), targets_cast_over() and connect().
+ *          would give, worker_socket(), targets_cast_over(), connect() and
+ *          the refreshes, which want lab.wants[] of a carousel. What not every
+ *          test calls is inline.
  * SPDX-License-Identifier: ISC
  */
 #include "common/log.h"
@@ -37,6 +39,9 @@ static struct lab {
 	bool		   whole;
 	uint64_t	   counter;
 	uint32_t	   instance;
+	const char	  *wants[4]; /* paths below metadata/, up to NULL */
+	int		   refusal;  /* of a refresh by carousel, or 0 */
+	unsigned	   refreshes, unicasts;
 } lab;
 
 static void
@@ -65,6 +70,34 @@ targets_cast_over(struct target *t, bool whole)
 	(void)t;
 	lab.overs++;
 	lab.whole = whole;
+}
+
+int
+refresh_by_news(struct net *n, const struct hash *timestamp, bool *is_proven,
+    struct tuf_want *lacks, char *why, size_t size)
+{
+	const void *p;
+	size_t	    len;
+
+	lab.refreshes++;
+	snprintf(why, size, "refused");
+	*is_proven = lab.refusal == 0;
+	for (unsigned i = 0; lab.refusal == 0 && lab.wants[i] != NULL; i++)
+		if (news_file(n->mcast->news, lab.wants[i], &p, &len) < 0) {
+			snprintf(lacks->path, sizeof(lacks->path), "%s",
+			    lab.wants[i]);
+			return -EAGAIN;
+		}
+	if (lab.refusal == 0)
+		n->timestamp = *timestamp;
+	return lab.refusal;
+}
+
+void
+refresh_start(struct net *n)
+{
+	(void)n;
+	lab.unicasts++;
 }
 
 /* As the sandbox answers it: the socket is connected already. */
@@ -211,18 +244,12 @@ lab_send(unsigned which, const void *p, size_t n)
 		     sizeof(lab.to[which])) == (ssize_t)n);
 }
 
-/* A description of the target as TOI 1, cut like this; complete: no carousel. */
+/* complete: no carousel. */
 static void
-lab_describe(uint16_t tsi, uint16_t symbol, uint16_t block, uint16_t symbols,
-    bool complete)
+lab_describe_file(uint16_t tsi, struct fdt_file *file, bool complete)
 {
-	char	    name[] = "repo/targets/a.bin";
-	struct fdt_file file = { .name = name, .toi = 1,
-		.hash = lab.target.hash,
-		.fti = { .length = lab.target.size, .symbol = symbol,
-		    .block = block, .symbols = symbols } };
 	struct fdt  f = { .expires = fdt_expires(time(NULL) + 600),
-		.is_complete = complete, .n = 1, .file = &file };
+		.is_complete = complete, .n = 1, .file = file };
 	struct alc_head h = { .tsi = tsi, .counter = lab.counter++,
 		.fdt = lab.instance++ };
 	uint8_t buf[2048];
@@ -238,12 +265,26 @@ lab_describe(uint16_t tsi, uint16_t symbol, uint16_t block, uint16_t symbols,
 	lab_send(0, buf, head + len);
 }
 
-/* Symbol esi of a block, its bytes n at p. */
+/* The target as TOI 1, cut like this. */
 static void
-lab_data(uint16_t tsi, uint32_t sbn, uint16_t sbl, uint16_t esi,
-    const uint8_t *p, size_t n)
+lab_describe(uint16_t tsi, uint16_t symbol, uint16_t block, uint16_t symbols,
+    bool complete)
 {
-	struct alc_head h = { .tsi = tsi, .toi = 1, .counter = lab.counter++,
+	char		name[] = "repo/targets/a.bin";
+	struct fdt_file file = { .name = name, .toi = 1,
+		.hash = lab.target.hash,
+		.fti = { .length = lab.target.size, .symbol = symbol,
+		    .block = block, .symbols = symbols } };
+
+	lab_describe_file(tsi, &file, complete);
+}
+
+/* Symbol esi of a block of object toi, its bytes n at p. */
+static void
+lab_symbol(uint16_t tsi, uint16_t toi, uint32_t sbn, uint16_t sbl,
+    uint16_t esi, const uint8_t *p, size_t n)
+{
+	struct alc_head h = { .tsi = tsi, .toi = toi, .counter = lab.counter++,
 		.sbn = sbn, .sbl = sbl, .esi = esi };
 	uint8_t buf[2048];
 	size_t	head;
@@ -254,6 +295,13 @@ lab_data(uint16_t tsi, uint32_t sbn, uint16_t sbl, uint16_t esi,
 }
 
 static void
+lab_data(uint16_t tsi, uint32_t sbn, uint16_t sbl, uint16_t esi,
+    const uint8_t *p, size_t n)
+{
+	lab_symbol(tsi, 1, sbn, sbl, esi, p, n);
+}
+
+static inline void
 lab_notice(uint16_t tsi, uint8_t flags, uint32_t frontier)
 {
 	static struct mcast_notice n;
@@ -314,7 +362,7 @@ lab_answer(int fd, const char *head, const void *body, size_t len)
 }
 
 /* mcast_get, and "it comes at once". */
-static void
+static inline void
 lab_begin(void)
 {
 	static const char comes[] = "{\"how\":\"multicast\",\"in_ms\":0}";
