@@ -41,6 +41,7 @@ enum { EMPTY, PARTIAL, COMPLETE }; /* of a block, in two bits */
 struct part {
 	uint64_t had[4];  /* by ESI */
 	uint64_t touched; /* the packet that last brought a symbol */
+	uint64_t wanted_at; /* since when it is to be asked for; NEVER: not */
 	uint64_t asked_at;
 	uint64_t again; /* when to ask again, answered or not */
 	uint8_t *mem;	  /* symbols * E; NULL: the source symbols are in the
@@ -53,6 +54,7 @@ struct part {
 	uint8_t asked; /* deficit, at the last report; 0: none yet */
 	uint8_t heard; /* by the sender from anybody, and not sent yet */
 	uint8_t rounds;
+	bool served; /* the last notice named it, and nothing pending */
 	bool given_up;
 };
 
@@ -106,6 +108,7 @@ struct receiver {
 	bool aborted;
 
 	uint64_t report_at, status_at, look_at, done_at;
+	uint64_t drawn_at; /* when report_at was drawn */
 	unsigned done_told;
 	bool leaving, leaving_told, notice_since_done;
 
@@ -308,7 +311,7 @@ part_new(struct receiver *r, uint32_t sbn, struct part **out)
 		return -ENOMEM;
 	p->sbn = sbn;
 	p->k = alc_block_symbols(&r->blocks, sbn);
-	p->again = NEVER;
+	p->again = p->wanted_at = NEVER;
 	at = part_at(r, sbn);
 	memmove(&r->open[at + 1], &r->open[at],
 	    (r->nopen - at) * sizeof(r->open[0]));
@@ -788,6 +791,11 @@ wants(const struct receiver *r, const struct part *p, uint64_t now,
 	if (p->heard == 0 && p->sent >= p->asked_sent + p->asked &&
 	    p->sent < r->conf.symbols)
 		return true;
+	/* where the code goes round, numbers do not show what was sent; that
+	 * the block is named as done with does, in a notice after the next */
+	if (p->served && p->sent == r->conf.symbols &&
+	    r->echo_at > p->asked_at + r->notice_gap)
+		return true;
 	*look = min64(*look, p->again);
 	return false;
 }
@@ -819,15 +827,21 @@ look(struct receiver *r, uint64_t now)
 
 	r->look_at = NEVER;
 	for (unsigned i = 0; i < r->nopen; i++) {
-		const struct part *p = r->open[i];
+		struct part *p = r->open[i];
 
 		if (p->sbn >= r->frontier)
 			break;
 		hope |= !p->given_up;
-		any |= wants(r, p, now, &r->look_at);
+		if (!wants(r, p, now, &r->look_at))
+			continue;
+		any = true;
+		if (p->wanted_at == NEVER)
+			p->wanted_at = now;
 	}
-	if (any && r->report_at == NEVER)
+	if (any && r->report_at == NEVER) {
 		r->report_at = now + backoff(r);
+		r->drawn_at = now;
+	}
 	/* a block that is not there and not open is hope too */
 	if (!hope && r->scan == r->frontier && r->complete < r->blocks.count)
 		r->leaving = true;
@@ -868,14 +882,17 @@ apply(struct receiver *r, uint64_t now, const struct mcast_notice *n,
 	r->notice_since_done = true;
 	if (r->complete == r->blocks.count)
 		return 0;
-	if (n->n < MCAST_NOTICE_BLOCKS)
-		for (unsigned i = 0; i < r->nopen; i++)
+	for (unsigned i = 0; i < r->nopen; i++) {
+		r->open[i]->served = false;
+		if (n->n < MCAST_NOTICE_BLOCKS)
 			r->open[i]->heard = 0;
+	}
 	for (unsigned i = 0; i < n->n && i < MCAST_NOTICE_BLOCKS; i++) {
 		if (n->block[i].sbn >= r->blocks.count ||
 		    (p = part_find(r, n->block[i].sbn)) == NULL)
 			continue;
 		p->heard = n->block[i].heard;
+		p->served = p->heard == 0;
 		if (p->sent < n->block[i].sent)
 			p->sent = n->block[i].sent;
 	}
@@ -981,6 +998,11 @@ report_head(struct receiver *r, uint64_t now, struct mcast_report *out)
 	r->stats.reports++;
 }
 
+/*
+ * Only for blocks that have waited as long as the report: of those that came
+ * since, nobody can have heard yet that somebody else asked, and all whose turn
+ * it is now would.
+ */
 static void
 ask(struct receiver *r, uint64_t now, struct mcast_report *out)
 {
@@ -991,8 +1013,10 @@ ask(struct receiver *r, uint64_t now, struct mcast_report *out)
 
 		if (p->sbn >= r->frontier)
 			break;
-		if (!wants(r, p, now, &never))
+		if (!wants(r, p, now, &never) ||
+		    (!r->few && p->wanted_at > r->drawn_at))
 			continue;
+		p->wanted_at = NEVER;
 		if (p->asked == 0 || p->have != p->asked_have)
 			p->rounds = 0;
 		if (p->rounds++ == ROUNDS) {

@@ -337,7 +337,8 @@ tick(struct sender *s, uint64_t now)
 	if (s->state != SENDER_RUNS || !first_pass_over(s) || s->pending > 0)
 		return;
 	if ((s->peers > 0 && s->done + s->left >= s->peers) ||
-	    now > s->useful + QUIET + 3 * s->backoff_ms * MS + 4 * s->rtt)
+	    now > s->useful + QUIET + 3 * s->backoff_ms * MS + 4 * s->rtt +
+		    4 * (s->notice_at - s->noticed))
 		end(s, now, MCAST_END);
 }
 
