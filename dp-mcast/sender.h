@@ -13,7 +13,7 @@
  *                    n = sender_next(s, now, counter, out, max);
  *                    counter += n, send n symbols;
  *                    sleep until sender_wake(s, now) or a report comes:
- *                    if (sender_admits(s, now) && it authenticates)
+ *                    if (it authenticates && sender_admits(s, now))
  *                            sender_report(s, now, receiver, &report);
  *            }
  *
@@ -106,8 +106,9 @@ void sender_charge(struct sender *s, uint64_t bytes);
 uint64_t sender_wake(struct sender *s, uint64_t now);
 
 /*
- * Whether one more report may be looked at, before anything is spent on it: a
- * flood is dropped here unseen. Counted in stats.
+ * Whether one more report may be looked at: a flood is dropped here unseen.
+ * Counted in stats. Ask for authentic ones only: forged ones would use up what
+ * the others need.
  */
 bool sender_admits(struct sender *s, uint64_t now);
 

@@ -37,10 +37,13 @@
 #define REPORT_BUF 1500 /* longer ones are cut, and so no reports */
 #define RECENT	   16	/* sessions remembered after their end */
 #define OF_MAX	   100	/* receivers in one row for the administrator */
+#define SHARE	   16	/* reports of one receiver at once; then one */
+#define SHARE_MS   8	/* in so many ms */
 
 struct seen { /* a receiver of a session; agent 0: an empty place */
 	uint32_t agent, index;
 	uint64_t counter, registration;
+	uint64_t spent_ms; /* its share is used up to that time */
 };
 
 struct session {
@@ -78,7 +81,7 @@ const char *
 dropped_word(enum dropped d)
 {
 	static const char *const words[DROPPED_KINDS] = { "form", "session",
-		"stranger", "replay", "flood", "forged", "busy", "stale",
+		"stranger", "replay", "forged", "busy", "flood", "stale",
 		"range" };
 
 	return words[d];
@@ -215,6 +218,18 @@ admit(struct session *s, struct seen *p)
 	return 0;
 }
 
+/* Whether it may speak: its share of SHARE reports fills again by and by. */
+static bool
+has_share(struct seen *p, uint64_t now_ms)
+{
+	if (p->spent_ms + SHARE * SHARE_MS < now_ms)
+		p->spent_ms = now_ms - SHARE * SHARE_MS;
+	if (p->spent_ms + SHARE_MS > now_ms)
+		return false;
+	p->spent_ms += SHARE_MS;
+	return true;
+}
+
 static enum dropped
 refused_as(int r)
 {
@@ -253,10 +268,6 @@ hear(struct mcast *m, const uint8_t *p, size_t len)
 		n->dropped[DROPPED_REPLAY]++;
 		return;
 	}
-	if (!sender_admits(s->sender, now_ns())) {
-		n->dropped[DROPPED_FLOOD]++;
-		return;
-	}
 	mcast_key_report(&key, a->key, tsi);
 	e = mcast_sealer_key(m->sessions->opens, &key);
 	OPENSSL_cleanse(&key, sizeof(key));
@@ -266,6 +277,14 @@ hear(struct mcast *m, const uint8_t *p, size_t len)
 		return;
 	}
 	seen->counter = counter;
+	if (!has_share(seen, now_ns() / MS)) {
+		n->dropped[DROPPED_BUSY]++;
+		return;
+	}
+	if (!sender_admits(s->sender, now_ns())) {
+		n->dropped[DROPPED_FLOOD]++;
+		return;
+	}
 	keys_heard_on(a, s->group, loop_now_ms(m->loop));
 	keys_used(m->keys, a, loop_now_ms(m->loop));
 	if ((e = sender_report(s->sender, now_ns(), seen->index, &r)) < 0) {

@@ -6,8 +6,10 @@
  *          sessions. All share multicast.rate, equally. What a session does next
  *          is sender.h's to say, how it looks on the wire wire.h's; this part
  *          has the sockets, the clock and the keys.
- * Reports: believed when their sender has registered, their seal holds and they
- *          are newer than its last; else counted by reason and dropped.
+ * Reports: believed when their sender has registered, they are newer than its
+ *          last and their seal holds; else counted by reason and dropped. Only
+ *          then do they count against the receiver's share and the session's,
+ *          so that nobody can use up another's.
  * The end: told to want.h, which counts what was lost. An object that the store
  *          evicts meanwhile is sent to the end: its descriptor keeps it.
  * SPDX-License-Identifier: ISC
@@ -61,9 +63,9 @@ enum dropped { /* reports, by why */
 	DROPPED_SESSION,  /* of a session that is not ours */
 	DROPPED_STRANGER, /* of somebody who has not registered */
 	DROPPED_REPLAY,	  /* not newer than the last one */
-	DROPPED_FLOOD,	  /* too many at once */
 	DROPPED_FORGED,	  /* does not open */
 	DROPPED_BUSY,	  /* too many of one receiver */
+	DROPPED_FLOOD,	  /* too many of all together */
 	DROPPED_STALE,	  /* it knows too little of what was sent */
 	DROPPED_RANGE,	  /* speaks of what there never was */
 	DROPPED_KINDS
