@@ -27,6 +27,7 @@
 #define SETTLING  512
 #define RECENT	  64
 #define REPEATS	  3  /* notices that tell of a finished repair, or of the end */
+#define UNTOLD	  16 /* packets of the FDT, whose numbers we are not told */
 #define TOKENS	  16 /* reports of one receiver at once; one more each ms */
 #define REPORT_WIRE 150	  /* bytes of a usual report on the wire */
 #define NOTICE_WIRE 42	  /* of a notice beside its payload */
@@ -954,6 +955,18 @@ asked(struct sender *s, uint64_t now, uint32_t receiver, uint32_t sbn,
 	s->useful = now;
 }
 
+/* The packet that a report has heard of last; its 32 bits are those of the
+ * number nearest to ours, and there is none below 0. */
+static uint64_t
+seen_of(const struct sender *s, const struct mcast_report *r)
+{
+	int32_t d = (int32_t)(r->seen - (uint32_t)s->counter);
+
+	return d < 0 && s->counter < (uint64_t)-(int64_t)d
+	    ? UINT64_MAX
+	    : s->counter + (uint64_t)(int64_t)d;
+}
+
 /* A report's numbers fit what there is and what was sent. */
 static bool
 in_range(const struct sender *s, uint64_t now, const struct mcast_report *r)
@@ -961,14 +974,24 @@ in_range(const struct sender *s, uint64_t now, const struct mcast_report *r)
 	if (r->received > r->expected || r->complete > s->blocks.count ||
 	    r->n > MCAST_REPORT_BLOCKS ||
 	    (r->held_ms != UINT16_MAX && (int32_t)(to_ms(now) - r->echo) < 0) ||
-	    /* packets of the FDT have numbers that we are not told */
-	    (int32_t)((uint32_t)s->counter + 1024 - r->seen) < 0)
+	    seen_of(s, r) > s->counter + MCAST_WINDOW)
 		return false;
 	for (unsigned i = 0; i < r->n; i++)
 		if (r->block[i].sbn >= s->frontier ||
 		    r->block[i].deficit > symbols_of(s, r->block[i].sbn))
 			return false;
 	return true;
+}
+
+/*
+ * It has heard a packet that was never sent: somebody in the group forges them,
+ * and what the receiver takes for loss is none. It takes ours all the same as
+ * long as they are within its window.
+ */
+static bool
+is_deceived(const struct sender *s, const struct mcast_report *r)
+{
+	return seen_of(s, r) > s->counter + UNTOLD;
 }
 
 /* Whether it says nothing of what was sent lately. */
@@ -1036,7 +1059,8 @@ sender_report(struct sender *s, uint64_t now, uint32_t receiver,
 	if (!peer_may_speak(s, now, p))
 		return -EBUSY;
 	p->complete = r->complete;
-	peer_loss(s, now, receiver, r);
+	if (!is_deceived(s, r))
+		peer_loss(s, now, receiver, r);
 	if ((p->flags & SENDER_HEARD) == 0) {
 		p->flags |= SENDER_HEARD;
 		s->heard++;

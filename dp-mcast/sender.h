@@ -118,7 +118,8 @@ bool sender_admits(struct sender *s, uint64_t now);
  * -ERANGE: it speaks of blocks, packets or times there never were, or asks for
  * more than a block has; -ESTALE: it knows too little of what was sent;
  * -EBUSY: too many from this receiver. DONE counts in any case but -ERANGE,
- * and also when the session is over.
+ * and also when the session is over. What it says of loss counts only while it
+ * has heard of no packet that was not sent yet.
  */
 int sender_report(struct sender *s, uint64_t now, uint32_t receiver,
     const struct mcast_report *r);

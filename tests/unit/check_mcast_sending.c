@@ -298,12 +298,14 @@ START_TEST(what_there_never_was_counts_for_nothing)
 	r = good;
 	r.seen += 1000000;
 	ck_assert_int_eq(sender_report(s, now, 0, &r), -ERANGE);
+	r.seen = UINT32_MAX; /* of a number of 56 bits, nor one below 0 */
+	ck_assert_int_eq(sender_report(s, now, 0, &r), -ERANGE);
 	r = good;
 	r.echo += 60000;
 	ck_assert_int_eq(sender_report(s, now, 0, &r), -ERANGE);
 	ck_assert_int_eq(sender_report(s, now, 2, &good), -ERANGE);
 	sender_stats(s, &st);
-	ck_assert_uint_eq(st.reports.range, 8);
+	ck_assert_uint_eq(st.reports.range, 9);
 	ck_assert_uint_eq(st.reports.taken, before.reports.taken);
 	ck_assert_uint_eq(st.pending, 0);
 	ck_assert_int_eq(sender_report(s, now, 0, &good), 0);
@@ -314,6 +316,38 @@ START_TEST(what_there_never_was_counts_for_nothing)
 		(void)sender_report(s, now, 0, &good);
 	sender_stats(s, &st);
 	ck_assert_uint_eq(st.pending, 1);
+	end();
+}
+END_TEST
+
+START_TEST(forged_numbers_are_no_loss)
+{
+	struct mcast_report r = { .received = 10, .expected = 3000 };
+	struct sender_receiver of;
+	struct sender_stats before, st;
+
+	begin(5 * 1000 * 1000, 2);
+	receivers[0].mute = receivers[1].mute = true;
+	run(300);
+	sender_stats(s, &before);
+	/* it heard a packet that an insider numbered 3,000 ahead */
+	r.seen = (uint32_t)counter + 2999;
+	for (int i = 0; i < 10; i++) {
+		r.echo = (uint32_t)(now / MS);
+		ck_assert_int_eq(sender_report(s, now, 0, &r), 0);
+		run(20);
+	}
+	ck_assert_int_eq(sender_receiver(s, 0, &of), 0);
+	ck_assert_uint_eq(of.loss, 0);
+	sender_stats(s, &st);
+	ck_assert_uint_ge(st.rate, before.rate);
+	ck_assert_uint_eq(st.reports.taken, before.reports.taken + 10);
+	/* the same of packets that there were is what it says */
+	r.seen = (uint32_t)counter - 1;
+	r.echo = (uint32_t)(now / MS);
+	ck_assert_int_eq(sender_report(s, now, 0, &r), 0);
+	ck_assert_int_eq(sender_receiver(s, 0, &of), 0);
+	ck_assert_uint_gt(of.loss, 900);
 	end();
 }
 END_TEST
@@ -367,6 +401,7 @@ main(void)
 	tcase_add_test(t, loss_is_repaired_by_parity_that_decodes);
 	tcase_add_test(t, nobody_who_answers_is_no_reason_to_go_on_for_ever);
 	tcase_add_test(t, what_there_never_was_counts_for_nothing);
+	tcase_add_test(t, forged_numbers_are_no_loss);
 	tcase_add_test(t, a_flood_is_not_looked_at);
 	tcase_add_test(t, abort_and_a_disk_that_fails_are_told);
 	suite_add_tcase(suite, t);
