@@ -68,8 +68,8 @@ svg_bars(FILE *f, const struct svg_bar *bar, size_t n)
 	step = step_of(max);
 	fprintf(f, "<svg viewBox=\"0 0 960 %.0f\" role=\"img\" aria-label=\"bytes by"
 	    " way\">\n", bottom + 28);
-	for (double v = 0; v <= max * 1.0001; v += step) {
-		double x = LEFT + v / max * WIDTH;
+	for (int i = 0; i * step <= max; i++) {
+		double v = i * step, x = LEFT + v / max * WIDTH;
 
 		fprintf(f, "<path class=\"grid\" d=\"M%.1f %d V%.1f\"/>\n", x, TOP, bottom);
 		label(f, x, bottom + 16, "axis mid", size_text(v, size));
@@ -208,7 +208,7 @@ svg_heat(FILE *f, const json_t *strip, double object_bytes, double blocks)
 		    size));
 	}
 	label(f, HEAT_LEFT - 28, bottom + 16, "axis end", "receiver");
-	label(f, HEAT_LEFT + HEAT_WIDTH / 2, bottom + 30, "axis mid",
+	label(f, HEAT_LEFT + HEAT_WIDTH / 2.0, bottom + 30, "axis mid",
 	    "where in the object");
 	label(f, HEAT_LEFT + HEAT_WIDTH + 34, bottom + 16, "axis", "loss, end");
 	fputs("</svg>\n", f);
