@@ -78,3 +78,26 @@ heat_json(const struct heat_line *line, size_t n)
 	}
 	return list;
 }
+
+void
+heat_rows(json_t *row, json_t *receivers,
+    void (*put)(void *ctx, json_t *take_row), void *ctx)
+{
+	json_t *session = json_incref(json_object_get(row, "session")),
+	       *of = json_array(), *r;
+	size_t	i;
+
+	json_array_foreach(receivers, i, r) {
+		if (i > 0 && i % HEAT_OF == 0) {
+			json_object_set_new(row, "of", of);
+			put(ctx, row);
+			row = json_pack("{s:O}", "session", session);
+			of = json_array();
+		}
+		json_array_append(of, r);
+	}
+	json_object_set_new(row, "of", of);
+	put(ctx, row);
+	json_decref(session);
+	json_decref(receivers);
+}

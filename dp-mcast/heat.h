@@ -31,4 +31,12 @@ size_t heat_fold(struct heat_line *line, size_t n);
  * "device" where it is one, "heat" a digit for each cell. */
 json_t *heat_json(const struct heat_line *line, size_t n);
 
+#define HEAT_OF 100 /* receivers in one row: a row is one message */
+/*
+ * A session's row with its receivers as "of". Those that it has no room for
+ * follow, in rows of "session" and "of" alone. Takes both.
+ */
+void heat_rows(json_t *take_row, json_t *take_receivers,
+    void (*put)(void *ctx, json_t *take_row), void *ctx);
+
 #endif

@@ -36,7 +36,6 @@
 #define REPORTS	   64	/* of one turn */
 #define REPORT_BUF 1500 /* longer ones are cut, and so no reports */
 #define RECENT	   16	/* sessions remembered after their end */
-#define OF_MAX	   100	/* receivers in one row for the administrator */
 #define SHARE	   16	/* reports of one receiver at once; then one */
 #define SHARE_MS   8	/* in so many ms */
 
@@ -842,27 +841,22 @@ sessions_abort(struct mcast *m, const char *which)
 
 /* -- for the administrator -- */
 
-/* A row for the session, and more for receivers that it has no room for. */
 static void
-row_with_receivers(const struct session *s, struct admin_reply *reply,
-    json_t *row)
+put_row(void *ctx, json_t *take_row)
+{
+	admin_row(ctx, take_row);
+}
+
+static json_t *
+receivers_json(const struct session *s)
 {
 	struct sender_receiver r;
 	json_t		      *of = json_array();
 
-	for (unsigned i = 0; i < s->room; i++) {
-		if (!is_shown(s, i, &r))
-			continue;
-		if (json_array_size(of) == OF_MAX) {
-			json_object_set_new(row, "of", of);
-			admin_row(reply, row);
-			row = json_pack("{s:i}", "session", (int)s->tsi);
-			of = json_array();
-		}
-		json_array_append_new(of, receiver_json(s, i, &r));
-	}
-	json_object_set_new(row, "of", of);
-	admin_row(reply, row);
+	for (unsigned i = 0; i < s->room; i++)
+		if (is_shown(s, i, &r))
+			json_array_append_new(of, receiver_json(s, i, &r));
+	return of;
 }
 
 static void
@@ -894,7 +888,7 @@ sessions_list(const struct mcast *m, struct admin_reply *reply,
 		if (row == NULL)
 			continue;
 		if (what == SHOW_RECEIVERS) {
-			row_with_receivers(s, reply, row);
+			heat_rows(row, receivers_json(s), put_row, reply);
 			continue;
 		}
 		if (what == SHOW_HEAT)

@@ -4,6 +4,7 @@
  */
 #include "dp-mcast/heat.h"
 
+#include "common/msg.h"
 #include "common/size.h"
 
 #include <check.h>
@@ -99,6 +100,46 @@ START_TEST(a_row_in_json)
 }
 END_TEST
 
+static void
+collect(void *ctx, json_t *take_row)
+{
+	json_array_append_new(ctx, take_row);
+}
+
+/* As long as names and numbers are at most, each row is one message. */
+START_TEST(each_receiver_is_in_a_row_that_fits)
+{
+	size_t	n = counts[_i], sum = 0;
+	json_t *of = json_array(), *rows = json_array(), *row;
+	char	device[80], heat[SENDER_HEAT + 1], *text;
+
+	memset(device, 'd', sizeof(device) - 1);
+	memset(heat, '6', SENDER_HEAT);
+	device[sizeof(device) - 1] = heat[SENDER_HEAT] = '\0';
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(of,
+		    json_pack("{s:s,s:f,s:I,s:b,s:b,s:b,s:s}", "device", device,
+			"loss_percent", 100.0 / 3, "blocks",
+			(json_int_t)UINT32_MAX, "done", 0, "unicast", 0, "slow",
+			0, "heat", heat));
+	heat_rows(json_pack("{s:i,s:s}", "session", 65535, "name", "x"), of,
+	    collect, rows);
+	ck_assert_uint_eq(json_array_size(rows),
+	    n == 0 ? 1 : (n + HEAT_OF - 1) / HEAT_OF);
+	for (size_t i = 0; i < json_array_size(rows); i++) {
+		row = json_array_get(rows, i);
+		sum += json_array_size(json_object_get(row, "of"));
+		ck_assert(json_is_integer(json_object_get(row, "session")));
+		ck_assert_int_eq(json_object_get(row, "name") != NULL, i == 0);
+		text = json_dumps(row, JSON_COMPACT);
+		ck_assert_uint_lt(strlen(text), MSG_MAX_PAYLOAD);
+		free(text);
+	}
+	ck_assert_uint_eq(sum, n);
+	json_decref(rows);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -108,6 +149,8 @@ main(void)
 	int	 failed;
 
 	tcase_add_loop_test(t, nobody_gets_lost_in_a_fold, 0, COUNT(counts));
+	tcase_add_loop_test(t, each_receiver_is_in_a_row_that_fits, 0,
+	    COUNT(counts));
 	tcase_add_test(t, the_worst_stand_alone);
 	tcase_add_test(t, a_row_in_json);
 	suite_add_tcase(s, t);
