@@ -947,6 +947,77 @@ START_TEST(what_was_asked_for_is_not_asked_for_again_until_it_is_overdue)
 }
 END_TEST
 
+START_TEST(each_block_waits_its_own_turn)
+{
+	struct mcast_notice n;
+	struct mcast_report m;
+	uint64_t	    from;
+
+	begin(&usual);
+	ck_assert_int_eq(come(0, 0), 0);
+	ck_assert_int_eq(come(1, 0), 0);
+	n = notice(1);
+	n.receivers = 1000;
+	n.backoff_ms = 100;
+	hear(&n);
+	now += MS;
+	from = now;
+	n = notice(2);
+	n.receivers = 1000;
+	n.backoff_ms = 100;
+	hear(&n);
+	/* the turn was drawn before block 1 was wanted */
+	do
+		ck_assert(said(&m, from + 100 * MS));
+	while (m.n == 0);
+	ck_assert_uint_eq(m.n, 1);
+	ck_assert_uint_eq(m.block[0].sbn, 0);
+	do
+		ck_assert(said(&m, from + 201 * MS));
+	while (m.n == 0);
+	ck_assert_uint_eq(m.n, 1);
+	ck_assert_uint_eq(m.block[0].sbn, 1);
+	end();
+}
+END_TEST
+
+START_TEST(where_the_code_goes_round_it_sees_what_was_sent)
+{
+	struct mcast_notice n;
+	struct mcast_report m;
+
+	begin(&usual);
+	ck_assert_int_eq(come(0, 0), 0);
+	n = notice(1);
+	n.backoff_ms = 2000; /* so it would wait that long for an answer */
+	n.n = 1;
+	n.block[0] = (struct mcast_notice_block){ 0, N, 0 };
+	hear(&n);
+	do
+		ck_assert(said(&m, now + 2001 * MS));
+	while (m.n == 0);
+	n = notice(1); /* from before it was heard */
+	n.n = 1;
+	n.block[0] = (struct mcast_notice_block){ 0, N, 0 };
+	hear(&n);
+	is_silent(50);
+	n = notice(1);
+	n.n = 1;
+	n.block[0] = (struct mcast_notice_block){ 0, N, B };
+	hear(&n);
+	is_silent(50);
+	n = notice(1);
+	n.n = 1;
+	n.block[0] = (struct mcast_notice_block){ 0, N, 0 };
+	hear(&n);
+	do
+		ck_assert(said(&m, now + MS));
+	while (m.n == 0);
+	ck_assert_uint_eq(m.block[0].deficit, B - 1);
+	end();
+}
+END_TEST
+
 START_TEST(what_is_asked_for_in_vain_is_given_up)
 {
 	struct receiver_conf c = usual;
@@ -1313,6 +1384,8 @@ main(void)
 	tcase_add_test(t, notices_that_give_way_came_all_the_same);
 	tcase_add_test(t,
 	    what_was_asked_for_is_not_asked_for_again_until_it_is_overdue);
+	tcase_add_test(t, each_block_waits_its_own_turn);
+	tcase_add_test(t, where_the_code_goes_round_it_sees_what_was_sent);
 	tcase_add_test(t, what_is_asked_for_in_vain_is_given_up);
 	tcase_add_test(t, many_holes_take_several_reports);
 	tcase_add_test(t, who_comes_late_repairs_at_the_end);
