@@ -265,6 +265,24 @@ START_TEST(nobody_who_answers_is_no_reason_to_go_on_for_ever)
 }
 END_TEST
 
+START_TEST(where_notices_are_seldom_it_waits_for_four_of_them)
+{
+	struct sender_stats st;
+
+	begin(100 * 1000, 2); /* they take 250 ms each at such a rate */
+	receivers[0].mute = receivers[1].mute = true;
+	do {
+		run(20);
+		sender_stats(s, &st);
+	} while (st.frontier < BLOCKS);
+	run(1200);
+	ck_assert_int_eq(sender_state(s), SENDER_RUNS);
+	run(2000);
+	ck_assert_int_eq(sender_state(s), SENDER_OVER);
+	end();
+}
+END_TEST
+
 START_TEST(what_there_never_was_counts_for_nothing)
 {
 	struct mcast_report good = { .echo = (uint32_t)(now / MS), .n = 1,
@@ -400,6 +418,8 @@ main(void)
 	tcase_add_test(t, without_loss_each_symbol_goes_once);
 	tcase_add_test(t, loss_is_repaired_by_parity_that_decodes);
 	tcase_add_test(t, nobody_who_answers_is_no_reason_to_go_on_for_ever);
+	tcase_add_test(t,
+	    where_notices_are_seldom_it_waits_for_four_of_them);
 	tcase_add_test(t, what_there_never_was_counts_for_nothing);
 	tcase_add_test(t, forged_numbers_are_no_loss);
 	tcase_add_test(t, a_flood_is_not_looked_at);
