@@ -20,7 +20,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 ARGS = argparse.ArgumentParser()
-ARGS.add_argument("what", choices=["recv", "hostile", "crowd"])
+ARGS.add_argument("what", choices=["recv", "hostile", "crowd", "attack"])
 for o in "group", "iface", "hash", "out":
     ARGS.add_argument("--" + o)
 ARGS.add_argument("--keys", nargs="+")
@@ -30,6 +30,7 @@ ARGS.add_argument("--seconds", type=float, default=30)
 ARGS.add_argument("--crowd", type=int, default=1000)
 ARGS.add_argument("--since", type=int, default=0)
 ARGS.add_argument("--mute", action="store_true")
+ARGS.add_argument("--kinds", nargs="+", help="of mcast_attack.py")
 A = ARGS.parse_args()
 
 # -- GF(2^8) of RFC 5510: x^8+x^4+x^3+x^2+1 --
@@ -342,24 +343,31 @@ def crowd(d):
 OUT = socket.socket(FAMILY, socket.SOCK_DGRAM)
 data, notices = hear(15001), hear(15000)
 devices = [Device(k, i) for i, k in enumerate(A.keys)]
-if A.what == "crowd":
-    crowd(devices[0])
-sent, bad, end = {}, 0, time.time() + A.seconds
-wanted = max(len(A.name), 1)
-while time.time() < end and not all(len(d.got) >= wanted for d in devices):
-    # all data before the next notice, which overtakes it in a socket of its own
-    ready = select.select([data, notices], [], [], 0.2)[0]
-    for s in ready[:1]:
-        p, where = s.recvfrom(65535)
-        for d in devices:
-            try:
-                d.packet(p) if s is data else d.notice(p, where)
-            except InvalidTag:
-                bad += 1
-    if A.what == "hostile":
-        hostile(devices[0], sent)
-print(json.dumps({
-    "got": [d.got for d in devices], "packets": devices[0].packets, "bytes": devices[0].bytes,
-    "reports": sum(d.reports for d in devices), "parity": devices[0].parity,
-    "ended": len(devices[0].ended), "bad": bad, "sent": sent}))
-sys.exit(0 if all(len(d.got) >= wanted for d in devices) else 1)
+
+
+def main():
+    if A.what == "crowd":
+        crowd(devices[0])
+    sent, bad, end = {}, 0, time.time() + A.seconds
+    wanted = max(len(A.name), 1)
+    while time.time() < end and not all(len(d.got) >= wanted for d in devices):
+        # all data before the next notice, which overtakes it in a socket of its own
+        ready = select.select([data, notices], [], [], 0.2)[0]
+        for s in ready[:1]:
+            p, where = s.recvfrom(65535)
+            for d in devices:
+                try:
+                    d.packet(p) if s is data else d.notice(p, where)
+                except InvalidTag:
+                    bad += 1
+        if A.what == "hostile":
+            hostile(devices[0], sent)
+    print(json.dumps({
+        "got": [d.got for d in devices], "packets": devices[0].packets, "bytes": devices[0].bytes,
+        "reports": sum(d.reports for d in devices), "parity": devices[0].parity,
+        "ended": len(devices[0].ended), "bad": bad, "sent": sent}))
+    sys.exit(0 if all(len(d.got) >= wanted for d in devices) else 1)
+
+
+if __name__ == "__main__":
+    main()
