@@ -371,8 +371,8 @@ make_world(void)
 	w.symbols = (uint16_t)(w.block + 1 + dice(255 - w.block));
 	w.rate = dice(3) == 0 ? 10000000 : 300000 + dice(3000000);
 	w.report_loss = w.usual ? 2 : dice(40);
-	if (w.usual)
-		w.jitter_us %= 2000;
+	if (w.usual) /* a path where packets overtake few others */
+		w.jitter_us %= 300;
 	if (w.usual && w.symbols < w.block * 3 / 2 + 10)
 		w.symbols = (uint16_t)(w.block * 3 / 2 + 10);
 	if (!w.usual && dice(8) == 0)
