@@ -27,4 +27,4 @@ dp-agent-net_SRCS := \
 	dp-agent/news.c
 dp-agent-net_PKGS := libcurl
 dp-agent-net_TESTS := check_gather check_mcast_api check_mcast_get check_mcast_wire check_news check_receiver
-dp-agent-net_FUZZ := fuzz_gather fuzz_mcast_api
+dp-agent-net_FUZZ := fuzz_gather fuzz_mcast_agent fuzz_mcast_api

@@ -318,7 +318,7 @@ lab_notice(uint16_t tsi, uint8_t flags, uint32_t frontier)
 }
 
 /* The next question whose path holds this: the connection it came on, or -1. */
-static int
+static inline int
 lab_asked(const char *what)
 {
 	char	req[4096];
@@ -342,7 +342,7 @@ lab_asked(const char *what)
 	return -1;
 }
 
-static void
+static inline void
 lab_answer(int fd, const char *head, const void *body, size_t len)
 {
 	char text[512];
