@@ -459,7 +459,7 @@ on_fdt(void *ctx, struct mcast_session *w, const struct alc_head *h,
 	for (struct cast *c = s->m->casts; c != NULL; c = c->next)
 		if (c->session == s)
 			receiver_packet(c->rx, mcast_now_ns(), h->counter, true);
-	if (is_known(s, h->fdt) || (r = fdt_gather(&s->gather, h, p, n)) <= 0)
+	if (is_known(s, h->fdt) || fdt_gather(&s->gather, h, p, n) <= 0)
 		return;
 	s->known[s->nknown++ % FDT_KNOWN] = h->fdt;
 	r = fdt_parse(&f, s->gather.bytes, s->gather.len, s->m->n->conf.max_object,

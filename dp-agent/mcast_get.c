@@ -631,6 +631,13 @@ cast_keys_came(struct mcast *m, const char *error)
 	}
 }
 
+/* Whether the distribution point is not asked for now. */
+static bool
+is_off(const struct mcast *m)
+{
+	return loop_now_ms(m->n->loop) < m->off_ms;
+}
+
 static void
 on_timer(void *ctx)
 {
@@ -638,6 +645,11 @@ on_timer(void *ctx)
 
 	switch (c->state) {
 	case CAST_HOPES:
+		if (is_off(c->m)) {
+			over(c, false, c->m->error);
+			break;
+		}
+		/* fall through */
 	case CAST_WAITS:
 		ask_how(c);
 		break;
@@ -666,8 +678,15 @@ mcast_get(struct target *t)
 	struct session *s;
 	struct offer   *o;
 	struct cast    *c;
+	bool		hopes;
 
-	if (m == NULL || t->size == 0 || loop_now_ms(t->n->loop) < m->off_ms ||
+	if (m == NULL || t->size == 0)
+		return false;
+	/* what a carousel brings comes to everybody, asked for or not; and where
+	 * the metadata came from a policy may come from too */
+	o = mcast_offer(m, &t->hash, true, &s);
+	hopes = n->news_round && tuf_kind_is_urgent(t->kind);
+	if ((o == NULL && !hopes && is_off(m)) ||
 	    (c = calloc(1, sizeof(*c))) == NULL)
 		return false;
 	c->m = m;
@@ -682,14 +701,11 @@ mcast_get(struct target *t)
 		return false;
 	}
 	t->casting = c;
-	/* what a carousel brings comes to everybody, asked for or not */
-	if ((o = mcast_offer(m, &t->hash, true, &s)) != NULL &&
-	    cast_begin(c, s, &o->file) == 0)
+	if (o != NULL && cast_begin(c, s, &o->file) == 0)
 		return true;
-	if (n->news_round && tuf_kind_is_urgent(t->kind)) {
-		/* where the metadata came from it may come from too */
+	if (hopes || is_off(m)) {
 		c->state = CAST_HOPES;
-		(void)loop_timer_set(c->timer, NEWS_WAIT_MS);
+		(void)loop_timer_set(c->timer, hopes ? NEWS_WAIT_MS : 0);
 	} else if (m->has_keys)
 		ask_how(c);
 	else

@@ -14,7 +14,7 @@ setup(void)
 {
 	lab_open();
 	lab.net.conf.interval = 900;
-	lab.net.mcast->keys.interval_s = 1; /* spreads over 50 ms */
+	lab.net.mcast->keys.interval_s = 8; /* spreads over 400 ms */
 	lab.wants[0] = "timestamp.json";
 	lab.wants[1] = "2.snapshot.json";
 }
@@ -125,7 +125,7 @@ START_TEST(what_lacks_is_asked_for_once)
 	lab_run(NEWS_WAIT_MS - 300);
 	ck_assert_uint_eq(lab.unicasts, 0);
 	ck_assert_uint_eq(lab.refreshes, 1); /* what comes is not what lacks */
-	lab_run(600);
+	lab_run(900);
 	ck_assert_uint_eq(lab.unicasts, 1);
 	ck_assert_int_eq(counted("incomplete"), 1);
 }
@@ -232,6 +232,14 @@ START_TEST(a_policy_of_the_news_waits_for_its_carousel)
 	ck_assert_uint_eq(lab.overs, 1);
 	ck_assert(lab.whole);
 	ck_assert_uint_eq(lab.nhttp, 0);
+	/* also when the point could not be asked for keys a moment ago */
+	lab.net.mcast->off_ms = UINT64_MAX;
+	lab_target(bytes, sizeof(bytes), 0);
+	ck_assert(mcast_get(&lab.target));
+	lab_close_target();
+	lab_target(bytes, sizeof(bytes) - 1, 0);
+	ck_assert(!mcast_get(&lab.target));
+	lab.net.mcast->off_ms = 0;
 	/* and asks when it does not come */
 	lab_target(bytes, sizeof(bytes) - 1, 0);
 	snprintf(lab.target.kind, sizeof(lab.target.kind), "policy");
