@@ -211,7 +211,6 @@ start_dp() {
 	enable = yes
 	group = $GROUP@lan0
 	rate = 60MB/s
-	gather = 5
 	E
 	lab_run $DP dp-master "$BIN/dp-master" --config "$LAB/dpoint.conf"
 	lab_wait 15 dp-master grep -q 'every worker is ready' "$LAB/log/dp-master" || exit 1
@@ -222,7 +221,6 @@ agent_conf() { # NAME
 	cat >"$LAB/agents/$1.conf" <<-E
 	[agent]
 	group = /
-	interval = 5
 	libexec = $BIN
 	state-dir = $LAB/agents/$1/state
 	target-dir = $LAB/agents/$1/files
