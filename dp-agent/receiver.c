@@ -21,6 +21,7 @@
 
 #define PARTS	    4096 /* blocks whose symbols are remembered */
 #define CACHE	    64	 /* parts found without a search, by number modulo */
+#define WAITS	    256	 /* symbols of others without one: it waits for repair */
 #define HELD	    4	 /* notices that are ahead of the data */
 #define CHUNK	    65536 /* bytes read back at once, for the hash */
 #define FEW	    64	 /* receivers whose reports need no thrift */
@@ -355,11 +356,20 @@ spill(struct receiver *r, struct part *p)
 	return 0;
 }
 
-/* Whether a is the better one to give up its buffer: it loses less parity, or
- * has waited longer for a symbol. */
+/*
+ * Whether a is the better one to give up its buffer: nothing comes for it now;
+ * or it loses less parity, or has waited longer for a symbol. Of those that
+ * symbols come for, which are new and have no parity yet, one must not throw out
+ * the other at each symbol while others that only wait keep what they have.
+ */
 static bool
-gives_way(const struct part *a, const struct part *b)
+gives_way(const struct receiver *r, const struct part *a, const struct part *b)
 {
+	bool a_waits = r->stats.symbols - a->touched >= WAITS;
+	bool b_waits = r->stats.symbols - b->touched >= WAITS;
+
+	if (a_waits != b_waits)
+		return a_waits;
 	return a->parity != b->parity ? a->parity < b->parity
 				      : a->touched < b->touched;
 }
@@ -379,7 +389,7 @@ buffer_take(struct receiver *r, struct part *p)
 		struct buffer *c = &r->buffer[i];
 
 		if (c->part != NULL) {
-			if (least == NULL || gives_way(c->part, least->part))
+			if (least == NULL || gives_way(r, c->part, least->part))
 				least = c;
 		} else if (c->done != NONE) {
 			if (done == NULL || c->done > done->done)

@@ -400,6 +400,35 @@ START_TEST(without_buffers_source_is_kept_and_parity_asked_for_again)
 }
 END_TEST
 
+/* New blocks have no parity to lose, but symbols come for them at each turn. */
+START_TEST(blocks_that_wait_for_repair_give_way_to_those_under_way)
+{
+	struct receiver_conf c = usual;
+	struct receiver_stats s;
+	uint64_t before;
+
+	c.length = 70000;
+	c.buffers = 6 * BUFFER;
+	begin(&c);
+	for (uint32_t b = 0; b < 6; b++) { /* lost one, and one parity came */
+		for (unsigned i = 2; i < B; i++)
+			come(b, i);
+		come(b, B);
+	}
+	for (uint32_t b = 10; b < 50; b++)
+		for (unsigned i = 0; i < B; i++)
+			come(b, i);
+	receiver_stats(r, &s);
+	before = s.spilled;
+	for (unsigned i = 0; i < B; i++)
+		for (uint32_t b = 60; b < 64; b++)
+			come(b, i);
+	receiver_stats(r, &s);
+	ck_assert_uint_le(s.spilled, before + 4);
+	end();
+}
+END_TEST
+
 START_TEST(a_huge_object_of_crumbs_takes_bounded_memory)
 {
 	struct receiver_conf  c = usual;
@@ -1364,6 +1393,8 @@ main(void)
 	tcase_add_test(t, a_symbol_counts_once);
 	tcase_add_test(t,
 	    without_buffers_source_is_kept_and_parity_asked_for_again);
+	tcase_add_test(
+	    t, blocks_that_wait_for_repair_give_way_to_those_under_way);
 	tcase_add_test(t, a_huge_object_of_crumbs_takes_bounded_memory);
 	tcase_add_test(t, pieces_come_in_order_whatever_the_order_of_blocks);
 	tcase_add_test(t, what_was_hashed_stays_hashed);
