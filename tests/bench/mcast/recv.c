@@ -100,6 +100,21 @@ download_backoff_ms(unsigned failures, uint64_t base_ms, uint64_t max_ms)
 }
 
 void
+refresh_start(struct net *n)
+{
+	(void)n;
+}
+
+int
+refresh_by_news(struct net *n, const struct hash *timestamp,
+    bool *is_proven, struct tuf_want *lacks, char *why, size_t size)
+{
+	(void)n, (void)timestamp, (void)is_proven, (void)lacks;
+	(void)why, (void)size;
+	return -ENOENT;
+}
+
+void
 targets_cast_over(struct target *t, bool whole)
 {
 	struct timespec ts;
