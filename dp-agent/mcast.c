@@ -292,7 +292,7 @@ session_begin(struct group *g, const struct alc_head *h)
 	s->m = m;
 	s->group = g;
 	s->w.tsi = h->tsi;
-	s->heard_ms = loop_now_ms(m->n->loop);
+	s->heard_ms = m->batch_ms;
 	s->next = m->sessions;
 	m->sessions = s;
 	m->nsessions++;
@@ -322,12 +322,12 @@ on_session(void *ctx, const struct alc_head *h)
 {
 	struct group   *g = ctx;
 	struct session *s = session_find(g->m, h->tsi);
-	uint64_t	now = loop_now_ms(g->m->n->loop);
 
 	if (s != NULL && (h->flags & ALC_SALT) != 0 && s->w.opener != NULL &&
 	    memcmp(s->salt, h->salt, sizeof(s->salt)) != 0) {
 		if (is_wanted(s) || (s->authentic &&
-		    now - s->heard_ms < g->m->n->conf.mcast_silence * 1000))
+		    g->m->batch_ms - s->heard_ms <
+			g->m->n->conf.mcast_silence * 1000))
 			return NULL;
 		session_free(s);
 		s = NULL;
@@ -341,7 +341,7 @@ static void
 heard(struct session *s)
 {
 	s->authentic = true;
-	s->heard_ms = loop_now_ms(s->m->n->loop);
+	s->heard_ms = s->m->batch_ms;
 }
 
 static uint8_t *
@@ -367,7 +367,7 @@ on_unwanted(void *ctx, struct mcast_session *w, const struct alc_head *h)
 
 	(void)ctx;
 	if (c != NULL)
-		receiver_packet(c->rx, mcast_now_ns(), h->counter, false);
+		receiver_packet(c->rx, c->m->batch_ns, h->counter, false);
 }
 
 static void
@@ -458,7 +458,7 @@ on_fdt(void *ctx, struct mcast_session *w, const struct alc_head *h,
 	s->is_over |= (h->flags & ALC_CLOSE_SESSION) != 0;
 	for (struct cast *c = s->m->casts; c != NULL; c = c->next)
 		if (c->session == s)
-			receiver_packet(c->rx, mcast_now_ns(), h->counter, true);
+			receiver_packet(c->rx, c->m->batch_ns, h->counter, true);
 	if (is_known(s, h->fdt) || fdt_gather(&s->gather, h, p, n) <= 0)
 		return;
 	s->known[s->nknown++ % FDT_KNOWN] = h->fdt;
@@ -482,12 +482,22 @@ on_fdt(void *ctx, struct mcast_session *w, const struct alc_head *h,
 	fdt_fini(&f);
 }
 
+static void
+on_batch(void *ctx)
+{
+	struct mcast *m = ((struct group *)ctx)->m;
+
+	m->batch_ns = mcast_now_ns();
+	m->batch_ms = loop_now_ms(m->n->loop);
+}
+
 static const struct mcast_wire_ops wire_ops = {
 	.session = on_session,
 	.place = on_place,
 	.unwanted = on_unwanted,
 	.placed = on_placed,
 	.fdt = on_fdt,
+	.batch = on_batch,
 };
 
 /* -- notices and reports -- */
@@ -615,6 +625,7 @@ listen_to(struct group *g)
 	struct cast  *c, *next;
 	int	      n;
 
+	on_batch(g);
 	read_notices(g);
 	n = mcast_wire_read(g->data, TURN_PACKETS, &wire_ops, g, &m->counts);
 	if (n < 0)

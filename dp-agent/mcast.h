@@ -146,6 +146,7 @@ struct mcast {
 	uint64_t	 off_ms;    /* no multicast there: not asked before this */
 	uint64_t	 reported;  /* counter of our reports in this registration */
 	struct loop_timer *tick, *later; /* later: a question for keys */
+	uint64_t	 batch_ns, batch_ms; /* when the packets at hand were read */
 	struct mcast_wire_counts counts;
 	uint64_t	 bad_notices, bad_descriptions, reports;
 	char		 error[300]; /* of the last question for keys */

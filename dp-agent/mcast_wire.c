@@ -96,6 +96,8 @@ read_batch(int fd, unsigned max, const struct mcast_wire_ops *ops, void *ctx,
 	n = recvmmsg(fd, m, max, MSG_DONTWAIT, NULL);
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+	if (n > 0 && ops->batch != NULL)
+		ops->batch(ctx);
 	for (int i = 0; i < n; i++)
 		mcast_wire_packet(ops, ctx, counts, packets[i], m[i].msg_len);
 	return n;

@@ -54,6 +54,9 @@ struct mcast_wire_ops {
 	/* An authentic packet of TOI 0. */
 	void (*fdt)(void *ctx, struct mcast_session *s,
 	    const struct alc_head *h, const uint8_t *payload, size_t n);
+	/* Packets have come, MCAST_BATCH at most, and are dealt with next: to
+	 * look at the clock once for them all. May be NULL. */
+	void (*batch)(void *ctx);
 };
 
 /* At most max packets, MCAST_BATCH a system call. */

@@ -70,7 +70,7 @@ fdt(void *ctx, struct mcast_session *s, const struct alc_head *h,
 }
 
 static const struct mcast_wire_ops ops = { find, place, unwanted, placed,
-	fdt };
+	fdt, NULL };
 
 /* A packet with symbol esi, all of whose bytes are `fill`; its length. */
 static size_t
