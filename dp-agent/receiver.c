@@ -28,7 +28,7 @@
 #define ROUNDS	    8	 /* a block asked for in vain so often is given up */
 #define REPORT_WIRE 100	 /* bytes of a report without entries, on the wire */
 #define PACKET_WIRE 82	 /* of a packet beside its symbol */
-#define STATUS_MIN  (50 * MS)
+#define STATUS_MIN  (10 * MS)
 #define STATUS_MAX  (600 * SEC)
 #define DONE_MAX    (60 * SEC)
 #define DONE_TRIES  3

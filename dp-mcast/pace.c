@@ -15,10 +15,10 @@
 #define START	  UINT64_C(100000000)
 #define RATE_MIN  UINT64_C(10000)
 #define BURST_MAX INT64_C(262144) /* half of a small switch's buffer */
-#define STEP_MIN  (20 * MS)
+#define STEP_MIN  (10 * MS)
 #define STEP_PACKETS 500 /* of each sample: 5 % is then known to 1 % */
 #define MARGIN	  20000	 /* loss above base that is worth a trial */
-#define CALM	  5000	 /* above it the rate does not grow */
+#define CALM	  10000	 /* above it the rate does not grow */
 #define TRY_WAIT  (200 * MS)
 #define TRY_WAIT_MAX (10 * SEC)
 #define MILLION	  1000000u
@@ -254,7 +254,7 @@ pace_step(struct pace *p, uint64_t now)
 		if (actual >= p->rate / 5 * 4)
 			p->rate = clamp(p->seen_congestion
 				? p->rate / 32 * 33
-				: p->rate / 2 * 3,
+				: p->rate * 2,
 			    RATE_MIN, p->ceiling);
 	}
 }

@@ -27,7 +27,7 @@
 
 #define MS	   1000000ULL /* ns */
 #define TRAINS	   4	      /* of one turn; then the others and reports */
-#define DEPTH	   8	      /* blocks interleaved */
+#define DEPTH	   4	      /* blocks interleaved */
 #define TOI	   1
 #define FDT_FIRST  (3 * MS) /* the pauses double, to FDT_PAUSE */
 #define FDT_PAUSE  (100 * MS)
