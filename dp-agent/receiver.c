@@ -374,37 +374,43 @@ gives_way(const struct receiver *r, const struct part *a, const struct part *b)
 				      : a->touched < b->touched;
 }
 
+/* What taking a buffer costs: nothing, memory, reading again, symbols. */
+static int
+cost(const struct buffer *b)
+{
+	if (b->part != NULL)
+		return 3;
+	if (b->done != NONE)
+		return 2;
+	return b->mem == NULL;
+}
+
+static bool
+costs_less(
+    const struct receiver *r, const struct buffer *a, const struct buffer *b)
+{
+	if (cost(a) != cost(b))
+		return cost(a) < cost(b);
+	if (a->part != NULL && b->part != NULL)
+		return gives_way(r, a->part, b->part);
+	return a->done != NONE && a->done > b->done; /* the last in turn */
+}
+
 /*
  * A buffer for a part: a free one; else that of a complete block that waits for
- * the hash, the last in turn first, since it can be read again; else that of
- * the part that loses least.
+ * the hash, since it can be read again; else that of the part that loses least.
  */
 static int
 buffer_take(struct receiver *r, struct part *p)
 {
-	struct buffer *b = NULL, *done = NULL, *least = NULL;
+	struct buffer *b = &r->buffer[0];
 	int rc;
 
-	for (unsigned i = 0; i < r->nbuffers; i++) {
-		struct buffer *c = &r->buffer[i];
-
-		if (c->part != NULL) {
-			if (least == NULL || gives_way(r, c->part, least->part))
-				least = c;
-		} else if (c->done != NONE) {
-			if (done == NULL || c->done > done->done)
-				done = c;
-		} else if (b == NULL || (b->mem == NULL && c->mem != NULL)) {
-			b = c;
-		}
-	}
-	if (b == NULL)
-		b = done;
-	if (b == NULL) {
-		b = least;
-		if ((rc = spill(r, b->part)) < 0)
-			return rc;
-	}
+	for (unsigned i = 1; i < r->nbuffers; i++)
+		if (costs_less(r, &r->buffer[i], b))
+			b = &r->buffer[i];
+	if (b->part != NULL && (rc = spill(r, b->part)) < 0)
+		return rc;
 	if (b->mem == NULL &&
 	    (b->mem = malloc((size_t)r->conf.symbols * r->conf.symbol)) == NULL)
 		return -ENOMEM;
