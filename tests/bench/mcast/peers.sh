@@ -52,7 +52,7 @@ peer_norm() {
 # before there is anything to send, so its clock starts when it is told to.
 peer_ours() {
 	local i
-	ready "$BIN/mcast-send" "$FILE" "$SUM" "$N" "$RUN"
+	ready "$BIN/mcast-send" "$FILE" "$SUM" "$N" "$RUN" ${RATE:+"$RATE"}
 	for ((i = 1; i <= N; i++)); do
 		itself "$i" "$BIN/mcast-recv" "$RUN/keys.$i" "$RUN/r$i/file" "$BYTES" "$SUM"
 	done

@@ -156,7 +156,7 @@ run_raw() { # content a second at the sender, MB
 
 rss_case() { # GIB
 	local pid tag peak
-	FILE=$W/file N=1 LOSS=0 BYTES=$(($1 << 30)) LIMIT=300
+	FILE=$W/file N=1 LOSS=0 BYTES=$(($1 << 30)) LIMIT=300 RATE=100000000
 	truncate -s "$BYTES" "$FILE" # zeros: as long to send, and little memory here
 	SUM=$(sha256sum "$FILE" | cut -c1-64)
 	net_up 1 || die "no network namespaces"

@@ -1,7 +1,7 @@
 /*
  * tests/bench/mcast/send.c - dp-mcast's sending half by itself: one object.
  *
- * usage: mcast-send FILE SHA256 RECEIVERS DIR
+ * usage: mcast-send FILE SHA256 RECEIVERS DIR [RATE]
  *
  * dp-mcast/session.c and all below it as they are in the worker: its socket,
  * loop, keys, sandbox. What the rest of dp-mcast would say is said here: who
@@ -160,8 +160,10 @@ main(int argc, char *argv[])
 	struct mcast	   *m = &b.m;
 	struct stat	    st;
 
-	if (argc != 5 || hash_from_hex(&b.hash, argv[2], strlen(argv[2])) < 0)
-		errx(2, "usage: mcast-send FILE SHA256 RECEIVERS DIR");
+	if (argc < 5 || argc > 6 ||
+	    hash_from_hex(&b.hash, argv[2], strlen(argv[2])) < 0)
+		errx(2, "usage: mcast-send FILE SHA256 RECEIVERS DIR [RATE]");
+	m->rate = argc == 6 ? strtoull(argv[5], NULL, 10) : 0; /* bytes/s */
 	log_init("mcast-send");
 	if ((b.fd = open(argv[1], O_RDONLY | O_CLOEXEC)) < 0 ||
 	    fstat(b.fd, &st) < 0)
