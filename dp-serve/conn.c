@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/addr_count.h"
 #include "common/log.h"
 #include "common/size.h"
 #include "dp-serve/range.h"
@@ -42,7 +43,6 @@
 #define REST_SUM    (32 * 1024 * 1024) /* of all: above it, small batches */
 #define TICK_MS	    500
 #define ACCEPTS	    64	 /* of one turn of a listener */
-#define ADDRESSES   4096 /* buckets; a power of two */
 
 /* The lists of connections by what they are given time for. */
 enum phase { P_HEAD, P_IDLE, P_SEND, P_WAIT, P_LINGER, P_COUNT };
@@ -86,12 +86,6 @@ struct listener {
 	int		 fd;
 };
 
-struct address {
-	struct address *next;
-	uint8_t		addr[16];
-	unsigned	n;
-};
-
 struct engine {
 	struct loop	    *loop;
 	struct content	    *content;
@@ -105,7 +99,7 @@ struct engine {
 	struct conn	   *again, *again_last;
 	unsigned	    nagain;
 	struct loop_timer  *tick, *again_timer;
-	struct address	   *address[ADDRESSES];
+	struct addr_count  *addresses;
 	bool		    draining, out_of_fds;
 	void		  (*drained)(void *ctx);
 	void		   *drained_ctx;
@@ -169,49 +163,6 @@ set_phase(struct conn *c, enum phase p)
 	list_append(c, p);
 }
 
-static struct address **
-address_find(struct engine *e, const uint8_t addr[16])
-{
-	uint32_t	 h = 2166136261u;
-	struct address **p;
-	static const uint8_t v4[12] = { [10] = 0xff, [11] = 0xff };
-	size_t		 n = memcmp(addr, v4, 12) == 0 ? 16 : 8;
-
-	for (size_t i = 0; i < n; i++)
-		h = (h ^ addr[i]) * 16777619u;
-	p = &e->address[(h ^ h >> 16) & (ADDRESSES - 1)];
-	while (*p != NULL && memcmp((*p)->addr, addr, n) != 0)
-		p = &(*p)->next;
-	return p;
-}
-
-static int
-address_add(struct engine *e, const uint8_t addr[16])
-{
-	struct address **p = address_find(e, addr);
-
-	if (*p == NULL) {
-		if ((*p = calloc(1, sizeof(**p))) == NULL)
-			return -ENOMEM;
-		memcpy((*p)->addr, addr, 16);
-	}
-	if (e->conf.max_per_address > 0 && (*p)->n >= e->conf.max_per_address)
-		return -EUSERS;
-	(*p)->n++;
-	return 0;
-}
-
-static void
-address_drop(struct engine *e, const uint8_t addr[16])
-{
-	struct address **p = address_find(e, addr), *a = *p;
-
-	if (a == NULL || --a->n > 0)
-		return;
-	*p = a->next;
-	free(a);
-}
-
 static void
 check_drained(struct engine *e)
 {
@@ -253,7 +204,7 @@ conn_free(struct conn *c)
 	close(c->fd);
 	free(c->rest);
 	free(c->in);
-	address_drop(e, c->addr);
+	addr_count_drop(e->addresses, c->addr);
 	free(c);
 	e->n.current--;
 	if (e->out_of_fds) {
@@ -982,7 +933,8 @@ conn_new(struct engine *e, int fd, const uint8_t addr[16], struct tls *tls)
 	struct conn *c = calloc(1, sizeof(*c));
 	int	     r = -ENOMEM;
 
-	if (c == NULL || (r = address_add(e, addr)) < 0) {
+	if (c == NULL || (r = addr_count_add(e->addresses, addr,
+		 e->conf.max_per_address)) < 0) {
 		free(c);
 		close(fd);
 		return r;
@@ -1152,7 +1104,8 @@ engine_new(struct loop *l, struct content *c, struct api *a,
 	e->content = c;
 	e->api = a;
 	e->conf = *conf;
-	if ((r = loop_timer_new(l, on_tick, e, &e->tick)) < 0 ||
+	if ((r = addr_count_new(&e->addresses)) < 0 ||
+	    (r = loop_timer_new(l, on_tick, e, &e->tick)) < 0 ||
 	    (r = loop_timer_new(l, on_again, e, &e->again_timer)) < 0 ||
 	    (r = loop_timer_set(e->tick, TICK_MS)) < 0)
 		engine_free(&e);
@@ -1176,6 +1129,7 @@ engine_free(struct engine **ep)
 		}
 	loop_timer_free(&e->tick);
 	loop_timer_free(&e->again_timer);
+	addr_count_free(&e->addresses);
 	free(e);
 	*ep = NULL;
 }
