@@ -116,6 +116,33 @@ is_url(const char *word)
 }
 
 static bool
+is_host_port(const char *word)
+{
+	struct url u;
+
+	return url_host_port(word, &u) == 0;
+}
+
+/* As a ClientHello may name it, in small letters; "*." stands for one label. */
+static bool
+is_server_name(const char *word)
+{
+	const char *name = strncmp(word, "*.", 2) == 0 ? word + 2 : word;
+
+	return name[0] != '\0' && name[0] != '.' && strlen(name) <= 253 &&
+	    name[strlen(name) - 1] != '.' && strstr(name, "..") == NULL &&
+	    name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_.")] ==
+		'\0';
+}
+
+/* RFC 7301, section 3.1 */
+static bool
+is_protocol(const char *word)
+{
+	return strlen(word) <= 255;
+}
+
+static bool
 is_small_word(const char *word)
 {
 	return word[strspn(word, "abcdefghijklmnopqrstuvwxyz-")] == '\0';
@@ -275,6 +302,16 @@ conf_set(const struct conf_item *item, void *st, const char *value,
 	case CONF_URLS:
 		return set_list(item, field, value, is_url,
 		    "an http:// or https:// address", err);
+	case CONF_HOSTS:
+		return set_list(item, field, value, is_host_port,
+		    "HOST:PORT or [IPV6]:PORT", err);
+	case CONF_NAMES:
+		return set_list(item, field, value, is_server_name,
+		    "a server name in small letters, such as dp.example.org",
+		    err);
+	case CONF_ALPN:
+		return set_list(item, field, value, is_protocol,
+		    "a protocol of at most 255 bytes", err);
 	case CONF_ADDRS:
 		return set_list(item, field, value, is_address,
 		    "an IPv4 or IPv6 address", err);

@@ -36,6 +36,10 @@ enum conf_type {
 	CONF_RANGES,  /* char[max + 1], words, address ranges: common/scope.h */
 	CONF_RATES,   /* char[max + 1], rates by time of day: common/wan.h */
 	CONF_ADDRS,   /* char[max + 1], words, IPv4 or IPv6 addresses */
+	CONF_HOSTS,   /* char[max + 1], words "HOST:PORT", see url_host_port() */
+	CONF_NAMES,   /* char[max + 1], words, server names: "dp.example.org",
+		       * "*.example.org", or "none" */
+	CONF_ALPN,    /* char[max + 1], words, ALPN protocols: "h2", or "none" */
 	CONF_GROUPS,  /* char[max + 1], words as common/mcast_group.h has them; a
 		       * worker gets sockets, as of CONF_LISTEN */
 };

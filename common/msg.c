@@ -8,7 +8,7 @@
 #include <string.h>
 
 static const char *const names[PEER_MAX] = { "?", "master", "control",
-	"connect", "store", "fetch", "serve", "mcast" };
+	"connect", "store", "fetch", "serve", "mcast", "gateway" };
 
 const char *
 peer_role_name(enum peer_role role)

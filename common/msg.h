@@ -32,6 +32,7 @@ enum peer_role {
 	PEER_FETCH,	/* TUF client and downloader */
 	PEER_SERVE,	/* HTTP(S) content server */
 	PEER_MCAST,	/* multicast sender */
+	PEER_GATEWAY,	/* connection gateway */
 	PEER_MAX
 };
 const char *peer_role_name(enum peer_role role); /* "store"; "?" if none */

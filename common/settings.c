@@ -179,9 +179,52 @@ static const struct conf_item multicast_items[] = {
 	{ 0 }
 };
 
+#define W(k, t, f, d, lo, hi, h) CONF_ITEM(gateway_conf, k, t, f, d, lo, hi, h)
+#define WS(k, t, f, d, h)	 CONF_STR(gateway_conf, k, t, f, d, h)
+static const struct conf_item gateway_items[] = {
+	W("enable", CONF_BOOL, enable, "no", 0, 0,
+	    "Carry devices' TLS connections to the Administration Server."),
+	WS("listen", CONF_LISTEN, listen, "0.0.0.0:13000 [::]:13000",
+	    "Where devices connect."),
+	WS("server", CONF_HOSTS, server, "",
+	    "Addresses of the one server, such as server.example.org:13000, "
+	    "tried in order."),
+	WS("sni", CONF_NAMES, sni, "",
+	    "Server names admitted, such as server.example.org or "
+	    "*.example.org; none: clients that name none, too."),
+	WS("alpn", CONF_ALPN, alpn, "",
+	    "Protocols that clients may offer, such as h2; none: clients that "
+	    "offer none, too; empty: whatever they offer."),
+	WS("allow", CONF_RANGES, allow, "",
+	    "Address ranges of the scope, such as 10.1.0.0/16 2001:db8::/32; "
+	    "empty: everyone."),
+	W("proxy-protocol", CONF_BOOL, proxy_protocol, "no", 0, 0,
+	    "Tell the server each device's address by PROXY protocol v2."),
+	W("max-connections", CONF_INT, max_connections, "50000", 1, 1000000,
+	    "Connections at once, as far as there are descriptors."),
+	W("max-per-address", CONF_INT, max_per_address, "0", 0, 1000000,
+	    "Connections at once from one address; 0: no such limit."),
+	W("hello-timeout", CONF_SECONDS, hello_timeout, "10", 1, 600,
+	    "A ClientHello must be whole within this."),
+	W("server-timeout", CONF_SECONDS, server_timeout, "5", 1, 600,
+	    "A server that does not connect, or then answer, within this is "
+	    "passed over."),
+	W("send-timeout", CONF_SECONDS, send_timeout, "60", 1, 86400,
+	    "Who takes nothing of what waits for it for so long is dropped."),
+	W("idle-timeout", CONF_SECONDS, idle_timeout, "1d", 0, 30 * DAY,
+	    "A connection that carries nothing for so long is closed; 0: "
+	    "none is."),
+	W("total-timeout", CONF_SECONDS, total_timeout, "0", 0, 365 * DAY,
+	    "A connection is closed after this in any case; 0: none is."),
+	W("keepalive", CONF_SECONDS, keepalive, "60", 1, 7200,
+	    "Quiet for so long, the other end is asked whether it is there."),
+	{ 0 }
+};
+
 #define BIT(role) (1U << (role))
 #define ALL	  (BIT(PEER_CONTROL) | BIT(PEER_CONNECT) | BIT(PEER_STORE) | \
-		   BIT(PEER_FETCH) | BIT(PEER_SERVE) | BIT(PEER_MCAST))
+		   BIT(PEER_FETCH) | BIT(PEER_SERVE) | BIT(PEER_MCAST) | \
+		   BIT(PEER_GATEWAY))
 const struct settings_section settings_sections[] = {
 	{ "master", master_items, offsetof(struct settings, master), ALL },
 	{ "store", store_items, offsetof(struct settings, store),
@@ -196,6 +239,8 @@ const struct settings_section settings_sections[] = {
 	    BIT(PEER_SERVE) },
 	{ "multicast", multicast_items, offsetof(struct settings, multicast),
 	    BIT(PEER_MCAST) | BIT(PEER_SERVE) },
+	{ "gateway", gateway_items, offsetof(struct settings, gateway),
+	    BIT(PEER_GATEWAY) | BIT(PEER_CONNECT) },
 	{ 0 }
 };
 
@@ -395,15 +440,16 @@ is_one_of(const char *value, const char *words)
 }
 
 static bool
-too_many_urls(const char *list)
+has_more_than(const char *list, size_t max)
 {
 	char   word[2048];
 	size_t pos = 0, n = 0;
 
 	while (conf_word(list, &pos, word, sizeof(word)))
 		n++;
-	_Static_assert(DOWNLOAD_URLS_MAX == 8, "check_whole says 8");
-	return n > DOWNLOAD_URLS_MAX;
+	_Static_assert(DOWNLOAD_URLS_MAX == 8 && GATEWAY_SERVERS == 8,
+	    "check_whole says 8");
+	return n > max;
 }
 
 int
@@ -452,9 +498,9 @@ check_whole(const struct settings *s, const struct settings_sources *src,
 		    "expected scope or none" },
 		{ s->fetch.proxy[0] != '\0' && !url_is_proxy(s->fetch.proxy),
 		    "fetch", "proxy", "expected one http:// address" },
-		{ too_many_urls(s->content.upstream), "content", "upstream",
+		{ has_more_than(s->content.upstream, DOWNLOAD_URLS_MAX), "content", "upstream",
 		    "expected at most 8 addresses" },
-		{ too_many_urls(s->site.upstream), "site", "upstream",
+		{ has_more_than(s->site.upstream, DOWNLOAD_URLS_MAX), "site", "upstream",
 		    "expected at most 8 addresses" },
 		{ s->content.client_cert[0] != '\0' &&
 			s->content.client_key[0] == '\0',
@@ -489,6 +535,14 @@ check_whole(const struct settings *s, const struct settings_sources *src,
 		    "multicast", "group", "is needed where enable = yes" },
 		{ !is_one_of(s->multicast.mode, "secure open"), "multicast",
 		    "mode", "expected secure or open" },
+		{ s->gateway.enable && s->gateway.listen[0] == '\0', "gateway",
+		    "listen", "is needed where enable = yes" },
+		{ s->gateway.enable && s->gateway.server[0] == '\0', "gateway",
+		    "server", "is needed where enable = yes" },
+		{ has_more_than(s->gateway.server, GATEWAY_SERVERS), "gateway",
+		    "server", "expected at most 8 addresses" },
+		{ s->gateway.enable && s->gateway.sni[0] == '\0', "gateway",
+		    "sni", "is needed where enable = yes" },
 	};
 
 	for (size_t i = 0; i < COUNT(rules); i++)
@@ -578,8 +632,10 @@ settings_each_socket(const struct settings *s,
 	    sec->name != NULL; sec++)
 		for (const struct conf_item *it = sec->items; it->key != NULL;
 		    it++) {
-			if (it->type != CONF_LISTEN &&
-			    (it->type != CONF_GROUPS || !m->enable))
+			if (it->type != CONF_LISTEN && it->type != CONF_GROUPS)
+				continue;
+			if ((it->type == CONF_GROUPS && !m->enable) ||
+			    (sec->items == gateway_items && !s->gateway.enable))
 				continue;
 			for (pos = 0; r == 0 && conf_word((const char *)s +
 			    sec->offset + it->offset, &pos, word,
@@ -601,7 +657,9 @@ settings_each_socket(const struct settings *s,
 bool
 settings_wants(const struct settings *s, enum peer_role role)
 {
-	return role != PEER_MCAST || s->multicast.enable;
+	return role == PEER_MCAST     ? s->multicast.enable
+	    : role == PEER_GATEWAY ? s->gateway.enable
+				   : true;
 }
 
 int

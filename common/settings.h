@@ -83,6 +83,22 @@ struct multicast_conf {
 	uint64_t rotate;	 /* seconds a group secret is the newest */
 };
 
+#define GATEWAY_SERVERS 8 /* addresses of the one server */
+
+struct gateway_conf {
+	bool	 enable;
+	char	 listen[1024];
+	char	 server[1024];	 /* HOST:PORT words, tried in order */
+	char	 sni[2048];	 /* server names admitted */
+	char	 alpn[512];	 /* protocols admitted; empty: any */
+	char	 allow[2048];	 /* address ranges; empty: everyone */
+	bool	 proxy_protocol; /* tell the server who the device is */
+	uint64_t max_connections, max_per_address;
+	uint64_t hello_timeout, server_timeout, send_timeout;
+	uint64_t idle_timeout, total_timeout; /* 0: none */
+	uint64_t keepalive;
+};
+
 struct settings {
 	struct master_conf master;
 	struct store_conf  store;
@@ -90,6 +106,7 @@ struct settings {
 	struct repo_conf   content, site;
 	struct serve_conf  serve;
 	struct multicast_conf multicast;
+	struct gateway_conf gateway;
 };
 
 struct settings_section {

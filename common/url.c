@@ -47,11 +47,23 @@ take_host(const char **p, char out[URL_HOST_LEN])
 	return n > 0 && out[0] != '.' && out[0] != '-' ? 0 : -EINVAL;
 }
 
+/* The digits of a port from *p on; moves *p behind them. */
+static int
+take_port(const char **p, uint16_t *out)
+{
+	uint32_t port = 0;
+
+	for (; isdigit((unsigned char)**p); (*p)++)
+		if ((port = port * 10 + (uint32_t)(**p - '0')) > 65535)
+			return -EINVAL;
+	*out = (uint16_t)port;
+	return port != 0 ? 0 : -EINVAL;
+}
+
 int
 url_parse(const char *text, struct url *out)
 {
 	const char *p = text;
-	uint32_t    port;
 
 	for (const char *c = text; *c != '\0'; c++)
 		if ((unsigned char)*c <= ' ' || *c == 0x7f)
@@ -63,19 +75,26 @@ url_parse(const char *text, struct url *out)
 	else
 		return -EINVAL;
 	out->tls = text[4] == 's';
-	port = out->tls ? 443 : 80;
+	out->port = out->tls ? 443 : 80;
 	if (take_host(&p, out->host) < 0)
 		return -EINVAL;
-	if (*p == ':') {
-		for (port = 0, p++; isdigit((unsigned char)*p); p++)
-			if ((port = port * 10 + (uint32_t)(*p - '0')) > 65535)
-				return -EINVAL;
-		if (port == 0)
-			return -EINVAL;
-	}
+	if (*p == ':' && (p++, take_port(&p, &out->port)) < 0)
+		return -EINVAL;
 	if (*p != '\0' && *p != '/' && *p != '?')
 		return -EINVAL;
-	out->port = (uint16_t)port;
+	out->path = p;
+	return 0;
+}
+
+int
+url_host_port(const char *text, struct url *out)
+{
+	const char *p = text;
+
+	if (take_host(&p, out->host) < 0 || *p++ != ':' ||
+	    take_port(&p, &out->port) < 0 || *p != '\0')
+		return -EINVAL;
+	out->tls = false;
 	out->path = p;
 	return 0;
 }

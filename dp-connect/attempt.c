@@ -37,6 +37,7 @@ struct try {
 struct attempt {
 	struct attempt		  *next;
 	struct attempts		  *all;
+	void			  *asker;
 	uint32_t		   id;
 	uint16_t		   port;
 	char			   host[256], error[160];
@@ -52,9 +53,7 @@ struct attempts {
 	struct loop	  *loop;
 	struct evdns_base *dns;
 	attempt_fn	   done;
-	void		  *ctx;
 	struct attempt	  *list;
-	size_t		   n;
 };
 
 static void start_next(void *ctx);
@@ -72,7 +71,6 @@ try_end(struct try *t)
 static void
 dispose(struct attempt *a)
 {
-	a->all->n--;
 	if (a->dns != NULL)
 		evdns_getaddrinfo_cancel(a->dns);
 	for (size_t i = 0; i < a->ntries; i++)
@@ -96,7 +94,7 @@ attempt_free(struct attempt *a)
 static void
 finish(struct attempt *a, int take_fd, const char *text)
 {
-	a->all->done(a->all->ctx, a->id, take_fd, a->r, text);
+	a->all->done(a->asker, a->id, take_fd, a->r, text);
 	attempt_free(a);
 }
 
@@ -257,8 +255,18 @@ on_resolved(int r, struct evutil_addrinfo *ai, void *ctx)
 	loop_timer_set(a->stagger, 0);
 }
 
+static size_t
+count_of(const struct attempts *all, const void *asker)
+{
+	size_t n = 0;
+
+	for (const struct attempt *a = all->list; a != NULL; a = a->next)
+		n += a->asker == asker;
+	return n;
+}
+
 int
-attempt_start(struct attempts *all, uint32_t id, const char *host,
+attempt_start(struct attempts *all, void *asker, uint32_t id, const char *host,
     uint16_t port, uint32_t timeout_ms)
 {
 	struct evutil_addrinfo hints = { .ai_family = AF_UNSPEC,
@@ -266,11 +274,12 @@ attempt_start(struct attempts *all, uint32_t id, const char *host,
 	struct attempt	      *a;
 	struct evdns_getaddrinfo_request *req;
 
-	if (all->n >= ATTEMPTS_MAX)
+	if (count_of(all, asker) >= ATTEMPTS_MAX)
 		return -EBUSY;
 	if ((a = calloc(1, sizeof(*a))) == NULL)
 		return -ENOMEM;
 	a->all = all;
+	a->asker = asker;
 	a->id = id;
 	a->port = port;
 	snprintf(a->host, sizeof(a->host), "%s", host);
@@ -278,7 +287,6 @@ attempt_start(struct attempts *all, uint32_t id, const char *host,
 		a->tries[i].fd = -1;
 	a->next = all->list;
 	all->list = a;
-	all->n++;
 	if (loop_timer_new(all->loop, start_next, a, &a->stagger) < 0 ||
 	    loop_timer_new(all->loop, on_limit, a, &a->limit) < 0) {
 		attempt_free(a);
@@ -294,18 +302,20 @@ attempt_start(struct attempts *all, uint32_t id, const char *host,
 }
 
 void
-attempts_cancel(struct attempts *all)
+attempts_cancel(struct attempts *all, const void *asker)
 {
-	struct attempt *a;
+	struct attempt **p = &all->list, *a;
 
-	while ((a = all->list) != NULL) {
-		all->list = a->next;
-		dispose(a);
-	}
+	while ((a = *p) != NULL)
+		if (a->asker == asker) {
+			*p = a->next;
+			dispose(a);
+		} else
+			p = &a->next;
 }
 
 int
-attempts_new(struct loop *l, attempt_fn done, void *ctx, struct attempts **out)
+attempts_new(struct loop *l, attempt_fn done, struct attempts **out)
 {
 	struct attempts *a = calloc(1, sizeof(*a));
 	int		 r;
@@ -313,7 +323,7 @@ attempts_new(struct loop *l, attempt_fn done, void *ctx, struct attempts **out)
 	*out = NULL;
 	if (a == NULL)
 		return -ENOMEM;
-	*a = (struct attempts){ .loop = l, .done = done, .ctx = ctx };
+	*a = (struct attempts){ .loop = l, .done = done };
 	if ((a->dns = evdns_base_new(loop_base(l), 0)) == NULL) {
 		free(a);
 		return -ENOMEM;

@@ -15,20 +15,21 @@
 
 #include <stdint.h>
 
-#define ATTEMPTS_MAX 64 /* under way at once */
+#define ATTEMPTS_MAX 64 /* under way at once, for each who asks */
+#define ASKERS_MAX   2	/* the fetcher and the gateway */
 
 struct attempts; /* the resolver and all that is under way */
 
 /* fd: connected, non-blocking, the callee's; or -1, then r and text say why. */
-typedef void (*attempt_fn)(void *ctx, uint32_t id, int take_fd, int r,
+typedef void (*attempt_fn)(void *asker, uint32_t id, int take_fd, int r,
     const char *text);
 
 /* Reads resolv.conf and hosts, and opens the resolver's sockets. */
-int  attempts_new(struct loop *l, attempt_fn done, void *ctx,
-     struct attempts **out);
-int  attempt_start(struct attempts *a, uint32_t id, const char *host,
-     uint16_t port, uint32_t timeout_ms); /* -EBUSY: too many under way */
-void attempts_cancel(struct attempts *a); /* the asker is gone */
+int  attempts_new(struct loop *l, attempt_fn done, struct attempts **out);
+int  attempt_start(struct attempts *a, void *asker, uint32_t id,
+     const char *host, uint16_t port, uint32_t timeout_ms);
+     /* -EBUSY: too many of this asker's are under way */
+void attempts_cancel(struct attempts *a, const void *asker); /* it is gone */
 
 extern const struct sandbox connect_sandbox;
 

@@ -3,8 +3,8 @@
  *
  * Runs as its own user with the network of the machine, and parses nothing but
  * DNS answers. Believes the master's configuration; does not believe who asks:
- * a host and port that no URL of the configuration names is refused, counted
- * and told to the operator.
+ * each has hosts of its own, and a host and port that the configuration does
+ * not name for it is refused, counted and told to the operator.
  * SPDX-License-Identifier: ISC
  */
 #include "common/log.h"
@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define HOSTS_MAX 64
 
@@ -31,13 +32,23 @@ struct hosts {
 	size_t	    n;
 };
 
+struct connector;
+
+struct asker {
+	struct connector *c;
+	enum peer_role	  role;
+	struct ipc	 *ch; /* NULL: away */
+	struct hosts	  hosts;
+};
+
 struct connector {
 	struct worker	*worker;
-	struct ipc	*asker;
 	struct attempts *attempts;
-	struct hosts	 hosts;
+	struct asker	 askers[ASKERS_MAX];
 	uint64_t	 asked, connected, failed, refused;
 };
+
+static const enum peer_role roles[ASKERS_MAX] = { PEER_FETCH, PEER_GATEWAY };
 
 static int on_connect(void *ctx, struct ipc_msg *m);
 
@@ -47,16 +58,17 @@ static const struct ipc_handler from_asker[] = {
 };
 
 static int
-hosts_add(struct hosts *h, const char *urls)
+hosts_add(struct hosts *h, const char *list,
+    int (*parse)(const char *, struct url *))
 {
 	char	   word[2048];
 	size_t	   pos = 0;
 	struct url u;
 
-	while (conf_word(urls, &pos, word, sizeof(word))) {
+	while (conf_word(list, &pos, word, sizeof(word))) {
 		if (h->n == HOSTS_MAX)
 			return -E2BIG;
-		if (url_parse(word, &u) < 0)
+		if (parse(word, &u) < 0)
 			return -EINVAL;
 		memcpy(h->of[h->n].name, u.host, sizeof(u.host));
 		h->of[h->n++].port = u.port;
@@ -64,15 +76,30 @@ hosts_add(struct hosts *h, const char *urls)
 	return 0;
 }
 
+/* What this role may be connected to. */
 static int
-hosts_read(struct hosts *h, const struct settings *s)
+hosts_read(struct hosts *h, enum peer_role role, const struct settings *s)
 {
 	int r;
 
 	h->n = 0;
-	if ((r = hosts_add(h, s->content.upstream)) == 0 &&
-	    (r = hosts_add(h, s->site.upstream)) == 0)
-		r = hosts_add(h, s->fetch.proxy);
+	if (role == PEER_GATEWAY)
+		return s->gateway.enable
+		    ? hosts_add(h, s->gateway.server, url_host_port)
+		    : 0;
+	if ((r = hosts_add(h, s->content.upstream, url_parse)) == 0 &&
+	    (r = hosts_add(h, s->site.upstream, url_parse)) == 0)
+		r = hosts_add(h, s->fetch.proxy, url_parse);
+	return r;
+}
+
+static int
+read_all(struct hosts h[ASKERS_MAX], const struct settings *s)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < ASKERS_MAX; i++)
+		r = hosts_read(&h[i], roles[i], s);
 	return r;
 }
 
@@ -86,38 +113,39 @@ hosts_have(const struct hosts *h, const char *name, uint16_t port)
 }
 
 static void
-answer_no(struct connector *c, uint32_t id, int r, const char *text)
+answer_no(struct asker *a, uint32_t id, int r, const char *text)
 {
 	uint8_t	  buf[512];
 	struct wr w = wr_to(buf, sizeof(buf));
 
 	wr_u32(&w, (uint32_t)-r);
 	wr_str(&w, text);
-	if (c->asker != NULL) /* an asker that takes no answer asks again */
-		(void)ipc_send(c->asker, MSG_CONNECT_NO, id, buf, w.len);
+	/* an asker that takes no answer asks again */
+	(void)ipc_send(a->ch, MSG_CONNECT_NO, id, buf, w.len);
 }
 
 static void
-on_done(void *ctx, uint32_t id, int take_fd, int r, const char *text)
+on_done(void *asker, uint32_t id, int take_fd, int r, const char *text)
 {
-	struct connector *c = ctx;
-	uint8_t		  buf[128];
-	struct wr	  w = wr_to(buf, sizeof(buf));
+	struct asker *a = asker;
+	uint8_t	      buf[128];
+	struct wr     w = wr_to(buf, sizeof(buf));
 
 	if (take_fd < 0) {
-		c->failed++;
-		answer_no(c, id, r, text);
+		a->c->failed++;
+		answer_no(a, id, r, text);
 		return;
 	}
-	c->connected++;
+	a->c->connected++;
 	wr_str(&w, text);
-	(void)ipc_send_fds(c->asker, MSG_CONNECTED, id, buf, w.len, take_fd, -1);
+	(void)ipc_send_fds(a->ch, MSG_CONNECTED, id, buf, w.len, take_fd, -1);
 }
 
 static int
 on_connect(void *ctx, struct ipc_msg *m)
 {
-	struct connector *c = ctx;
+	struct asker	 *a = ctx;
+	struct connector *c = a->c;
 	uint16_t	  port = rd_u16(&m->rd);
 	uint32_t	  timeout_ms = rd_u32(&m->rd);
 	char		  host[URL_HOST_LEN];
@@ -127,21 +155,22 @@ on_connect(void *ctx, struct ipc_msg *m)
 	if (rd_done(&m->rd) < 0)
 		return -EBADMSG;
 	c->asked++;
-	if (!hosts_have(&c->hosts, host, port)) {
+	if (!hosts_have(&a->hosts, host, port)) {
 		c->refused++;
-		log_warn("refused a connection to \"%s\" port %u: no URL of "
-			 "the configuration names it",
-		    host, port);
+		log_warn("refused a connection to \"%s\" port %u: nothing in "
+			 "the configuration names it for %s",
+		    host, port, peer_role_name(a->role));
 		worker_event(c->worker, "connect-refused",
-		    json_pack("{s:s?,s:i}", "host", host, "port", (int)port));
-		answer_no(c, m->id, -EACCES,
-		    "no URL of the configuration names this host and port");
+		    json_pack("{s:s?,s:i,s:s}", "host", host, "port", (int)port,
+			"for", peer_role_name(a->role)));
+		answer_no(a, m->id, -EACCES,
+		    "the configuration does not name this host and port");
 		return 0;
 	}
-	r = attempt_start(c->attempts, m->id, host, port, timeout_ms);
+	r = attempt_start(c->attempts, a, m->id, host, port, timeout_ms);
 	if (r < 0) {
 		c->failed++;
-		answer_no(c, m->id, r, "too many connections under way");
+		answer_no(a, m->id, r, "too many connections under way");
 	}
 	return 0;
 }
@@ -149,12 +178,12 @@ on_connect(void *ctx, struct ipc_msg *m)
 static void
 asker_broken(void *ctx, struct ipc *ch, int r)
 {
-	struct connector *c = ctx;
+	struct asker *a = ctx;
 
-	worker_accuse(PEER_FETCH, r);
-	attempts_cancel(c->attempts);
+	worker_accuse(a->role, r);
+	attempts_cancel(a->c->attempts, a);
 	ipc_free(&ch);
-	c->asker = NULL; /* the master restarts it and sends a new end */
+	a->ch = NULL; /* the master restarts it and sends a new end */
 }
 
 static void
@@ -162,13 +191,21 @@ on_peer(void *ctx, enum peer_role role, int take_fd)
 {
 	const struct ipc_table t = { from_asker, COUNT(from_asker) };
 	struct connector      *c = ctx;
+	struct asker	      *a = NULL;
 	int		       r;
 
-	(void)role; /* whoever the master gives us may ask */
-	if (c->asker != NULL)
-		asker_broken(c, c->asker, -ENOTCONN);
-	r = ipc_new(worker_loop(c->worker), take_fd, t, c, asker_broken, 1024,
-	    &c->asker);
+	for (size_t i = 0; i < ASKERS_MAX; i++)
+		if (c->askers[i].role == role)
+			a = &c->askers[i];
+	if (a == NULL) {
+		log_warn("channel to %s: not one who asks", peer_role_name(role));
+		close(take_fd);
+		return;
+	}
+	if (a->ch != NULL)
+		asker_broken(a, a->ch, -ENOTCONN);
+	r = ipc_new(worker_loop(c->worker), take_fd, t, a, asker_broken, 1024,
+	    &a->ch);
 	if (r < 0)
 		log_warn_err(r, "channel");
 }
@@ -177,13 +214,14 @@ static int
 on_reload(void *ctx)
 {
 	struct connector *c = ctx;
-	struct hosts	 *next = malloc(sizeof(*next));
+	struct hosts	 *next = calloc(ASKERS_MAX, sizeof(*next));
 	int		  r;
 
 	if (next == NULL)
 		return -ENOMEM;
-	if ((r = hosts_read(next, worker_settings(c->worker))) == 0)
-		c->hosts = *next;
+	if ((r = read_all(next, worker_settings(c->worker))) == 0)
+		for (size_t i = 0; i < ASKERS_MAX; i++)
+			c->askers[i].hosts = next[i];
 	free(next);
 	return r;
 }
@@ -212,10 +250,13 @@ connect_hosts(void *ctx, struct admin_reply *reply, int argc, char *argv[])
 
 	(void)argc;
 	(void)argv;
-	for (size_t i = 0; i < c->hosts.n; i++)
-		admin_row(reply,
-		    json_pack("{s:s,s:i}", "host", c->hosts.of[i].name, "port",
-			(int)c->hosts.of[i].port));
+	for (size_t k = 0; k < ASKERS_MAX; k++)
+		for (size_t i = 0; i < c->askers[k].hosts.n; i++)
+			admin_row(reply,
+			    json_pack("{s:s,s:i,s:s}", "host",
+				c->askers[k].hosts.of[i].name, "port",
+				(int)c->askers[k].hosts.of[i].port, "for",
+				peer_role_name(c->askers[k].role)));
 	admin_end(reply, NULL);
 }
 
@@ -235,22 +276,24 @@ static const struct worker_ops ops = {
 int
 main(int argc, char *argv[])
 {
-	struct connector c = { 0 };
-	char		 user[64];
-	int		 r, fd;
+	static struct connector c;
+	char			user[64];
+	int			r, fd;
 
 	c.worker = worker_start(PEER_CONNECT, argc, argv);
-	if ((r = hosts_read(&c.hosts, worker_settings(c.worker))) < 0)
+	for (size_t i = 0; i < ASKERS_MAX; i++)
+		c.askers[i] = (struct asker){ .c = &c, .role = roles[i] };
+	if ((r = on_reload(&c)) < 0)
 		log_fatal(EXIT_OPERATOR, "upstream addresses: %s", strerror(-r));
 	snprintf(user, sizeof(user), "%sconnect",
 	    worker_settings(c.worker)->master.user_prefix);
 	priv_drop(user, "/");
-	if (attempts_new(worker_loop(c.worker), on_done, &c, &c.attempts) < 0)
+	if (attempts_new(worker_loop(c.worker), on_done, &c.attempts) < 0)
 		log_fatal(EXIT_TEMPORARY, "no resolver");
 	sandbox_enter(&connect_sandbox);
-	for (int role = PEER_CONTROL + 1; role < PEER_MAX; role++)
-		if ((fd = worker_peer(c.worker, (enum peer_role)role)) >= 0)
-			on_peer(&c, (enum peer_role)role, fd);
+	for (size_t i = 0; i < ASKERS_MAX; i++)
+		if ((fd = worker_peer(c.worker, roles[i])) >= 0)
+			on_peer(&c, roles[i], fd);
 	r = worker_run(c.worker, &ops, &c); /* until the master says so */
 	return r == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -24,5 +24,5 @@ const struct sandbox connect_sandbox = {
 	.calls = calls,
 	.ncalls = COUNT(calls),
 	.connects = 1,
-	.max_fds = 16 + ATTEMPTS_MAX * 8, /* an attempt may try 8 addresses */
+	.max_fds = 16 + ASKERS_MAX * ATTEMPTS_MAX * 8, /* each tries 8 addresses */
 };

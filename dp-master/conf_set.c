@@ -48,7 +48,8 @@ open_socket(void *ctx, const struct settings_section *sec,
 	int		 r = 0;
 
 	*l = (struct listener){ .readers = sec->readers, .fd = -1 };
-	if (item->type == CONF_GROUPS) /* nobody else sends to them */
+	l->readers &= ~(1U << PEER_CONNECT); /* it listens to nobody */
+	if (item->type == CONF_GROUPS)	     /* nobody else sends to them */
 		l->readers &= 1U << PEER_MCAST;
 	snprintf(l->key, sizeof(l->key), "%s.%s", sec->name, item->key);
 	snprintf(l->address, sizeof(l->address), "%s", text);

@@ -79,6 +79,14 @@ static const struct command commands[] = {
 	    "Sends an object of the store now." },
 	{ "mcast-stop", PEER_MCAST, 0, 8, true, NULL, "[NAME]",
 	    "Ends a session, or all." },
+	{ "gateway-list", PEER_GATEWAY, 0, 8, false, NULL, "[ADDRESS]",
+	    "The connections that the gateway carries." },
+	{ "gateway-stats", PEER_GATEWAY, 0, 8, false, NULL, "",
+	    "Connections, bytes, refusals by reason, servers." },
+	{ "gateway-drain", PEER_GATEWAY, 0, 8, true, NULL, "[off]",
+	    "Takes no new connections; off: takes them again." },
+	{ "gateway-kick", PEER_GATEWAY, 1, 8, true, NULL, "ID|ADDRESS|all",
+	    "Ends a connection, those of an address, or all." },
 };
 
 struct sample {

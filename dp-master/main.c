@@ -26,8 +26,8 @@
 #include <unistd.h>
 
 /* Who asks others ends first. */
-static const enum peer_role stop_order[] = { PEER_SERVE, PEER_MCAST,
-	PEER_FETCH, PEER_CONNECT, PEER_STORE, PEER_CONTROL };
+static const enum peer_role stop_order[] = { PEER_GATEWAY, PEER_SERVE,
+	PEER_MCAST, PEER_FETCH, PEER_CONNECT, PEER_STORE, PEER_CONTROL };
 
 static struct master master;
 

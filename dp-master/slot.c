@@ -47,6 +47,8 @@ static const struct { enum peer_role a, b; } pairs[] = {
 	{ PEER_CONTROL, PEER_MCAST },
 	{ PEER_SERVE, PEER_MCAST },
 	{ PEER_STORE, PEER_MCAST },
+	{ PEER_CONTROL, PEER_GATEWAY },
+	{ PEER_GATEWAY, PEER_CONNECT },
 };
 
 static const char *

@@ -1,5 +1,5 @@
 # tests/escape/ - a taken-over worker, once behind each worker's own sandbox
-ESCAPES := control $(foreach r,connect store fetch serve mcast,\
+ESCAPES := control $(foreach r,connect store fetch serve mcast gateway,\
 	$(if $(wildcard dp-$r/sandbox.c),$r))
 ESCAPES += $(if $(wildcard dp-agent/net_sandbox.c),agent-net)
 escape_sandbox_control := dp-master/control_sandbox

@@ -1,0 +1,223 @@
+/*
+ * dp-gateway/accept.c - from a listener to an admitted connection.
+ *
+ * Runs in dp-gateway behind its sandbox. Believes the kernel's addresses and
+ * nothing that a client says. A ClientHello is looked at where it lies
+ * (MSG_PEEK), so that the server gets it as it was sent.
+ * SPDX-License-Identifier: ISC
+ */
+#include "dp-gateway/gateway.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define ACCEPTS 64 /* of one turn of a listener */
+
+static uint16_t
+port_of(const struct sockaddr_storage *ss)
+{
+	return ntohs(ss->ss_family == AF_INET
+		? ((const struct sockaddr_in *)ss)->sin_port
+		: ((const struct sockaddr_in6 *)ss)->sin6_port);
+}
+
+/* One that is refused before a byte of it is looked at. */
+static bool
+is_refused(const struct gateway *g, const uint8_t addr[16], enum why *why)
+{
+	if (!scope_has(&g->scope, addr))
+		*why = WHY_SCOPE;
+	else if (g->refusing)
+		*why = WHY_DRAINING;
+	else if (g->n >= g->max)
+		*why = WHY_FULL;
+	else
+		return false;
+	return true;
+}
+
+static void
+take(struct gateway *g, int fd, const struct sockaddr_storage *ss)
+{
+	struct conn *c;
+	uint8_t	     addr[16];
+	uint16_t     port = port_of(ss);
+	enum why     why;
+	int	     r;
+
+	scope_addr(ss, addr);
+	g->accepted++;
+	if (!is_refused(g, addr, &why)) {
+		if ((r = conn_new(g, fd, addr, port, &c)) == 0) {
+			accept_hello(c, 0); /* mostly it is there already */
+			return;
+		}
+		why = r == -EUSERS ? WHY_ADDRESS : WHY_MEMORY;
+		fd = -1;
+	}
+	if (fd >= 0)
+		close(fd);
+	conn_refused(g, addr, port, NULL, why);
+}
+
+/* The one descriptor kept for this lets the newest be told, not left hanging. */
+static int
+accept_and_refuse(struct gateway *g, int listener)
+{
+	struct sockaddr_storage ss;
+	socklen_t		len = sizeof(ss);
+	uint8_t			addr[16];
+	int			fd;
+
+	if (g->spare >= 0)
+		close(g->spare);
+	fd = accept4(listener, (struct sockaddr *)&ss, &len, SOCK_CLOEXEC);
+	if (fd >= 0) {
+		scope_addr(&ss, addr);
+		g->accepted++;
+		close(fd);
+		conn_refused(g, addr, port_of(&ss), NULL, WHY_DESCRIPTORS);
+	}
+	g->spare = fcntl(g->epoll, F_DUPFD_CLOEXEC, 0);
+	return fd;
+}
+
+/* Whether there may be more. */
+static bool
+accept_some(struct listener *l)
+{
+	struct sockaddr_storage ss;
+	socklen_t		len;
+	int			fd;
+
+	for (int i = 0; i < ACCEPTS; i++) {
+		len = sizeof(ss);
+		fd = accept4(l->fd, (struct sockaddr *)&ss, &len,
+		    SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd >= 0)
+			take(l->g, fd, &ss);
+		else if (errno != EMFILE && errno != ENFILE)
+			return false;
+		else if (accept_and_refuse(l->g, l->fd) < 0) {
+			/* it would be ready for ever; a tick tries again */
+			l->g->paused = loop_io_set(l->io, 0) == 0;
+			return false;
+		}
+	}
+	return true;
+}
+
+void
+accept_resume(struct gateway *g)
+{
+	if (!g->paused)
+		return;
+	g->paused = false;
+	for (struct listener *l = g->listeners; l != NULL; l = l->next)
+		(void)loop_io_set(l->io, LOOP_READ);
+}
+
+static void
+on_accept(void *ctx, int events)
+{
+	struct listener *l = ctx;
+
+	(void)events;
+	(void)accept_some(l);
+	dial_pump(l->g);
+	conn_tick_soon(l->g);
+}
+
+void
+accept_hello(struct conn *c, uint32_t events)
+{
+	static const enum why whys[] = { [HELLO_NOT_TLS] = WHY_NOT_TLS,
+		[HELLO_BAD] = WHY_BAD_HELLO, [HELLO_LONG] = WHY_LONG_HELLO };
+	static struct hello   hello;
+	static uint8_t	      buf[HELLO_MAX];
+	enum hello_verdict    v = HELLO_MORE;
+	enum why	      why;
+	ssize_t		      n;
+
+	n = recv(c->relay.fd[CLIENT], buf, sizeof(buf), MSG_PEEK);
+	if (n == 0 || (n < 0 && errno != EAGAIN) ||
+	    (n > 0 && (v = hello_parse(&hello, buf, (size_t)n)) == HELLO_MORE &&
+		(events & EPOLLRDHUP))) {
+		conn_end(c, WHY_LEFT);
+		return;
+	}
+	if (v == HELLO_MORE) {
+		conn_watch(c, CLIENT, EPOLLIN | EPOLLRDHUP | EPOLLET);
+		return;
+	}
+	if (v != HELLO_WHOLE) {
+		conn_end(c, whys[v]);
+		return;
+	}
+	if (hello.sni[0] != '\0')
+		c->sni = strdup(hello.sni); /* for the administrator's eyes */
+	if ((why = admit(&c->g->conf, &hello)) != WHY_CLOSED)
+		conn_end(c, why);
+	else
+		dial_queue(c);
+}
+
+static void
+set_int(int fd, int level, int name, uint64_t v)
+{
+	int n = (int)v;
+
+	(void)setsockopt(fd, level, name, &n, sizeof(n));
+}
+
+int
+accept_listen(struct gateway *g, int take_fd, const char *address)
+{
+	struct listener *l = calloc(1, sizeof(*l));
+	int		 r = -ENOMEM;
+
+	/* inherited by every connection, which saves each the system calls */
+	set_int(take_fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	set_int(take_fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+	set_int(take_fd, IPPROTO_TCP, TCP_KEEPIDLE, g->conf.keepalive);
+	set_int(take_fd, IPPROTO_TCP, TCP_KEEPINTVL, g->conf.keepalive / 4 + 1);
+	set_int(take_fd, IPPROTO_TCP, TCP_KEEPCNT, 4);
+	if (l != NULL) {
+		l->g = g;
+		l->fd = take_fd;
+		snprintf(l->address, sizeof(l->address), "%s", address);
+		r = loop_io_new(g->loop, take_fd, LOOP_READ, on_accept, l,
+		    &l->io);
+	}
+	if (r < 0) {
+		close(take_fd);
+		free(l);
+		return r;
+	}
+	l->next = g->listeners;
+	g->listeners = l;
+	return 0;
+}
+
+void
+accept_unlisten(struct gateway *g, struct listener **list)
+{
+	struct listener *l;
+
+	while ((l = *list) != NULL) {
+		*list = l->next;
+		while (!g->draining && accept_some(l))
+			; /* who has connected is not let down */
+		loop_io_free(&l->io);
+		close(l->fd);
+		free(l);
+	}
+}

@@ -1,0 +1,310 @@
+/*
+ * dp-gateway/admin.c - what an administrator may ask and say, and the metrics.
+ *
+ * Runs in dp-gateway. Believes control: who asks has been checked. Names that
+ * clients sent are letters, digits, "-", "_" and dots (hello.c).
+ * SPDX-License-Identifier: ISC
+ */
+#include "dp-gateway/gateway.h"
+
+#include "common/size.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LIST_ROWS 512 /* of a turn */
+#define LIST_MS	  20  /* control takes them meanwhile */
+
+/* -- gateway-list -- */
+
+struct list {
+	struct gateway	   *g;
+	struct admin_reply *reply;
+	struct loop_timer  *timer;
+	uint64_t	    next_id;
+	bool		    of_one;
+	uint8_t		    addr[16];
+};
+
+static bool
+parse_address(const char *text, uint8_t addr[16])
+{
+	struct sockaddr_storage	 ss = { 0 };
+	struct sockaddr_in	*v4 = (struct sockaddr_in *)&ss;
+	struct sockaddr_in6	*v6 = (struct sockaddr_in6 *)&ss;
+
+	if (inet_pton(AF_INET, text, &v4->sin_addr) == 1)
+		ss.ss_family = AF_INET;
+	else if (inet_pton(AF_INET6, text, &v6->sin6_addr) == 1)
+		ss.ss_family = AF_INET6;
+	else
+		return false;
+	scope_addr(&ss, addr);
+	return true;
+}
+
+static json_t *
+conn_row(struct conn *c)
+{
+	static const char *const phases[] = { "hello", "queued", "connecting",
+		"unanswered", "open" };
+	struct gateway	    *g = c->g;
+	const struct server *s = upstream_find(&g->upstream, c->server);
+	uint64_t	     now = loop_now_ms(g->loop);
+	char		     at[CONN_ADDR], server[URL_HOST_LEN + 8] = "";
+
+	conn_address(c->addr, c->port, at);
+	if (s != NULL && c->phase >= P_ASKED)
+		snprintf(server, sizeof(server),
+		    strchr(s->host, ':') != NULL ? "[%s]:%u" : "%s:%u",
+		    s->host, s->port);
+	return json_pack("{s:I,s:s,s:s,s:s,s:s,s:I,s:I,s:I,s:I}", "id",
+	    (json_int_t)c->id, "client", at, "name",
+	    c->sni != NULL ? c->sni : "", "server", server, "state",
+	    phases[c->phase], "age_s", (json_int_t)((now - c->start_ms) / 1000),
+	    "idle_s", (json_int_t)((now - c->since_ms) / 1000), "from_client",
+	    (json_int_t)c->relay.bytes[CLIENT], "from_server",
+	    (json_int_t)c->relay.bytes[SERVER]);
+}
+
+/* In order of age, which is that of the numbers. */
+static void
+list_turn(void *ctx)
+{
+	struct list *l = ctx;
+	struct conn *c = l->g->oldest;
+	unsigned     rows = 0;
+
+	while (c != NULL && c->id < l->next_id)
+		c = c->newer;
+	for (; c != NULL && rows < LIST_ROWS; c = c->newer) {
+		l->next_id = c->id + 1;
+		if (l->of_one && memcmp(c->addr, l->addr, 16) != 0)
+			continue;
+		admin_row(l->reply, conn_row(c));
+		rows++;
+	}
+	if (c != NULL && !admin_gone(l->reply)) {
+		loop_timer_set(l->timer, LIST_MS);
+		return;
+	}
+	admin_end(l->reply, NULL);
+	loop_timer_free(&l->timer);
+	free(l);
+}
+
+static void
+cmd_list(void *ctx, struct admin_reply *reply, int argc, char *argv[])
+{
+	struct gateway *g = ctx;
+	struct list    *l = calloc(1, sizeof(*l));
+	const char     *why = NULL;
+
+	if (l == NULL || loop_timer_new(g->loop, list_turn, l, &l->timer) < 0)
+		why = "no memory";
+	else if (argc > 1 && !(l->of_one = parse_address(argv[1], l->addr)))
+		why = "expected an IPv4 or IPv6 address";
+	if (why != NULL) {
+		if (l != NULL)
+			loop_timer_free(&l->timer);
+		free(l);
+		admin_end(reply, why);
+		return;
+	}
+	l->g = g;
+	l->reply = reply;
+	list_turn(l);
+}
+
+/* -- the others -- */
+
+static uint64_t
+bytes_from(const struct gateway *g, int side)
+{
+	uint64_t n = g->bytes[side];
+
+	for (const struct conn *c = g->oldest; c != NULL; c = c->newer)
+		n += c->relay.bytes[side];
+	return n;
+}
+
+static void
+cmd_stats(void *ctx, struct admin_reply *reply, int argc, char *argv[])
+{
+	struct gateway *g = ctx;
+	json_t	       *refused = json_object(), *ended = json_object();
+
+	(void)argc;
+	(void)argv;
+	for (int w = 0; w < WHY_KINDS; w++)
+		if (g->why[w] > 0)
+			json_object_set_new(w <= WHY_REFUSED ? refused : ended,
+			    why_word((enum why)w),
+			    json_integer((json_int_t)g->why[w]));
+	admin_row(reply,
+	    json_pack("{s:s,s:i,s:i,s:i,s:i,s:I,s:I,s:I,s:I,s:o,s:o}", "state",
+		g->refusing ? "draining" : "serving", "connections", (int)g->n,
+		"open", (int)g->list[P_OPEN].n, "queued",
+		(int)g->list[P_QUEUE].n, "max", (int)g->max, "accepted",
+		(json_int_t)g->accepted, "carried", (json_int_t)g->carried,
+		"from_clients", (json_int_t)bytes_from(g, CLIENT),
+		"from_servers", (json_int_t)bytes_from(g, SERVER), "refused",
+		refused, "ended", ended));
+	for (size_t i = 0; i < g->upstream.n; i++) {
+		const struct server *s = &g->upstream.of[i];
+
+		admin_row(reply,
+		    json_pack("{s:s,s:i,s:s,s:I,s:s}", "server", s->host,
+			"port", (int)s->port, "state",
+			server_state_word(s->state), "failures",
+			(json_int_t)s->failures, "why",
+			s->state == SERVER_UP ? "" : s->why));
+	}
+	admin_end(reply, NULL);
+}
+
+static void
+cmd_drain(void *ctx, struct admin_reply *reply, int argc, char *argv[])
+{
+	struct gateway *g = ctx;
+	bool		on = argc == 1;
+
+	if (argc == 2 && strcmp(argv[1], "off") != 0) {
+		admin_end(reply, "usage: gateway-drain [off]");
+		return;
+	}
+	g->refusing = on || g->draining;
+	worker_event(g->w, on ? "gateway-draining" : "gateway-serving", NULL);
+	admin_row(reply,
+	    json_pack("{s:s,s:i}", "state", on ? "draining" : "serving",
+		"connections", (int)g->n));
+	admin_end(reply, NULL);
+}
+
+static void
+cmd_kick(void *ctx, struct admin_reply *reply, int argc, char *argv[])
+{
+	struct gateway *g = ctx;
+	char	       *end;
+	uint64_t	id = strtoull(argv[1], &end, 10);
+	bool		all = strcmp(argv[1], "all") == 0;
+	bool		by_id = argv[1][0] >= '0' && argv[1][0] <= '9' &&
+	    *end == '\0';
+	uint8_t		addr[16];
+	int		n = 0;
+
+	(void)argc;
+	if (!all && !by_id && !parse_address(argv[1], addr)) {
+		admin_end(reply, "expected a connection's number, an address, "
+				 "or all");
+		return;
+	}
+	for (struct conn *c = g->oldest, *next; c != NULL; c = next) {
+		next = c->newer;
+		if (all || (by_id ? c->id == id
+				  : memcmp(c->addr, addr, 16) == 0)) {
+			conn_end(c, WHY_KICKED);
+			n++;
+		}
+	}
+	conn_bury(g);
+	if (n == 0 && !all) {
+		admin_end(reply, "no such connection");
+		return;
+	}
+	admin_row(reply, json_pack("{s:i}", "kicked", n));
+	admin_end(reply, NULL);
+}
+
+const struct admin_command gateway_commands[] = {
+	{ "gateway-list", 0, 1, false, cmd_list, "[ADDRESS]",
+	    "The connections, oldest first." },
+	{ "gateway-stats", 0, 0, false, cmd_stats, "",
+	    "Connections, bytes, refusals by reason, the servers." },
+	{ "gateway-drain", 0, 1, true, cmd_drain, "[off]",
+	    "Take no new connections; off: take them again." },
+	{ "gateway-kick", 1, 1, true, cmd_kick, "ID|ADDRESS|all",
+	    "End a connection, those of an address, or all." },
+	{ 0 }
+};
+
+void
+gateway_metrics(void *gateway, struct worker *w, struct admin_reply *reply)
+{
+	struct gateway *g = gateway;
+	const struct {
+		const char *name, *type, *help, *labels;
+		uint64_t    v;
+	} rows[] = {
+		{ "dpoint_gateway_connections", "gauge",
+		    "Connections of devices.", NULL, g->n },
+		{ "dpoint_gateway_open_connections", "gauge",
+		    "Those that the server has answered.", NULL,
+		    g->list[P_OPEN].n },
+		{ "dpoint_gateway_queued_connections", "gauge",
+		    "Those that wait to be connected.", NULL,
+		    g->list[P_QUEUE].n },
+		{ "dpoint_gateway_pipes_held", "gauge",
+		    "Pipes with bytes on their way.", NULL,
+		    pipes_held(g->pipes) },
+		{ "dpoint_gateway_accepted_total", "counter",
+		    "Connections accepted, refused ones too.", NULL,
+		    g->accepted },
+		{ "dpoint_gateway_carried_total", "counter",
+		    "Connections that were connected to a server.", NULL,
+		    g->carried },
+		{ "dpoint_gateway_bytes_total", "counter",
+		    "Bytes carried, by who sent them.", "from=\"client\"",
+		    bytes_from(g, CLIENT) },
+		{ "dpoint_gateway_bytes_total", "counter", "",
+		    "from=\"server\"", bytes_from(g, SERVER) },
+	};
+	char label[URL_HOST_LEN + 32];
+
+	(void)w;
+	for (size_t i = 0; i < COUNT(rows); i++)
+		worker_metric(reply, rows[i].name, rows[i].type, rows[i].help,
+		    rows[i].labels, (double)rows[i].v);
+	for (int k = 0; k < WHY_KINDS; k++) {
+		snprintf(label, sizeof(label), "reason=\"%s\"",
+		    why_word((enum why)k));
+		worker_metric(reply, k <= WHY_REFUSED
+			? "dpoint_gateway_refused_total"
+			: "dpoint_gateway_ended_total", "counter",
+		    k <= WHY_REFUSED ? "Connections refused, by reason."
+				     : "Connections that ended, by reason.",
+		    label, (double)g->why[k]);
+	}
+	for (size_t i = 0; i < g->upstream.n; i++) {
+		snprintf(label, sizeof(label), "server=\"%s:%u\"",
+		    g->upstream.of[i].host, g->upstream.of[i].port);
+		worker_metric(reply, "dpoint_gateway_server_up", "gauge",
+		    "Whether connections go to this address of the server.",
+		    label, g->upstream.of[i].state != SERVER_DOWN);
+	}
+	for (size_t i = 0; i < g->upstream.n; i++) {
+		snprintf(label, sizeof(label), "server=\"%s:%u\"",
+		    g->upstream.of[i].host, g->upstream.of[i].port);
+		worker_metric(reply, "dpoint_gateway_server_failures_total",
+		    "counter", "Times this address was found to be away.",
+		    label, (double)g->upstream.of[i].failures);
+	}
+}
+
+void
+gateway_warnings(void *gateway, struct admin_reply *reply)
+{
+	const struct gateway *g = gateway;
+
+	for (size_t i = 0; i < g->upstream.n; i++)
+		if (g->upstream.of[i].state == SERVER_DOWN)
+			worker_warning(reply,
+			    "gateway: server %s port %u is passed over: %s",
+			    g->upstream.of[i].host, g->upstream.of[i].port,
+			    g->upstream.of[i].why);
+	if (g->refusing)
+		worker_warning(reply, "gateway: takes no new connections "
+				      "(gateway drain)");
+}

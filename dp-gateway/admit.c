@@ -1,0 +1,132 @@
+/*
+ * dp-gateway/admit.c - the closed lists, and the words; see admit.h.
+ *
+ * Runs in dp-gateway. Believes the configuration and nothing of a hello. Pure.
+ * SPDX-License-Identifier: ISC
+ */
+#include "dp-gateway/admit.h"
+
+#include "common/size.h"
+
+#include <string.h>
+
+#define ALERT_INTERNAL_ERROR	      80
+#define ALERT_UNRECOGNIZED_NAME	      112
+#define ALERT_NO_APPLICATION_PROTOCOL 120
+
+static const struct {
+	const char *word, *text;
+	uint8_t	    alert;
+} whys[WHY_KINDS] = {
+	[WHY_SCOPE] = { "scope", "its address is not in gateway.allow", 0 },
+	[WHY_DRAINING] = { "draining", "the gateway is draining", 0 },
+	[WHY_FULL] = { "full", "gateway.max-connections are there", 0 },
+	[WHY_ADDRESS] = { "address", "gateway.max-per-address are there", 0 },
+	[WHY_DESCRIPTORS] = { "descriptors", "no more descriptors", 0 },
+	[WHY_MEMORY] = { "memory", "no more memory", 0 },
+	[WHY_HELLO_TIMEOUT] = { "hello-timeout", "no whole ClientHello in time",
+	    0 },
+	[WHY_NOT_TLS] = { "not-tls", "what it says is not TLS", 0 },
+	[WHY_BAD_HELLO] = { "bad-hello", "its ClientHello is malformed", 0 },
+	[WHY_LONG_HELLO] = { "long-hello", "its ClientHello is too long", 0 },
+	[WHY_NO_SNI] = { "no-sni", "it names no server", ALERT_UNRECOGNIZED_NAME },
+	[WHY_SNI] = { "sni", "the server it names is not in gateway.sni",
+	    ALERT_UNRECOGNIZED_NAME },
+	[WHY_ALPN] = { "alpn", "a protocol it offers is not in gateway.alpn",
+	    ALERT_NO_APPLICATION_PROTOCOL },
+	[WHY_NO_SERVER] = { "no-server", "no address of the server connects",
+	    ALERT_INTERNAL_ERROR },
+	[WHY_LEFT] = { "left", "it left before it was connected", 0 },
+	[WHY_CLOSED] = { "closed", "closed by both ends", 0 },
+	[WHY_CLIENT_RESET] = { "client-reset", "reset by the client", 0 },
+	[WHY_SERVER_RESET] = { "server-reset", "reset by the server", 0 },
+	[WHY_SILENT] = { "silent", "the server never answered", 0 },
+	[WHY_STUCK] = { "stuck", "one end takes nothing any more", 0 },
+	[WHY_IDLE] = { "idle", "idle for too long", 0 },
+	[WHY_TOTAL] = { "total", "older than gateway.total-timeout", 0 },
+	[WHY_KICKED] = { "kicked", "kicked by an administrator", 0 },
+	[WHY_DRAINED] = { "drained", "the gateway ends", 0 },
+};
+
+const char *
+why_word(enum why w)
+{
+	return whys[w].word;
+}
+
+const char *
+why_text(enum why w)
+{
+	return whys[w].text;
+}
+
+/* "*.a.b" stands for one label before ".a.b" (RFC 6125, section 6.4.3). */
+static bool
+name_matches(const char *rule, const char *name)
+{
+	const char *dot;
+
+	if (strncmp(rule, "*.", 2) != 0)
+		return strcmp(rule, name) == 0;
+	dot = strchr(name, '.');
+	return dot != NULL && strcmp(rule + 1, dot) == 0;
+}
+
+static bool
+name_admitted(const char *rules, const char *name)
+{
+	char   rule[HELLO_SNI];
+	size_t pos = 0;
+
+	while (conf_word(rules, &pos, rule, sizeof(rule)))
+		if (name[0] == '\0' ? strcmp(rule, "none") == 0
+				    : name_matches(rule, name))
+			return true;
+	return false;
+}
+
+static bool
+protocol_listed(const char *rules, const uint8_t *p, size_t len)
+{
+	char   rule[256];
+	size_t pos = 0;
+
+	while (conf_word(rules, &pos, rule, sizeof(rule)))
+		if (strlen(rule) == len && memcmp(rule, p, len) == 0)
+			return true;
+	return false;
+}
+
+/* All that is offered must be listed: the server takes whichever it likes. */
+static bool
+protocols_admitted(const char *rules, const struct hello *h)
+{
+	const uint8_t *p;
+	size_t	       pos = 0, len;
+
+	if (rules[0] == '\0')
+		return true;
+	if (h->alpn_len == 0)
+		return protocol_listed(rules, (const uint8_t *)"none", 4);
+	while ((p = hello_alpn(h, &pos, &len)) != NULL)
+		if (!protocol_listed(rules, p, len))
+			return false;
+	return true;
+}
+
+enum why
+admit(const struct gateway_conf *conf, const struct hello *h)
+{
+	if (!name_admitted(conf->sni, h->sni))
+		return h->sni[0] == '\0' ? WHY_NO_SNI : WHY_SNI;
+	return protocols_admitted(conf->alpn, h) ? WHY_CLOSED : WHY_ALPN;
+}
+
+size_t
+admit_alert(enum why w, uint8_t out[ADMIT_ALERT])
+{
+	const uint8_t alert[ADMIT_ALERT] = { 21, 3, 3, 0, 2, 2, whys[w].alert };
+
+	memcpy(out, alert, ADMIT_ALERT);
+	return whys[w].alert != 0 ? ADMIT_ALERT : 0;
+}

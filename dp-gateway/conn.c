@@ -1,0 +1,489 @@
+/*
+ * dp-gateway/conn.c - a connection's life between its two ends.
+ *
+ * Runs in dp-gateway behind its sandbox. Believes neither end; what they send
+ * each other is not looked at.
+ * SPDX-License-Identifier: ISC
+ */
+#include "dp-gateway/gateway.h"
+
+#include "common/log.h"
+#include "dp-gateway/proxy.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define EVENTS	 256   /* of one turn */
+#define SAY_MS	 10000 /* between two lines about one reason */
+#define MOVED_MS 1000  /* a busy connection is put in order so often */
+#define QUIET_MS 2000  /* at the end: it carries nothing now */
+
+/* -- lists -- */
+
+static void
+phase_remove(struct conn *c)
+{
+	struct gateway *g = c->g;
+
+	*(c->prev != NULL ? &c->prev->next : &g->list[c->phase].first) = c->next;
+	*(c->next != NULL ? &c->next->prev : &g->list[c->phase].last) = c->prev;
+	g->list[c->phase].n--;
+}
+
+static void
+phase_append(struct conn *c, enum phase p)
+{
+	struct gateway *g = c->g;
+
+	c->phase = (uint8_t)p;
+	c->since_ms = loop_now_ms(g->loop);
+	c->prev = g->list[p].last;
+	c->next = NULL;
+	*(c->prev != NULL ? &c->prev->next : &g->list[p].first) = c;
+	g->list[p].last = c;
+	g->list[p].n++;
+}
+
+void
+conn_phase(struct conn *c, enum phase p)
+{
+	phase_remove(c);
+	phase_append(c, p);
+}
+
+static uint64_t
+phase_ms(const struct gateway *g, enum phase p)
+{
+	const uint64_t server = g->conf.server_timeout * 1000;
+	const uint64_t ms[P_COUNT] = { [P_HELLO] = g->conf.hello_timeout * 1000,
+		[P_QUEUE] = 3 * server, /* others may wait for all of theirs */
+		[P_ASKED] = server + 5000, /* dp-connect itself ends it before */
+		[P_ANSWER] = server,
+		[P_OPEN] = g->conf.idle_timeout * 1000 };
+
+	return ms[p];
+}
+
+/* -- life and death -- */
+
+int
+conn_new(struct gateway *g, int take_fd, const uint8_t addr[16], uint16_t port,
+    struct conn **out)
+{
+	struct conn *c = calloc(1, sizeof(*c));
+	int	     r = -ENOMEM;
+
+	*out = NULL;
+	if (c == NULL ||
+	    (r = addr_count_add(g->addresses, addr, g->conf.max_per_address)) <
+		0) {
+		free(c);
+		close(take_fd);
+		return r;
+	}
+	c->g = g;
+	c->id = ++g->last_id;
+	memcpy(c->addr, addr, 16);
+	c->port = port;
+	relay_init(&c->relay, take_fd, -1);
+	phase_append(c, P_HELLO);
+	c->start_ms = c->since_ms;
+	c->older = g->newest;
+	*(c->older != NULL ? &c->older->newer : &g->oldest) = c;
+	g->newest = c;
+	g->n++;
+	*out = c;
+	return 0;
+}
+
+static void
+reset_at_close(int fd)
+{
+	struct linger now = { 1, 0 };
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+}
+
+static void
+check_drained(struct gateway *g)
+{
+	if (g->draining && g->n == 0)
+		worker_drained(g->w);
+}
+
+/* To a client that has said hello, and is refused. */
+static void
+send_alert(struct conn *c, enum why why)
+{
+	uint8_t alert[ADMIT_ALERT];
+	size_t	n = admit_alert(why, alert);
+
+	if (n == 0)
+		return;
+	/* unread bytes would make the close a reset, the alert lost */
+	(void)recv(c->relay.fd[CLIENT], NULL, HELLO_MAX, MSG_TRUNC);
+	(void)send(c->relay.fd[CLIENT], alert, n, MSG_NOSIGNAL);
+}
+
+void
+conn_end(struct conn *c, enum why why)
+{
+	struct gateway *g = c->g;
+
+	if (c->phase == P_ENDED)
+		return;
+	if (why <= WHY_REFUSED) {
+		send_alert(c, why);
+		conn_refused(g, c->addr, c->port, c->sni, why);
+	} else
+		g->why[why]++;
+	if (c->phase == P_ASKED)
+		dial_left(c);
+	if (c->phase == P_ANSWER && why == WHY_SILENT) {
+		upstream_silent(&g->upstream, c->server, loop_now_ms(g->loop));
+		dial_say(g);
+	} else if (c->phase == P_ANSWER)
+		upstream_abandoned(&g->upstream, c->server);
+	if (why == WHY_CLIENT_RESET)
+		reset_at_close(c->relay.fd[SERVER]);
+	if (why == WHY_SERVER_RESET)
+		reset_at_close(c->relay.fd[CLIENT]);
+	phase_remove(c);
+	c->phase = P_ENDED;
+	*(c->older != NULL ? &c->older->newer : &g->oldest) = c->newer;
+	*(c->newer != NULL ? &c->newer->older : &g->newest) = c->older;
+	for (int side = 0; side < 2; side++) {
+		g->bytes[side] += c->relay.bytes[side];
+		if (c->relay.fd[side] < 0)
+			continue;
+		/* the close alone does not end it: dp-connect, which gave us
+		 * the socket, may not have closed its own descriptor yet */
+		if (c->watch[side] != 0)
+			(void)epoll_ctl(g->epoll, EPOLL_CTL_DEL,
+			    c->relay.fd[side], NULL);
+		close(c->relay.fd[side]);
+	}
+	relay_fini(&c->relay, g->pipes);
+	addr_count_drop(g->addresses, c->addr);
+	free(c->sni);
+	c->next = g->ended; /* events at hand may still name it */
+	g->ended = c;
+	g->n--;
+	check_drained(g);
+}
+
+void
+conn_bury(struct gateway *g)
+{
+	struct conn *c;
+
+	while ((c = g->ended) != NULL) {
+		g->ended = c->next;
+		free(c);
+	}
+}
+
+void
+conn_address(const uint8_t addr[16], uint16_t port, char out[CONN_ADDR])
+{
+	static const uint8_t v4[12] = { [10] = 0xff, [11] = 0xff };
+	char		     ip[INET6_ADDRSTRLEN] = "?";
+
+	if (memcmp(addr, v4, 12) == 0) {
+		inet_ntop(AF_INET, addr + 12, ip, sizeof(ip));
+		snprintf(out, CONN_ADDR, "%s:%u", ip, port);
+	} else {
+		inet_ntop(AF_INET6, addr, ip, sizeof(ip));
+		snprintf(out, CONN_ADDR, "[%s]:%u", ip, port);
+	}
+}
+
+void
+conn_refused(struct gateway *g, const uint8_t addr[16], uint16_t port,
+    const char *name, enum why why)
+{
+	uint64_t now = loop_now_ms(g->loop);
+	char	 at[CONN_ADDR], more[64] = "";
+
+	g->why[why]++;
+	if (g->said[why].said_ms != 0 && now - g->said[why].said_ms < SAY_MS) {
+		g->said[why].unsaid++;
+		return;
+	}
+	if (g->said[why].unsaid > 0)
+		snprintf(more, sizeof(more), "; %u others, too, since the last line",
+		    g->said[why].unsaid);
+	conn_address(addr, port, at);
+	log_info("%s refused: %s: %s%s%s%s%s", at, why_word(why),
+	    why_text(why), name != NULL ? ", \"" : "", name != NULL ? name : "",
+	    name != NULL ? "\"" : "", more);
+	g->said[why].said_ms = now;
+	g->said[why].unsaid = 0;
+}
+
+/* -- events -- */
+
+void
+conn_watch(struct conn *c, int side, uint32_t events)
+{
+	struct epoll_event e = { .events = events,
+		.data.u64 = (uint64_t)(uintptr_t)c | (uint64_t)side };
+
+	if (c->watch[side] == events)
+		return;
+	if (epoll_ctl(c->g->epoll,
+		events == 0		? EPOLL_CTL_DEL
+		    : c->watch[side] == 0 ? EPOLL_CTL_ADD
+					  : EPOLL_CTL_MOD,
+		c->relay.fd[side], &e) < 0) {
+		log_warn_err(-errno, "epoll");
+		conn_end(c, WHY_MEMORY);
+		return;
+	}
+	c->watch[side] = events;
+}
+
+/* It moved: last in the order of the idle, but not for each byte. */
+static void
+moved(struct conn *c)
+{
+	struct gateway *g = c->g;
+
+	if (c->phase == P_ANSWER &&
+	    (c->relay.bytes[SERVER] > 0 || c->relay.ended[SERVER])) {
+		if (c->relay.bytes[SERVER] > 0)
+			upstream_answered(&g->upstream, c->server);
+		else
+			upstream_abandoned(&g->upstream, c->server);
+		conn_phase(c, P_OPEN);
+		dial_say(g);
+	} else if (c->phase == P_OPEN &&
+	    loop_now_ms(g->loop) - c->since_ms >= MOVED_MS)
+		conn_phase(c, P_OPEN);
+}
+
+static void
+carry(struct conn *c, int side, uint32_t events)
+{
+	struct gateway *g = c->g;
+	int		bad;
+
+	if (relay_run(&c->relay, g->pipes, side, events, c,
+		loop_now_ms(g->loop), &bad) < 0) {
+		conn_end(c, bad == CLIENT ? WHY_CLIENT_RESET : WHY_SERVER_RESET);
+		return;
+	}
+	moved(c);
+	if (relay_over(&c->relay)) {
+		conn_end(c, WHY_CLOSED);
+		return;
+	}
+	/* what is watched for nothing is not watched: an end or an error, which
+	 * epoll always tells, would be told without end */
+	for (int s = 0; s < 2 && c->phase != P_ENDED; s++)
+		conn_watch(c, s, relay_wants(&c->relay, s));
+}
+
+static void
+on_event(struct conn *c, int side, uint32_t events)
+{
+	switch (c->phase) {
+	case P_HELLO:
+		accept_hello(c, events);
+		break;
+	case P_QUEUE:
+	case P_ASKED:
+		if (events & (EPOLLERR | EPOLLHUP))
+			conn_end(c, WHY_LEFT);
+		break;
+	case P_ANSWER:
+	case P_OPEN:
+		carry(c, side, events);
+		break;
+	default:
+		break;
+	}
+}
+
+void
+conn_events(void *gateway, int events)
+{
+	struct gateway	  *g = gateway;
+	struct epoll_event ev[EVENTS];
+	int		   n = epoll_wait(g->epoll, ev, EVENTS, 0);
+
+	(void)events;
+	for (int i = 0; i < n; i++)
+		on_event((struct conn *)(uintptr_t)(ev[i].data.u64 & ~1ULL),
+		    (int)(ev[i].data.u64 & 1), ev[i].events);
+	dial_pump(g);
+	conn_bury(g);
+}
+
+/* -- the server's side -- */
+
+static void
+set_int(int fd, int level, int name, uint64_t v)
+{
+	int n = (int)v;
+
+	(void)setsockopt(fd, level, name, &n, sizeof(n));
+}
+
+static void
+fill(struct sockaddr_storage *ss, const struct conn *c, sa_family_t family)
+{
+	struct sockaddr_in  *v4 = (struct sockaddr_in *)ss;
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)ss;
+
+	memset(ss, 0, sizeof(*ss));
+	ss->ss_family = family;
+	if (family == AF_INET) {
+		memcpy(&v4->sin_addr, c->addr + 12, 4);
+		v4->sin_port = htons(c->port);
+	} else {
+		memcpy(&v6->sin6_addr, c->addr, 16);
+		v6->sin6_port = htons(c->port);
+	}
+}
+
+/* Who the client is, before its first byte. A new socket has room for it. */
+static bool
+send_proxy(struct conn *c)
+{
+	struct sockaddr_storage client, here;
+	socklen_t		len = sizeof(here);
+	uint8_t			header[PROXY_MAX];
+	size_t			n;
+
+	if (getsockname(c->relay.fd[CLIENT], (struct sockaddr *)&here, &len) < 0)
+		return false;
+	fill(&client, c, here.ss_family);
+	n = proxy_build(&client, &here, header);
+	return send(c->relay.fd[SERVER], header, n, MSG_NOSIGNAL) == (ssize_t)n;
+}
+
+void
+conn_open(struct conn *c, int take_fd)
+{
+	struct gateway *g = c->g;
+
+	set_int(take_fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	set_int(take_fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+	set_int(take_fd, IPPROTO_TCP, TCP_KEEPIDLE, g->conf.keepalive);
+	set_int(take_fd, IPPROTO_TCP, TCP_KEEPINTVL, g->conf.keepalive / 4 + 1);
+	set_int(take_fd, IPPROTO_TCP, TCP_KEEPCNT, 4);
+	c->relay.fd[SERVER] = take_fd;
+	g->carried++;
+	conn_phase(c, P_ANSWER);
+	if (g->conf.proxy_protocol && !send_proxy(c)) {
+		conn_end(c, WHY_SERVER_RESET);
+		return;
+	}
+	carry(c, CLIENT, EPOLLIN); /* the ClientHello waits there */
+}
+
+/* -- time -- */
+
+static void
+late(struct gateway *g, enum phase p, enum why why)
+{
+	struct conn *c;
+	uint64_t     now = loop_now_ms(g->loop);
+
+	while ((c = g->list[p].first) != NULL && phase_ms(g, p) > 0 &&
+	    now - c->since_ms >= phase_ms(g, p))
+		conn_end(c, why);
+}
+
+static void
+on_stuck(void *ctx, void *owner)
+{
+	(void)ctx;
+	conn_end(owner, WHY_STUCK);
+}
+
+/* At the end: who carries nothing goes, and after a while everybody. */
+static void
+drain_some(struct gateway *g)
+{
+	uint64_t now = loop_now_ms(g->loop);
+
+	for (struct conn *c = g->oldest, *next; c != NULL; c = next) {
+		next = c->newer;
+		if (now >= g->drain_end_ms ||
+		    (now - c->since_ms >= QUIET_MS && c->relay.held[0] == NULL &&
+			c->relay.held[1] == NULL))
+			conn_end(c, WHY_DRAINED);
+	}
+}
+
+static void
+too_old(struct gateway *g)
+{
+	uint64_t now = loop_now_ms(g->loop), max = g->conf.total_timeout * 1000;
+
+	while (max > 0 && g->oldest != NULL && now - g->oldest->start_ms >= max)
+		conn_end(g->oldest, WHY_TOTAL);
+}
+
+void
+conn_tick_soon(struct gateway *g)
+{
+	bool away = false;
+
+	for (size_t i = 0; i < g->upstream.n; i++)
+		away = away || g->upstream.of[i].state == SERVER_DOWN;
+	if (!g->ticking && (g->n > 0 || away || g->paused))
+		g->ticking = loop_timer_set(g->tick, TICK_MS) == 0;
+}
+
+void
+conn_tick(void *gateway)
+{
+	struct gateway *g = gateway;
+	uint64_t	now = loop_now_ms(g->loop);
+
+	g->ticking = false;
+	late(g, P_HELLO, WHY_HELLO_TIMEOUT);
+	late(g, P_QUEUE, WHY_NO_SERVER);
+	late(g, P_ASKED, WHY_NO_SERVER);
+	late(g, P_ANSWER, WHY_SILENT);
+	late(g, P_OPEN, WHY_IDLE);
+	too_old(g);
+	if (now > g->conf.send_timeout * 1000)
+		pipes_each_stuck(g->pipes, now - g->conf.send_timeout * 1000,
+		    on_stuck, NULL);
+	if (g->draining)
+		drain_some(g);
+	accept_resume(g);
+	dial_probe(g);
+	dial_pump(g);
+	conn_bury(g);
+	conn_tick_soon(g);
+}
+
+void
+conn_drain(struct gateway *g)
+{
+	const uint64_t ms = worker_settings(g->w)->master.drain_timeout * 500;
+
+	g->refusing = g->draining = true;
+	g->drain_end_ms = loop_now_ms(g->loop) + ms;
+	g->n++; /* the last one to end now is not the end yet */
+	for (int p = P_HELLO; p <= P_ASKED; p++)
+		while (g->list[p].first != NULL)
+			conn_end(g->list[p].first, WHY_DRAINING);
+	g->n--;
+	accept_unlisten(g, &g->listeners);
+	check_drained(g);
+	conn_tick_soon(g);
+}

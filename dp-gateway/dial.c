@@ -1,0 +1,173 @@
+/*
+ * dp-gateway/dial.c - from an admitted connection to its server.
+ *
+ * Runs in dp-gateway behind its sandbox. dp-connect makes the connections, and
+ * only to hosts that the configuration names for us; at most ASKS_MAX are asked
+ * for at once, the others wait in the order they came. An address that fails is
+ * known to be away from then on, and who was on its way there goes on to the
+ * next.
+ * SPDX-License-Identifier: ISC
+ */
+#include "dp-gateway/gateway.h"
+
+#include "common/log.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <unistd.h>
+
+void
+dial_say(struct gateway *g)
+{
+	for (size_t i = 0; i < g->upstream.n; i++) {
+		struct server *s = &g->upstream.of[i];
+		bool	       down = s->state == SERVER_DOWN;
+
+		if (s->state == SERVER_TRIAL || down == s->said_down)
+			continue;
+		s->said_down = down;
+		if (down)
+			log_warn("server %s port %u is passed over: %s",
+			    s->host, s->port, s->why);
+		else
+			log_info("server %s port %u is back", s->host, s->port);
+		worker_event(g->w, down ? "gateway-server-down"
+					: "gateway-server-up",
+		    json_pack("{s:s,s:i,s:s}", "host", s->host, "port",
+			(int)s->port, "why", down ? s->why : ""));
+	}
+	conn_tick_soon(g); /* to try it again */
+}
+
+static struct ask *
+ask(struct gateway *g, const struct server *s, struct conn *c)
+{
+	struct ask *a = g->asks;
+
+	while (a->ticket != 0)
+		a++;
+	if (++g->last_ticket == 0)
+		g->last_ticket = 1;
+	if (connect_client_ask(g->connector, g->last_ticket, s->host, s->port,
+		g->conf.server_timeout * 1000) < 0)
+		return NULL;
+	*a = (struct ask){ .ticket = g->last_ticket, .server = s->id,
+		.probe = c == NULL, .conn = c };
+	g->nasks++;
+	return a;
+}
+
+static void
+ask_free(struct gateway *g, struct ask *a)
+{
+	*a = (struct ask){ 0 };
+	g->nasks--;
+}
+
+void
+dial_queue(struct conn *c)
+{
+	conn_phase(c, P_QUEUE);
+}
+
+void
+dial_pump(struct gateway *g)
+{
+	struct conn   *c;
+	struct server *s;
+
+	while (g->nasks < ASKS_MAX && (c = g->list[P_QUEUE].first) != NULL) {
+		if ((s = upstream_choose(&g->upstream, c->server)) == NULL) {
+			conn_end(c, WHY_NO_SERVER);
+			continue;
+		}
+		if (ask(g, s, c) == NULL) { /* dp-connect is away; it comes back */
+			upstream_abandoned(&g->upstream, s->id);
+			return;
+		}
+		c->server = s->id;
+		conn_phase(c, P_ASKED);
+	}
+}
+
+void
+dial_probe(struct gateway *g)
+{
+	struct server *s;
+
+	while (g->nasks < ASKS_MAX && (s = upstream_due(&g->upstream,
+		    loop_now_ms(g->loop))) != NULL)
+		if (ask(g, s, NULL) == NULL)
+			upstream_probed(&g->upstream, s->id,
+			    loop_now_ms(g->loop), "dp-connect is away");
+}
+
+void
+dial_left(struct conn *c)
+{
+	for (size_t i = 0; i < ASKS_MAX; i++)
+		if (c->g->asks[i].ticket != 0 && c->g->asks[i].conn == c)
+			c->g->asks[i].conn = NULL;
+}
+
+static void
+on_answer(void *ctx, uint32_t ticket, int take_fd, const char *text)
+{
+	struct gateway *g = ctx;
+	struct ask     *a = g->asks, is;
+	uint64_t	now = loop_now_ms(g->loop);
+
+	while (a < g->asks + ASKS_MAX && a->ticket != ticket)
+		a++;
+	if (a == g->asks + ASKS_MAX || ticket == 0) {
+		if (take_fd >= 0)
+			close(take_fd); /* nobody asked */
+		return;
+	}
+	is = *a;
+	ask_free(g, a);
+	if (is.probe)
+		upstream_probed(&g->upstream, is.server, now,
+		    take_fd < 0 ? text : NULL);
+	else if (take_fd < 0)
+		upstream_failed(&g->upstream, is.server, now, text);
+	else if (is.conn == NULL)
+		upstream_abandoned(&g->upstream, is.server);
+	if (is.conn != NULL && take_fd >= 0)
+		conn_open(is.conn, take_fd);
+	else if (take_fd >= 0)
+		close(take_fd);
+	else if (is.conn != NULL)
+		dial_queue(is.conn);
+	if (take_fd < 0)
+		dial_say(g);
+	dial_pump(g);
+}
+
+/* All that was asked will have no answer: it is asked again. */
+static void
+on_lost(void *ctx, int r)
+{
+	struct gateway *g = ctx;
+
+	worker_accuse(PEER_CONNECT, r);
+	for (size_t i = 0; i < ASKS_MAX; i++) {
+		struct ask is = g->asks[i];
+
+		if (is.ticket == 0)
+			continue;
+		ask_free(g, &g->asks[i]);
+		if (is.probe)
+			upstream_probed(&g->upstream, is.server,
+			    loop_now_ms(g->loop), "dp-connect is away");
+		else
+			upstream_abandoned(&g->upstream, is.server);
+		if (is.conn != NULL) {
+			is.conn->server = UPSTREAM_NONE;
+			dial_queue(is.conn);
+		}
+	}
+}
+
+const struct connect_client_ops dial_ops = { on_answer, on_lost };

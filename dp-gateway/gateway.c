@@ -1,0 +1,189 @@
+/*
+ * dp-gateway/gateway.c - the gateway as a worker: configuration, listeners,
+ * the channel to dp-connect, reload and drain.
+ *
+ * Runs in dp-gateway. Believes the master; dp-connect about where a socket
+ * leads.
+ * SPDX-License-Identifier: ISC
+ */
+#include "dp-gateway/gateway.h"
+
+#include "common/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+/* Connections that the descriptors allow, whatever the configuration says. */
+static unsigned
+max_connections(uint64_t wanted)
+{
+	uint64_t      fds = gateway_sandbox.max_fds;
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) == 0 && rl.rlim_max < fds)
+		fds = rl.rlim_max;
+	fds = fds > KEPT_FDS + 2 * PIPES_MAX + 2
+	    ? (fds - KEPT_FDS - 2 * PIPES_MAX) / 2
+	    : 1;
+	return (unsigned)(wanted < fds ? wanted : fds);
+}
+
+static int
+listen_all(struct gateway *g)
+{
+	char addr[128];
+	int  fd, r;
+
+	for (unsigned i = 0; (fd = worker_socket(g->w, "gateway.listen", i,
+				  addr, sizeof(addr))) >= 0; i++)
+		if ((r = accept_listen(g, fd, addr)) < 0) {
+			log_err_err(r, "%s", addr);
+			return r;
+		}
+	return fd == -ENOENT ? 0 : fd;
+}
+
+/* Everything the configuration says, or nothing of it. Connections live on. */
+static int
+configure(struct gateway *g)
+{
+	struct gateway_conf was = g->conf;
+	const struct gateway_conf *conf = &worker_settings(g->w)->gateway;
+	struct listener *old = g->listeners;
+	struct scope	 scope;
+	char		 err[SCOPE_ERR];
+	int		 r;
+
+	if (!conf->enable) /* the master is about to end us */
+		return 0;
+	if (scope_parse(conf->allow, &scope, err) < 0) {
+		log_err("gateway.allow: %s", err);
+		return -EINVAL;
+	}
+	g->listeners = NULL;
+	g->conf = *conf; /* whose keep-alive the listeners get */
+	if ((r = listen_all(g)) < 0 ||
+	    (r = upstream_set(&g->upstream, conf->server)) < 0) {
+		g->conf = was;
+		accept_unlisten(g, &g->listeners);
+		g->listeners = old;
+		return r;
+	}
+	g->scope = scope;
+	accept_unlisten(g, &old);
+	return 0;
+}
+
+static void
+limit(struct gateway *g)
+{
+	g->max = max_connections(g->conf.max_connections);
+	if (g->max < g->conf.max_connections)
+		log_info("gateway.max-connections: %u, as many as there are "
+			 "descriptors for", g->max);
+}
+
+/* -- what the master wants -- */
+
+static void
+on_peer(void *ctx, enum peer_role role, int take_fd)
+{
+	struct gateway *g = ctx;
+	int		r;
+
+	if (role != PEER_CONNECT) {
+		close(take_fd);
+		r = -EBADMSG;
+	} else if ((r = connect_client_attach(g->connector, take_fd)) == 0)
+		dial_pump(g);
+	if (r < 0)
+		log_warn_err(r, "channel to %s", peer_role_name(role));
+}
+
+static int
+on_reload(void *ctx)
+{
+	struct gateway *g = ctx;
+	int		r = configure(g);
+
+	if (r == 0)
+		limit(g);
+	dial_pump(g);
+	conn_tick_soon(g);
+	return r;
+}
+
+static void
+on_drain(void *ctx)
+{
+	conn_drain(ctx);
+}
+
+/* -- life -- */
+
+struct gateway *
+gateway_open(struct worker *w)
+{
+	struct gateway *g = calloc(1, sizeof(*g));
+	struct loop    *l = worker_loop(w);
+
+	if (g == NULL || addr_count_new(&g->addresses) < 0 ||
+	    pipes_new(PIPES_MAX, &g->pipes) < 0 ||
+	    connect_client_new(l, worker_peer(w, PEER_CONNECT), &dial_ops, g,
+		&g->connector) < 0)
+		log_fatal(EXIT_TEMPORARY, "no memory");
+	g->w = w;
+	g->loop = l;
+	g->epoll = epoll_create1(EPOLL_CLOEXEC);
+	g->spare = fcntl(g->epoll, F_DUPFD_CLOEXEC, 0);
+	if (g->spare < 0 ||
+	    loop_io_new(l, g->epoll, LOOP_READ, conn_events, g, &g->io) < 0 ||
+	    loop_timer_new(l, conn_tick, g, &g->tick) < 0)
+		log_fatal(EXIT_TEMPORARY, "no event loop");
+	if (configure(g) < 0)
+		log_fatal(EXIT_OPERATOR,
+		    "cannot carry anything with this configuration");
+	limit(g);
+	return g;
+}
+
+int
+gateway_run(struct gateway *g)
+{
+	static const struct worker_ops ops = {
+		.peer = on_peer,
+		.reload = on_reload,
+		.drain = on_drain,
+		.commands = gateway_commands,
+		.metrics = gateway_metrics,
+		.warnings = gateway_warnings,
+	};
+
+	return worker_run(g->w, &ops, g);
+}
+
+void
+gateway_close(struct gateway **gp)
+{
+	struct gateway *g = *gp;
+
+	g->draining = g->refusing = true;
+	accept_unlisten(g, &g->listeners);
+	while (g->oldest != NULL)
+		conn_end(g->oldest, WHY_DRAINED);
+	loop_io_free(&g->io);
+	loop_timer_free(&g->tick);
+	conn_bury(g);
+	pipes_free(&g->pipes);
+	addr_count_free(&g->addresses);
+	connect_client_free(&g->connector);
+	close(g->epoll);
+	close(g->spare);
+	free(g);
+	*gp = NULL;
+}

@@ -1,0 +1,155 @@
+/*
+ * dp-gateway/gateway.h - the parts of dp-gateway and what they share.
+ *
+ * Shape:   one struct gateway; a struct conn for each connection of a device,
+ *          in one phase at a time. accept.c takes it from a listener to the end
+ *          of its ClientHello (hello.h, admit.h), dial.c to a server (upstream.h)
+ *          by way of dp-connect, conn.c carries its bytes (relay.h) and ends it.
+ *          admin.c answers the administrator. What ends a connection, wherever,
+ *          is conn_end() with its reason.
+ * Memory:  an idle connection is its two descriptors, a struct conn and its
+ *          name. All are watched by one epoll set of our own, which the loop
+ *          watches as one descriptor: events of libevent's cost more than that.
+ * Time:    each phase is a list in order of time, so that a tick looks at the
+ *          heads only. Times are right to a tick, idle ones to a second more.
+ * Ownership: gateway.c makes and ends everything here; a conn that has ended
+ *          stays as memory until the events at hand are through.
+ * SPDX-License-Identifier: ISC
+ */
+#ifndef DP_GATEWAY_GATEWAY_H
+#define DP_GATEWAY_GATEWAY_H
+
+#include "common/addr_count.h"
+#include "common/connect_client.h"
+#include "common/sandbox.h"
+#include "common/scope.h"
+#include "common/worker.h"
+#include "dp-gateway/admit.h"
+#include "dp-gateway/relay.h"
+#include "dp-gateway/upstream.h"
+
+#define CLIENT 0 /* sides of a relay */
+#define SERVER 1
+
+#define ASKS_MAX    48	/* of dp-connect, which takes 64 of one asker */
+#define PIPES_MAX   256 /* then bytes go without one */
+#define KEPT_FDS    64	/* channels, listeners, the loop, standard streams */
+#define TICK_MS	    250
+#define CONN_ADDR   64 /* "[2001:db8::1]:50000" */
+
+enum phase {
+	P_HELLO,  /* its ClientHello is not whole */
+	P_QUEUE,  /* waits for its turn to be connected */
+	P_ASKED,  /* dp-connect is at it */
+	P_ANSWER, /* the server has said nothing yet */
+	P_OPEN,
+	P_ENDED,
+	P_COUNT = P_ENDED,
+};
+
+struct conn {
+	struct gateway *g;
+	struct conn    *prev, *next;   /* in the list of its phase */
+	struct conn    *older, *newer; /* of all */
+	struct relay	relay;
+	char	       *sni; /* NULL before it is known, or without one */
+	uint64_t	id, start_ms;
+	uint64_t	since_ms; /* of its phase; in P_OPEN it last moved */
+	uint32_t	watch[2]; /* by side: epoll's events; 0: not there */
+	uint16_t	port, server; /* number of the last server tried */
+	uint8_t		addr[16], phase;
+};
+
+struct ask { /* one question to dp-connect */
+	uint32_t     ticket; /* 0: free */
+	uint16_t     server;
+	bool	     probe;
+	struct conn *conn; /* NULL: a probe, or it has left meanwhile */
+};
+
+struct listener {
+	struct listener *next;
+	struct gateway	*g;
+	struct loop_io	*io;
+	char		 address[128];
+	int		 fd;
+};
+
+struct gateway {
+	struct worker	      *w;
+	struct loop	      *loop;
+	struct gateway_conf    conf;
+	struct scope	       scope;
+	struct upstream	       upstream;
+	struct connect_client *connector;
+	struct ask	       asks[ASKS_MAX];
+	unsigned	       nasks;
+	uint32_t	       last_ticket;
+	struct listener	      *listeners;
+	struct pipes	      *pipes;
+	struct addr_count     *addresses;
+	struct {
+		struct conn *first, *last;
+		unsigned     n;
+	} list[P_COUNT];
+	struct conn	  *oldest, *newest, *ended;
+	unsigned	   n, max; /* connections */
+	uint64_t	   last_id;
+	int		   epoll, spare; /* spare: a descriptor for want of one */
+	struct loop_io	  *io;
+	struct loop_timer *tick;
+	bool		   ticking, refusing; /* dpctl gateway drain */
+	bool		   draining, paused;
+	uint64_t	   drain_end_ms;
+	uint64_t	   accepted, carried, bytes[2]; /* of those that ended */
+	uint64_t	   why[WHY_KINDS];
+	struct {
+		uint64_t said_ms;
+		unsigned unsaid;
+	} said[WHY_KINDS];
+};
+
+extern const struct sandbox gateway_sandbox;
+
+/* gateway.c: ends the process (100, 111) when this cannot be served */
+struct gateway *gateway_open(struct worker *w);
+int		gateway_run(struct gateway *g);
+void		gateway_close(struct gateway **g);
+
+/* accept.c */
+int  accept_listen(struct gateway *g, int take_fd, const char *address);
+void accept_unlisten(struct gateway *g, struct listener **list); /* all of it */
+void accept_resume(struct gateway *g); /* where descriptors had run out */
+void accept_hello(struct conn *c, uint32_t events);
+
+/* dial.c */
+extern const struct connect_client_ops dial_ops;
+void dial_queue(struct conn *c); /* to a server past c->server */
+void dial_pump(struct gateway *g);
+void dial_probe(struct gateway *g);
+void dial_left(struct conn *c); /* it ends in P_ASKED */
+void dial_say(struct gateway *g); /* what has changed of the servers */
+
+/* conn.c */
+int  conn_new(struct gateway *g, int take_fd, const uint8_t addr[16],
+     uint16_t port, struct conn **out); /* P_HELLO */
+void conn_phase(struct conn *c, enum phase p);
+void conn_watch(struct conn *c, int side, uint32_t events);
+void conn_open(struct conn *c, int take_fd); /* the server's */
+void conn_end(struct conn *c, enum why why);
+void conn_bury(struct gateway *g); /* those that have ended */
+void conn_events(void *gateway, int events);
+void conn_tick(void *gateway);
+void conn_tick_soon(struct gateway *g);
+void conn_address(const uint8_t addr[16], uint16_t port, char out[CONN_ADDR]);
+/* Counts, and tells the operator, but not each of many. */
+void conn_refused(struct gateway *g, const uint8_t addr[16], uint16_t port,
+    const char *name, enum why why);
+void conn_drain(struct gateway *g);
+
+/* admin.c */
+extern const struct admin_command gateway_commands[];
+void gateway_metrics(void *gateway, struct worker *w, struct admin_reply *reply);
+void gateway_warnings(void *gateway, struct admin_reply *reply);
+
+#endif

@@ -1,0 +1,18 @@
+# dp-gateway/ - carries devices' connections to the Administration Server.
+PROGS += dp-gateway
+dp-gateway_SRCS := \
+	dp-gateway/main.c \
+	dp-gateway/accept.c \
+	dp-gateway/admin.c \
+	dp-gateway/admit.c \
+	dp-gateway/conn.c \
+	dp-gateway/dial.c \
+	dp-gateway/gateway.c \
+	dp-gateway/hello.c \
+	dp-gateway/proxy.c \
+	dp-gateway/relay.c \
+	dp-gateway/sandbox.c \
+	dp-gateway/upstream.c
+dp-gateway_PKGS :=
+dp-gateway_TESTS := check_gateway_hello check_gateway_relay check_gateway_upstream
+dp-gateway_FUZZ := fuzz_hello

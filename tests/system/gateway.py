@@ -1,0 +1,373 @@
+#!/usr/bin/python3
+"""Both ends of connections through the gateway, for the system tests.
+
+gateway.py server PORT [echo|silent|reset|close|proxy|slow] [HOST]
+    A TCP server. echo: takes the ClientHello, answers its SHA-256 as a line,
+    then echoes, and after the client's end says "end". silent: never says a
+    word. reset: answers the line, then resets. close: answers the line, then
+    closes. proxy: echo behind a PROXY v2 header, which it logs. slow: reads
+    nothing after its answer for two seconds.
+gateway.py CASE [ARG...]: see the functions below; exit 0 if all was as it says.
+SPDX-License-Identifier: ISC
+"""
+import hashlib
+import os
+import select
+import socket
+import ssl
+import struct
+import sys
+import threading
+import time
+
+GATEWAY = ("127.0.0.1", 13000)
+RESET = struct.pack("ii", 1, 0)
+
+
+def hello(sni="server.example", alpn=None):
+    """A ClientHello as OpenSSL makes it."""
+    ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    ctx.check_hostname = False
+    ctx.verify_mode = ssl.CERT_NONE
+    if alpn:
+        ctx.set_alpn_protocols(alpn)
+    out = ssl.MemoryBIO()
+    obj = ctx.wrap_bio(ssl.MemoryBIO(), out, server_hostname=sni)
+    try:
+        obj.do_handshake()
+    except ssl.SSLWantReadError:
+        pass
+    return out.read()
+
+
+def digest(h):
+    return (hashlib.sha256(h).hexdigest() + "\n").encode()
+
+
+def connect(to=GATEWAY, source=None):
+    s = socket.socket(socket.AF_INET6 if ":" in to[0] else socket.AF_INET)
+    s.settimeout(20)
+    if source:
+        s.bind((source, 0))
+    s.connect(to)
+    return s
+
+
+def read_exactly(s, n):
+    got = b""
+    while len(got) < n:
+        part = s.recv(n - len(got))
+        if not part:
+            raise EOFError(got)
+        got += part
+    return got
+
+
+def opened(h=None, **kw):
+    """A connection that the server has answered."""
+    h = h or hello()
+    s = connect(**kw)
+    s.sendall(h)
+    assert read_exactly(s, 65) == digest(h), "another ClientHello arrived"
+    return s
+
+
+def echoes(s, data=b"x" * 1024):
+    s.sendall(data)
+    assert read_exactly(s, len(data)) == data, "echo"
+
+
+def ends(s):
+    """What comes until the other end closes; None for a reset."""
+    got = b""
+    try:
+        while True:
+            part = s.recv(65536)
+            if not part:
+                return got
+            got += part
+    except ConnectionResetError:
+        return None
+
+
+# -- the server --
+
+def take_hello(s):
+    got = message = b""
+    while len(message) < 4 or len(message) < 4 + int.from_bytes(message[1:4], "big"):
+        head = read_exactly(s, 5)
+        part = read_exactly(s, int.from_bytes(head[3:5], "big"))
+        got, message = got + head + part, message + part
+    return got
+
+
+def serve_one(s, mode):
+    try:
+        if mode == "silent":
+            time.sleep(3600)
+        if mode == "proxy":
+            head = read_exactly(s, 16)
+            rest = read_exactly(s, int.from_bytes(head[14:16], "big"))
+            assert head[:13] == b"\r\n\r\n\0\r\nQUIT\n\x21", head
+            family = {0x11: socket.AF_INET, 0x21: socket.AF_INET6}[head[13]]
+            n = 4 if family == socket.AF_INET else 16
+            print("proxy", socket.inet_ntop(family, rest[:n]),
+                  socket.inet_ntop(family, rest[n:2 * n]),
+                  *struct.unpack("!HH", rest[2 * n:2 * n + 4]), flush=True)
+        s.sendall(digest(take_hello(s)))
+        if mode == "reset":
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            return
+        if mode == "close":
+            return
+        if mode == "slow":
+            time.sleep(2)
+        while True:
+            part = s.recv(262144)
+            if not part:
+                s.sendall(b"end")
+                print("ended", flush=True)
+                return
+            s.sendall(part)
+    except ConnectionResetError:
+        print("reset", flush=True)
+    except (OSError, EOFError, AssertionError) as e:
+        print("failed", repr(e)[:200], flush=True)
+    finally:
+        s.close()
+
+
+def server(port, mode="echo", host="127.0.0.1"):
+    threading.stack_size(128 * 1024)
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((host, int(port)))
+    listener.listen(4096)
+    print("listening", flush=True)
+    while True:
+        s, _ = listener.accept()
+        print("accepted", flush=True)
+        threading.Thread(target=serve_one, args=(s, mode), daemon=True).start()
+
+
+# -- admission --
+
+def admitted(sni="server.example", alpn="", host=GATEWAY[0]):
+    s = opened(hello(sni or None, alpn.split(",") if alpn else None),
+               to=(host, 13000))
+    echoes(s)
+    s.shutdown(socket.SHUT_WR)
+    assert ends(s) == b"end", "no half-close"
+
+
+def refused(sni="server.example", alpn="", alert="", source=""):
+    """Nothing but the alert comes, then the end."""
+    s = connect(source=source or None)
+    s.sendall(hello(sni or None, alpn.split(",") if alpn else None))
+    got = ends(s)
+    if alert:
+        assert got == bytes([21, 3, 3, 0, 2, 2, int(alert)]), got
+    else:
+        assert not got, got
+
+
+def not_tls(text="GET / HTTP/1.1\r\nHost: server.example\r\n\r\n"):
+    s = connect()
+    s.sendall(text.encode())
+    assert not ends(s)
+
+
+def raw(hexbytes):
+    s = connect()
+    s.sendall(bytes.fromhex(hexbytes))
+    assert not ends(s)
+
+
+def long_hello():
+    """True to its length, which is too much; the first record is refused."""
+    s = connect()
+    s.sendall(b"\x16\x03\x01\x40\x00\x01\x01\x00\x00" + b"\0" * 8192)
+    assert not ends(s)
+
+
+def in_records(h, piece):
+    return b"".join(h[:3] + len(h[i:i + piece]).to_bytes(2, "big") +
+                    h[i:i + piece] for i in range(5, len(h), piece))
+
+
+def fragmented():
+    """Over TCP segments, byte by byte; over TLS records; over both."""
+    h = hello()
+    for data, step in ((h, 1), (in_records(h, 1), 65536), (in_records(h, 50), 7)):
+        s = connect()
+        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for i in range(0, len(data), step):
+            s.sendall(data[i:i + step])
+            if step == 1 and i % 100 == 0:
+                time.sleep(0.002)
+        assert read_exactly(s, 65) == digest(data)
+        echoes(s)
+
+
+def late(seconds):
+    """A byte now and then: closed when the time for the hello is over."""
+    s, h, t = connect(), hello(), time.monotonic()
+    try:
+        for i in range(50):
+            s.sendall(h[i:i + 1])
+            if select.select([s], [], [], 0.2)[0]:
+                break
+    except (BrokenPipeError, ConnectionResetError):
+        pass
+    t = time.monotonic() - t
+    assert float(seconds) - 0.1 <= t < float(seconds) + 2, t
+    assert not ends(s)
+
+
+def leaves():
+    h = hello()
+    s = connect()  # a port scanner
+    s.close()
+    s = connect()  # half a hello, then the end
+    s.sendall(h[:50])
+    s.shutdown(socket.SHUT_WR)
+    assert not ends(s)
+    s = connect()  # half a hello, then a reset
+    s.sendall(h[:50])
+    time.sleep(0.1)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+    s.close()
+
+
+def many(n):
+    """So many are carried, one more is refused, and after one left it is not."""
+    open_ones = [opened() for _ in range(int(n))]
+    s = connect()
+    s.sendall(hello())
+    assert not ends(s)
+    open_ones.pop().close()
+    time.sleep(0.3)
+    echoes(opened())
+    for s in open_ones:
+        echoes(s, b"y")
+
+
+def flood(n):
+    """More than there are descriptors for: the newest are told, none hangs."""
+    carried, told, h = [], 0, hello()
+    for _ in range(int(n)):
+        s = connect()
+        try:
+            s.sendall(h)
+            read_exactly(s, 65)
+            carried.append(s)
+        except (EOFError, OSError):
+            told += 1
+    for s in carried:
+        echoes(s, b"z")
+    print(len(carried), told)
+    assert carried and told
+
+
+# -- while it is carried --
+
+def bulk(megabytes):
+    """Both ways at once, whole."""
+    s = opened()
+    block, n = os.urandom(1 << 20), int(megabytes)
+    sent, got = hashlib.sha256(), hashlib.sha256()
+
+    def send():
+        for _ in range(n):
+            s.sendall(block)
+            sent.update(block)
+        s.shutdown(socket.SHUT_WR)
+    t = threading.Thread(target=send)
+    t.start()
+    left = n << 20
+    while left > 0:
+        part = s.recv(min(left, 262144))
+        assert part, "cut"
+        got.update(part)
+        left -= len(part)
+    t.join()
+    assert sent.digest() == got.digest() and ends(s) == b"end"
+
+
+def client_resets():
+    s = opened()
+    echoes(s)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+    s.close()
+
+
+def server_resets():
+    s = connect()
+    s.sendall(hello())
+    try:
+        read_exactly(s, 65)
+        assert ends(s) is None, "a reset became an end"
+    except ConnectionResetError:
+        pass
+
+
+def server_closes():
+    s = opened()
+    assert ends(s) == b""
+
+
+def silent(least, most):
+    s, t = connect(), time.monotonic()
+    s.sendall(hello())
+    assert not ends(s)
+    t = time.monotonic() - t
+    assert float(least) <= t <= float(most), t
+
+
+def stuck(seconds):
+    """Takes nothing of its echo: dropped, and the pool of pipes is free again."""
+    s, t = opened(), time.monotonic()
+    s.setblocking(False)
+    while time.monotonic() - t < float(seconds) + 5:
+        try:
+            s.send(b"x" * 262144)
+        except BlockingIOError:
+            time.sleep(0.05)
+        except (BrokenPipeError, ConnectionResetError):
+            break
+    t = time.monotonic() - t
+    assert float(seconds) <= t < float(seconds) + 4, t
+
+
+def closed_after(least, most, busy=""):
+    """By idle-timeout or, busy or not, total-timeout."""
+    s, t = opened(), time.monotonic()
+    while not select.select([s], [], [], 0.2)[0]:
+        if busy:
+            echoes(s)
+    assert not ends(s)
+    t = time.monotonic() - t
+    assert float(least) <= t <= float(most), t
+
+
+def hold(n, source=""):
+    """Holds n until a line comes on standard input, then echoes on each."""
+    held = [opened(source=source or None) for _ in range(int(n))]
+    print("held", flush=True)
+    sys.stdin.readline()
+    for s in held:
+        echoes(s)
+    print("well", flush=True)
+
+
+def held_dies(n):
+    """Holds n; each is ended from outside."""
+    held = [opened() for _ in range(int(n))]
+    print("held", flush=True)
+    for s in held:
+        assert not ends(s)
+    print("gone", flush=True)
+
+
+if __name__ == "__main__":
+    globals()[sys.argv[1]](*sys.argv[2:])
