@@ -516,16 +516,6 @@ session_free(struct session *s)
 	free(s);
 }
 
-/* What the receivers in the middle lost, in percent; -1: nobody can tell. */
-static int
-loss_of(const struct session *s, const struct sender_stats *st)
-{
-	if (st->heard > 0)
-		return st->loss_median / 10;
-	/* devices are there, and none heard a word */
-	return keys_agents(s->m->keys) >= s->m->conf.min_agents ? 100 : -1;
-}
-
 static void
 session_over(struct session *s)
 {
@@ -537,7 +527,7 @@ session_over(struct session *s)
 				    stopped = s->stopped;
 	char		    hex[HASH_HEX], *name = NULL;
 	uint64_t	    size = s->size;
-	int		    fd = -1, loss;
+	int		    fd = -1;
 
 	sender_stats(s->sender, &st);
 	add_stats(&all->done, s);
@@ -545,7 +535,6 @@ session_over(struct session *s)
 	all->done.finished += !aborted;
 	if (s->group < MCAST_GROUPS)
 		all->rate_end[s->group] = st.rate;
-	loss = loss_of(s, &st);
 	hash_to_hex(&h, hex);
 	worker_event(m->w, aborted ? "multicast-aborted" : "multicast-sent",
 	    json_pack("{s:s,s:s,s:s,s:I,s:f,s:I,s:I,s:I,s:I,s:i,s:i,s:f}",
@@ -567,14 +556,16 @@ session_over(struct session *s)
 	}
 	session_free(s);
 	sessions_share(m);
+	if (!aborted && st.heard > 0)
+		wants_session_heard(m->wants, &h, st.loss_median / 10);
 	if (session_find(m, &h)) { /* the last of its sessions goes on with it */
 		if (fd >= 0)
 			close(fd);
 	} else if (again) {
 		if (session_start(m, &h, name, size, fd) < 0)
-			wants_session_over(m->wants, &h, -1);
+			wants_session_over(m->wants, &h, false);
 	} else {
-		wants_session_over(m->wants, &h, aborted ? -1 : loss);
+		wants_session_over(m->wants, &h, !aborted && st.heard == 0);
 		if (stopped)
 			wants_stop(m->wants, &h);
 	}
@@ -816,6 +807,7 @@ sessions_restart(struct mcast *m)
 	for (struct session *s = m->sessions->first; s != NULL; s = s->next) {
 		abort_session(s);
 		s->again = !m->draining;
+		wants_session_anew(m->wants, &s->hash);
 	}
 }
 

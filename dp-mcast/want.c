@@ -435,15 +435,32 @@ wants_ask(struct wants *all, const struct hash *h, const char *device,
 }
 
 void
-wants_session_over(struct wants *all, const struct hash *h, int percent)
+wants_session_anew(struct wants *all, const struct hash *h)
+{
+	struct want *w = find(all, h);
+
+	if (w != NULL)
+		set_clear(&w->lacking);
+}
+
+void
+wants_session_heard(struct wants *all, const struct hash *h, unsigned percent)
+{
+	loss_note(&all->loss, percent, loop_now_ms(all->m->loop));
+	/* nor will they hear its sessions to other groups */
+	wants_session_anew(all, h);
+}
+
+void
+wants_session_over(struct wants *all, const struct hash *h, bool unheard)
 {
 	struct want *w = find(all, h);
 	uint64_t     now = loop_now_ms(all->m->loop);
 
-	if (percent >= 0)
-		loss_note(&all->loss, (unsigned)percent, now);
 	if (w == NULL)
 		return;
+	if (unheard && w->lacking.n >= all->m->conf.min_agents)
+		loss_note(&all->loss, 100, now);
 	memmove(w->sent_ms + 1, w->sent_ms,
 	    sizeof(w->sent_ms) - sizeof(w->sent_ms[0]));
 	w->sent_ms[0] = now > 0 ? now : 1;

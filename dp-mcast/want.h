@@ -26,8 +26,15 @@ void wants_free(struct wants **w);
 /* Answers MSG_API_GET id with api_answer, now or when the store has answered. */
 void wants_ask(struct wants *w, const struct hash *h, const char *device,
     uint32_t id);
-/* Its sessions have ended; percent: what the receivers lost, -1: not known. */
-void wants_session_over(struct wants *w, const struct hash *h, int percent);
+/* A session of it has ended, and receivers lost so many percent of it. */
+void wants_session_heard(
+    struct wants *w, const struct hash *h, unsigned percent);
+/* Its last session has ended. unheard: to the end, and nobody heard it, which
+ * counts as lost if devices wait for it. */
+void wants_session_over(struct wants *w, const struct hash *h, bool unheard);
+/* Its sessions begin anew. Who lacked it was told that they ended, and goes on
+ * without them. */
+void wants_session_anew(struct wants *w, const struct hash *h);
 /* An administrator does not want it sent, for WANT_UNICAST_MS. */
 void wants_stop(struct wants *w, const struct hash *h);
 /* The channel to the server was replaced: nobody waits for answers any more. */
