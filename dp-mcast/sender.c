@@ -117,7 +117,7 @@ struct sender {
 	uint8_t proactive;
 
 	struct peer *peer;
-	uint32_t peers, heard, done, left, slow;
+	uint32_t peer_room, peers, heard, done, left, slow;
 	uint8_t (*heat)[SENDER_HEAT];
 	uint32_t nheat;
 
@@ -1100,16 +1100,19 @@ sender_receivers(struct sender *s, uint32_t n)
 {
 	uint64_t symbols = (s->blocks.length - 1) / s->blocks.symbol + 1;
 	uint64_t credit = max64(symbols / 10, 1024);
+	uint32_t room = s->peer_room;
 	struct peer *p;
 	void *h;
 
-	if (n < s->peers)
-		return -EINVAL;
-	if (n == s->peers)
+	if (n <= s->peers)
 		return 0;
-	if ((p = reallocarray(s->peer, n, sizeof(*p))) == NULL)
-		return -ENOMEM;
-	s->peer = p;
+	if (n > room) { /* they come one by one, tens of thousands */
+		room = n - room > room / 2 ? n : room + room / 2;
+		if ((p = reallocarray(s->peer, room, sizeof(*p))) == NULL)
+			return -ENOMEM;
+		s->peer = p;
+		s->peer_room = room;
+	}
 	if (s->nheat < SENDER_HEAT_ROWS) {
 		uint32_t rows = n < SENDER_HEAT_ROWS ? n : SENDER_HEAT_ROWS;
 

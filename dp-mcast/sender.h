@@ -124,7 +124,7 @@ bool sender_admits(struct sender *s, uint64_t now);
 int sender_report(struct sender *s, uint64_t now, uint32_t receiver,
     const struct mcast_report *r);
 
-/* More have registered: the number of all of them now, not below the last. */
+/* There are n at least, in all: those that were not known are new ones. */
 int sender_receivers(struct sender *s, uint32_t n);
 
 void sender_ceiling(struct sender *s, uint64_t now, uint64_t rate);

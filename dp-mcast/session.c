@@ -204,14 +204,11 @@ seen_of(struct session *s, const struct agent *a)
 static int
 admit(struct session *s, struct seen *p)
 {
-	struct sender_stats st;
-	int		    r;
+	int r;
 
 	if (p->index != UINT32_MAX)
 		return 0;
-	sender_stats(s->sender, &st);
-	if (s->nseen >= st.receivers &&
-	    (r = sender_receivers(s->sender, s->nseen + 1)) < 0)
+	if ((r = sender_receivers(s->sender, s->nseen + 1)) < 0)
 		return r;
 	p->index = s->nseen++;
 	return 0;

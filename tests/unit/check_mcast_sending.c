@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define MS	UINT64_C(1000000)
 #define E	1432
@@ -283,6 +284,33 @@ START_TEST(where_notices_are_seldom_it_waits_for_four_of_them)
 }
 END_TEST
 
+/* As they come: each report of one not heard before may be the first of many. */
+START_TEST(fifty_thousand_receivers_come_one_by_one)
+{
+	struct mcast_report r = { 0 };
+	struct sender_stats st;
+	struct timespec	    from, to;
+
+	begin(5 * 1000 * 1000, 0);
+	run(50);
+	r.seen = (uint32_t)counter - 1;
+	r.held_ms = UINT16_MAX;
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &from);
+	for (uint32_t i = 0; i < 50000; i++) {
+		ck_assert_int_eq(sender_receivers(s, i + 1), 0);
+		ck_assert_int_eq(sender_receivers(s, i / 2), 0); /* fewer */
+		ck_assert_int_eq(sender_report(s, now, i, &r), 0);
+	}
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &to);
+	ck_assert_int_lt((to.tv_sec - from.tv_sec) * 1000 +
+	    (to.tv_nsec - from.tv_nsec) / 1000000, 1000);
+	sender_stats(s, &st);
+	ck_assert_uint_eq(st.receivers, 50000);
+	ck_assert_uint_eq(st.heard, 50000);
+	end();
+}
+END_TEST
+
 START_TEST(what_there_never_was_counts_for_nothing)
 {
 	struct mcast_report good = { .echo = (uint32_t)(now / MS), .n = 1,
@@ -420,6 +448,7 @@ main(void)
 	tcase_add_test(t, nobody_who_answers_is_no_reason_to_go_on_for_ever);
 	tcase_add_test(t,
 	    where_notices_are_seldom_it_waits_for_four_of_them);
+	tcase_add_test(t, fifty_thousand_receivers_come_one_by_one);
 	tcase_add_test(t, what_there_never_was_counts_for_nothing);
 	tcase_add_test(t, forged_numbers_are_no_loss);
 	tcase_add_test(t, a_flood_is_not_looked_at);
