@@ -167,8 +167,8 @@ flush_disk(struct download *d)
 		if (n < 0 && errno == EINTR)
 			n = 0;
 		else if (n < 0) {
-			fail(d, -errno, "writing: %s", strerror(errno));
-			return -errno;
+			fail(d, -EIO, "writing: %s", strerror(errno));
+			return -EIO;
 		}
 	}
 	d->dirty = d->dirty || d->nbuf > 0;
@@ -661,8 +661,7 @@ next_source(struct download *d)
 		if (d->missing_all)
 			d->r = -ENOENT;
 		leave_curl(d);
-		if (flush_disk(d) < 0)
-			d->there = 0;
+		(void)flush_disk(d); /* if it fails, that is the reason */
 		finish(d);
 		return;
 	}
@@ -841,9 +840,8 @@ completed(struct download *d, CURLcode rc)
 	curl_easy_getinfo(d->easy, CURLINFO_RESPONSE_CODE, &code);
 	if (rc == CURLE_OK && !d->began && look_at_answer(d) < 0)
 		rc = CURLE_WRITE_ERROR;
-	if (flush_disk(d) < 0) {
-		d->there = 0;
-		finish(d);
+	if (d->r == -EIO || flush_disk(d) < 0) {
+		finish(d); /* another source would not help */
 		return;
 	}
 	if (rc != CURLE_OK) {

@@ -84,7 +84,8 @@ int download_read_ca(const char *path, char **out, size_t *len);
 struct download_result {
 	int	    r;	  /* 0; -EBADMSG: wrong bytes; -ENOENT: 404, 410 or 403
 			   * everywhere; -ETIMEDOUT; -EFBIG; -ECONNREFUSED: no
-			   * server took us; -EPROTO: other answers; -EIO: disk */
+			   * server took us; -EPROTO: other answers; -EIO: our own
+			   * disk failed or is full, whoever the source was */
 	const char *text; /* "URL: what", of the last address tried */
 	const void *bytes; /* of a download into memory */
 	size_t	    len;

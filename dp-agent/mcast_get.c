@@ -215,7 +215,7 @@ on_filled(void *ctx, const struct download_result *res)
 		source_worked(n, c->source);
 		c->at++;
 		c->tried = 0;
-	} else if (res->r == -EIO || res->r == -ENOSPC) {
+	} else if (res->r == -EIO) {
 		over(c, false, res->text); /* our disk, not their fault */
 		return;
 	} else if (res->r != -ENOENT)
