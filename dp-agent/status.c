@@ -73,7 +73,18 @@ show_row(const json_t *row, const char *a, const char *b, const char *c)
 	putchar('\n');
 }
 
-/* "12.3 MB multicast, 0.4 MB repair, 0.0 MB unicast, 2.1 % lost, 0.6 s" */
+static void
+show_bytes(int64_t n)
+{
+	if (n < 1000)
+		printf("%lld B", (long long)n);
+	else if (n < 999950)
+		printf("%.1f kB", (double)n / 1e3);
+	else
+		printf("%.1f MB", (double)n / 1e6);
+}
+
+/* "12.3 MB multicast, 4.3 kB repair, 0 B unicast, 2.1 % lost, 0.6 s" */
 static void
 show_way(const json_t *came)
 {
@@ -88,8 +99,10 @@ show_way(const json_t *came)
 	(void)js_int(came, "loss_permille", 0, 1000, &loss);
 	(void)js_int(came, "ms", 0, INT64_MAX, &ms);
 	printf("    ");
-	for (int i = 0; i < 3; i++)
-		printf("%.1f MB %s, ", (double)v[i] / 1e6, ways[i]);
+	for (int i = 0; i < 3; i++) {
+		show_bytes(v[i]);
+		printf(" %s, ", ways[i]);
+	}
 	printf("%.1f %% lost, %.1f s", (double)loss / 10, (double)ms / 1000);
 	if (why != NULL && *why != '\0') {
 		printf("; unicast since ");
