@@ -233,23 +233,35 @@ session_free(struct session *s)
 	free(s);
 }
 
-/* Room for one more: what nobody listens to goes, strangers first. */
-static bool
-make_room(struct mcast *m)
+/* Of those that nobody listens to, the first to go: a stranger, or else the one
+ * silent longest. NULL: there is none. */
+static struct session *
+expendable(const struct mcast *m, const struct session *but)
 {
 	struct session *worst = NULL;
 
-	if (m->nsessions < SESSIONS_MAX)
-		return true;
 	for (struct session *s = m->sessions; s != NULL; s = s->next)
-		if (!is_wanted(s) &&
+		if (s != but && !is_wanted(s) &&
 		    (worst == NULL || s->authentic < worst->authentic ||
 			(s->authentic == worst->authentic &&
 			    s->heard_ms < worst->heard_ms)))
 			worst = s;
-	if (worst == NULL)
+	return worst;
+}
+
+/* There is a place more than SESSIONS_MAX, so that who is a stranger as yet
+ * pushes out strangers only: anybody can send what looks like a beginning. */
+static bool
+make_room(struct mcast *m)
+{
+	struct session *s;
+
+	if (m->nsessions <= SESSIONS_MAX)
+		return true;
+	s = expendable(m, NULL);
+	if (s == NULL || s->authentic)
 		return false;
-	session_free(worst);
+	session_free(s);
 	return true;
 }
 
@@ -340,6 +352,11 @@ on_session(void *ctx, const struct alc_head *h)
 static void
 heard(struct session *s)
 {
+	struct session *worst;
+
+	if (!s->authentic && s->m->nsessions > SESSIONS_MAX &&
+	    (worst = expendable(s->m, s)) != NULL)
+		session_free(worst);
 	s->authentic = true;
 	s->heard_ms = s->m->batch_ms;
 }

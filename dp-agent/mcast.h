@@ -28,7 +28,7 @@
 
 #include <sys/socket.h>
 
-#define SESSIONS_MAX	32
+#define SESSIONS_MAX	32 /* and a place for who may be a stranger */
 #define CAST_BUFFERS	(6 << 20) /* bytes of block buffers of one cast */
 #define OFFERS_MAX	1024 /* of one session */
 #define FDT_KNOWN	256 /* instances that a session remembers to have read */

@@ -242,6 +242,49 @@ START_TEST(who_only_lingers_makes_room)
 }
 END_TEST
 
+static unsigned
+authentic(void)
+{
+	unsigned n = 0;
+
+	for (struct session *s = lab.net.mcast->sessions; s != NULL; s = s->next)
+		n += s->authentic;
+	return n;
+}
+
+START_TEST(strangers_push_out_strangers_only)
+{
+	struct mcast   *m = lab.net.mcast;
+	struct alc_head h = { .counter = 1, .fdt = 1,
+		.flags = ALC_SECURE | ALC_SALT, .generation = 1,
+		.fti = { .length = 10, .symbol = 1376, .block = 1 } };
+	uint8_t		buf[200] = { 0 };
+	size_t		head;
+
+	for (uint16_t i = 0; i < SESSIONS_MAX; i++) {
+		bytes[0] = (uint8_t)i;
+		one_session((uint16_t)(100 + i));
+	}
+	ck_assert_uint_eq(authentic(), SESSIONS_MAX);
+	m->keys.open = false;
+	m->keys.ngenerations = 1;
+	m->keys.generations[0].id = 1;
+	for (uint16_t i = 0; i < 5; i++) {
+		h.tsi = (uint16_t)(500 + i);
+		ck_assert_int_eq(alc_build(&h, buf, sizeof(buf), &head), 0);
+		lab_send(0, buf, head + 10 + MCAST_TAG_LEN);
+		lab_run(5);
+		ck_assert_uint_eq(m->sessions->w.tsi, h.tsi);
+		ck_assert_uint_eq(authentic(), SESSIONS_MAX);
+		ck_assert_uint_eq(m->nsessions, SESSIONS_MAX + 1);
+	}
+	m->keys.open = true; /* nor are they in the way of who is none */
+	bytes[0] = 99;
+	one_session(900);
+	ck_assert_uint_eq(authentic(), SESSIONS_MAX);
+}
+END_TEST
+
 static const struct {
 	uint16_t symbol, block, symbols;
 } cuts[] = {
@@ -338,6 +381,7 @@ main(void)
 	tcase_add_test(t, no_hashes_after_the_end_are_no_loss);
 	tcase_add_test(t, what_is_sent_again_comes_in_the_new_session);
 	tcase_add_test(t, who_only_lingers_makes_room);
+	tcase_add_test(t, strangers_push_out_strangers_only);
 	tcase_add_loop_test(t, an_absurd_cut_is_not_begun, 0,
 	    sizeof(cuts) / sizeof(cuts[0]));
 	tcase_add_test(t, another_cut_later_changes_nothing);
