@@ -12,8 +12,9 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdlib.h>
+#include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -24,9 +25,13 @@
 static uint16_t
 port_of(const struct sockaddr_storage *ss)
 {
-	return ntohs(ss->ss_family == AF_INET
-		? ((const struct sockaddr_in *)ss)->sin_port
-		: ((const struct sockaddr_in6 *)ss)->sin6_port);
+	uint16_t port;
+
+	_Static_assert(offsetof(struct sockaddr_in, sin_port) ==
+	    offsetof(struct sockaddr_in6, sin6_port), "it is in one place");
+	memcpy(&port, (const char *)ss + offsetof(struct sockaddr_in, sin_port),
+	    sizeof(port));
+	return ntohs(port);
 }
 
 /* One that is refused before a byte of it is looked at. */
@@ -65,14 +70,14 @@ take(struct gateway *g, int fd, const struct sockaddr_storage *ss)
 	}
 	if (fd >= 0)
 		close(fd);
-	conn_refused(g, addr, port, NULL, why);
+	conn_count(g, addr, port, NULL, why);
 }
 
 /* The one descriptor kept for this lets the newest be told, not left hanging. */
 static int
 accept_and_refuse(struct gateway *g, int listener)
 {
-	struct sockaddr_storage ss;
+	struct sockaddr_storage ss = { 0 };
 	socklen_t		len = sizeof(ss);
 	uint8_t			addr[16];
 	int			fd;
@@ -84,7 +89,7 @@ accept_and_refuse(struct gateway *g, int listener)
 		scope_addr(&ss, addr);
 		g->accepted++;
 		close(fd);
-		conn_refused(g, addr, port_of(&ss), NULL, WHY_DESCRIPTORS);
+		conn_count(g, addr, port_of(&ss), NULL, WHY_DESCRIPTORS);
 	}
 	g->spare = fcntl(g->epoll, F_DUPFD_CLOEXEC, 0);
 	return fd;
@@ -94,7 +99,7 @@ accept_and_refuse(struct gateway *g, int listener)
 static bool
 accept_some(struct listener *l)
 {
-	struct sockaddr_storage ss;
+	struct sockaddr_storage ss = { 0 };
 	socklen_t		len;
 	int			fd;
 

@@ -140,11 +140,8 @@ conn_end(struct conn *c, enum why why)
 
 	if (c->phase == P_ENDED)
 		return;
-	if (why <= WHY_REFUSED) {
-		send_alert(c, why);
-		conn_refused(g, c->addr, c->port, c->sni, why);
-	} else
-		g->why[why]++;
+	send_alert(c, why);
+	conn_count(g, c->addr, c->port, c->sni, why);
 	if (c->phase == P_ASKED)
 		dial_left(c);
 	if (c->phase == P_ANSWER && why == WHY_SILENT) {
@@ -174,6 +171,7 @@ conn_end(struct conn *c, enum why why)
 	relay_fini(&c->relay, g->pipes);
 	addr_count_drop(g->addresses, c->addr);
 	free(c->sni);
+	c->sni = NULL;
 	c->next = g->ended; /* events at hand may still name it */
 	g->ended = c;
 	g->n--;
@@ -207,13 +205,15 @@ conn_address(const uint8_t addr[16], uint16_t port, char out[CONN_ADDR])
 }
 
 void
-conn_refused(struct gateway *g, const uint8_t addr[16], uint16_t port,
+conn_count(struct gateway *g, const uint8_t addr[16], uint16_t port,
     const char *name, enum why why)
 {
 	uint64_t now = loop_now_ms(g->loop);
 	char	 at[CONN_ADDR], more[64] = "";
 
 	g->why[why]++;
+	if (why > WHY_REFUSED)
+		return;
 	if (g->said[why].said_ms != 0 && now - g->said[why].said_ms < SAY_MS) {
 		g->said[why].unsaid++;
 		return;
@@ -240,9 +240,7 @@ conn_watch(struct conn *c, int side, uint32_t events)
 	if (c->watch[side] == events)
 		return;
 	if (epoll_ctl(c->g->epoll,
-		events == 0		? EPOLL_CTL_DEL
-		    : c->watch[side] == 0 ? EPOLL_CTL_ADD
-					  : EPOLL_CTL_MOD,
+		c->watch[side] == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD,
 		c->relay.fd[side], &e) < 0) {
 		log_warn_err(-errno, "epoll");
 		conn_end(c, WHY_MEMORY);
@@ -286,10 +284,12 @@ carry(struct conn *c, int side, uint32_t events)
 		conn_end(c, WHY_CLOSED);
 		return;
 	}
-	/* what is watched for nothing is not watched: an end or an error, which
-	 * epoll always tells, would be told without end */
-	for (int s = 0; s < 2 && c->phase != P_ENDED; s++)
-		conn_watch(c, s, relay_wants(&c->relay, s));
+	/* who is wanted for nothing may still fail: told once, not without end */
+	for (int s = 0; s < 2 && c->phase != P_ENDED; s++) {
+		uint32_t wants = relay_wants(&c->relay, s);
+
+		conn_watch(c, s, wants != 0 ? wants : EPOLLET);
+	}
 }
 
 static void
@@ -359,16 +359,17 @@ fill(struct sockaddr_storage *ss, const struct conn *c, sa_family_t family)
 static bool
 send_proxy(struct conn *c)
 {
-	struct sockaddr_storage client, here;
+	struct sockaddr_storage client, here = { 0 };
 	socklen_t		len = sizeof(here);
-	uint8_t			header[PROXY_MAX];
+	uint8_t			header[PROXY_MAX] = { 0 };
 	size_t			n;
 
 	if (getsockname(c->relay.fd[CLIENT], (struct sockaddr *)&here, &len) < 0)
 		return false;
 	fill(&client, c, here.ss_family);
 	n = proxy_build(&client, &here, header);
-	return send(c->relay.fd[SERVER], header, n, MSG_NOSIGNAL) == (ssize_t)n;
+	return n > 0 && send(c->relay.fd[SERVER], header, n, MSG_NOSIGNAL) ==
+	    (ssize_t)n;
 }
 
 void

@@ -142,8 +142,8 @@ void conn_events(void *gateway, int events);
 void conn_tick(void *gateway);
 void conn_tick_soon(struct gateway *g);
 void conn_address(const uint8_t addr[16], uint16_t port, char out[CONN_ADDR]);
-/* Counts, and tells the operator, but not each of many. */
-void conn_refused(struct gateway *g, const uint8_t addr[16], uint16_t port,
+/* Counts, and tells the operator of a refusal, but not of each of many. */
+void conn_count(struct gateway *g, const uint8_t addr[16], uint16_t port,
     const char *name, enum why why);
 void conn_drain(struct gateway *g);
 

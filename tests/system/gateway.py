@@ -301,6 +301,15 @@ def client_resets():
     s.close()
 
 
+def resets_behind_its_end():
+    """It has sent its end, and waits for nothing, when it goes for good."""
+    s = opened()
+    s.shutdown(socket.SHUT_WR)
+    time.sleep(0.3)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+    s.close()
+
+
 def server_resets():
     s = connect()
     s.sendall(hello())
