@@ -95,6 +95,11 @@ $(BUILD)/tests/hload: $(BUILD)/obj/tests/bench/hload.o
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(shell pkg-config --libs libssl libcrypto)
 bench-serve: all $(BUILD)/tests/hload
 	@BUILD=$(BUILD) tests/bench/serve.sh
+$(BUILD)/tests/gwload: $(BUILD)/obj/tests/bench/gwload.o
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(shell pkg-config --libs libssl libcrypto) -lpthread
+bench-gateway: all $(BUILD)/tests/gwload
+	@BUILD=$(BUILD) tests/bench/gateway.sh
 $(BUILD)/tests/dlhash: $(BUILD)/obj/tests/bench/dlhash.o
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(shell pkg-config --libs libcurl libcrypto)
@@ -131,4 +136,4 @@ bench-store: all harness
 	    $(BUILD)/tests/store-driver $(BUILD)/dp-store $$d job bench 5 2>/dev/null; \
 	    r=$$?; rm -rf $$d; exit $$r
 
-.PHONY: bench-fetch bench-mcast bench-rs bench-serve bench-store bench-wire tuf-client unit-tests fuzzers check check-unit check-fuzz check-system check-ktls fuzz
+.PHONY: bench-fetch bench-gateway bench-mcast bench-rs bench-serve bench-store bench-wire tuf-client unit-tests fuzzers check check-unit check-fuzz check-system check-ktls fuzz

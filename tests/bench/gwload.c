@@ -1,0 +1,449 @@
+/*
+ * tests/bench/gwload.c - both ends of connections through a relay.
+ *
+ * usage: gwload up PORT TLS
+ *	  gwload idle -c N TLS HOST:PORT
+ *	  gwload rate -c THREADS -d SECONDS TLS HOST:PORT
+ *	  gwload echo -n N TLS HOST:PORT
+ *	  gwload bulk -b MIB TLS HOST:PORT
+ *
+ * up:	 the server. A connection's first byte says what it is for: "E" echoes
+ *	 what follows, "D" and 15 digits sends so many bytes.
+ * idle: N connections, each after one 1 KiB echo; prints "held=N", then keeps
+ *	 them until standard input ends.
+ * rate: connect, handshake, echo of one byte, close, for SECONDS.
+ * echo: 1 KiB to and fro on one connection: median and 99th percentile.
+ * bulk: MIB from the server over one connection.
+ * TLS:	 -A ca.pem -C cert.pem -K key.pem, at both ends: mutual TLS 1.3 with
+ *	 TLS_AES_128_GCM_SHA256 and no resumption; the client names "localhost".
+ *
+ * Addresses are of the loopback; clients come from 16 of them, since one has too
+ * few ports. A benchmark's tool: what goes wrong at the start ends it.
+ * SPDX-License-Identifier: ISC
+ */
+#include <arpa/inet.h>
+#include <err.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define KIB	1024
+#define SOURCES 16
+#define THREADS 8
+
+static SSL_CTX		 *ctx;
+static struct sockaddr_in to;
+static unsigned		  count = 1000, threads = THREADS, mib = 256, source;
+static double		  seconds = 2, end_at;
+static unsigned long	  done, failed;
+static char		  block[64 * KIB];
+
+static double
+now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+/* -- the server: one thread, one epoll set -- */
+
+struct session {
+	int	 fd;
+	SSL	*ssl;
+	bool	 shaken, echoes, writing;
+	char	 word[16];
+	int	 have;
+	long long left;
+};
+
+static void
+session_watch(int ep, struct session *s, bool writing)
+{
+	struct epoll_event e = { .events = writing ? EPOLLOUT : EPOLLIN,
+		.data.ptr = s };
+
+	if (s->writing != writing)
+		epoll_ctl(ep, EPOLL_CTL_MOD, s->fd, &e);
+	s->writing = writing;
+}
+
+static void
+session_end(struct session *s)
+{
+	ERR_clear_error();
+	SSL_shutdown(s->ssl);
+	SSL_free(s->ssl);
+	close(s->fd);
+	free(s);
+}
+
+/* Bytes read; 0: none now; negative: it is over. */
+static int
+session_read(struct session *s, void *buf, int n)
+{
+	int r = SSL_read(s->ssl, buf, n);
+
+	if (r > 0)
+		return r;
+	return SSL_get_error(s->ssl, r) == SSL_ERROR_WANT_READ ? 0 : -1;
+}
+
+/* As session_read; sends what "D" asked for. */
+static int
+session_send(int ep, struct session *s)
+{
+	int r;
+
+	for (int i = 0; i < 32 && s->left > 0; i++) {
+		r = SSL_write(s->ssl, block, s->left < (long long)sizeof(block)
+			? (int)s->left : (int)sizeof(block));
+		if (r <= 0) {
+			session_watch(ep, s, true);
+			return SSL_get_error(s->ssl, r) == SSL_ERROR_WANT_WRITE
+			    ? 0 : -1;
+		}
+		s->left -= r;
+	}
+	session_watch(ep, s, s->left > 0);
+	return s->left > 0 ? 0 : 1;
+}
+
+static int
+session_turn(int ep, struct session *s)
+{
+	static char buf[64 * KIB];
+	int	    r;
+
+	ERR_clear_error();
+	if (!s->shaken) {
+		if ((r = SSL_accept(s->ssl)) != 1)
+			return SSL_get_error(s->ssl, r) == SSL_ERROR_WANT_READ
+			    ? 0 : -1;
+		s->shaken = true;
+	}
+	for (;;) {
+		if (s->left > 0) {
+			if ((r = session_send(ep, s)) <= 0)
+				return r;
+		} else if (s->echoes) {
+			if ((r = session_read(s, buf, sizeof(buf))) <= 0)
+				return r;
+			if (SSL_write(s->ssl, buf, r) != r)
+				return -1;
+		} else {
+			if ((r = session_read(s, s->word + s->have, 1)) <= 0)
+				return r;
+			s->have++;
+			s->echoes = s->word[0] == 'E';
+			if (s->have == sizeof(s->word)) {
+				s->left = strtoll(s->word + 1, NULL, 10);
+				s->have = 0;
+			}
+		}
+	}
+}
+
+static void
+serve(const char *port)
+{
+	struct epoll_event ev[256], e = { .events = EPOLLIN };
+	struct session	  *s;
+	int		   one = 1, fd, n, ep = epoll_create1(0),
+		     l = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+	to.sin_family = AF_INET;
+	to.sin_port = htons((uint16_t)atoi(port));
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	setsockopt(l, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (bind(l, (struct sockaddr *)&to, sizeof(to)) < 0 ||
+	    listen(l, 8192) < 0 || epoll_ctl(ep, EPOLL_CTL_ADD, l, &e) < 0)
+		err(1, "port %s", port);
+	for (;;) {
+		n = epoll_wait(ep, ev, 256, -1);
+		for (int i = 0; i < n; i++) {
+			if ((s = ev[i].data.ptr) != NULL) {
+				if (session_turn(ep, s) < 0)
+					session_end(s);
+				continue;
+			}
+			while ((fd = accept4(l, NULL, NULL, SOCK_NONBLOCK)) >= 0) {
+				if ((s = calloc(1, sizeof(*s))) == NULL)
+					err(1, "calloc");
+				setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one,
+				    sizeof(one));
+				s->fd = fd;
+				s->ssl = SSL_new(ctx);
+				SSL_set_fd(s->ssl, fd);
+				e.data.ptr = s;
+				epoll_ctl(ep, EPOLL_CTL_ADD, fd, &e);
+				e.data.ptr = NULL;
+			}
+		}
+	}
+}
+
+/* -- the clients: plain blocking ones -- */
+
+struct client {
+	int  fd;
+	SSL *ssl;
+};
+
+static void
+client_close(struct client *c)
+{
+	SSL_shutdown(c->ssl);
+	SSL_free(c->ssl);
+	close(c->fd);
+}
+
+static bool
+client_open(struct client *c)
+{
+	struct sockaddr_in from = { .sin_family = AF_INET };
+	int		   one = 1;
+
+	ERR_clear_error();
+	from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1 +
+	    __atomic_fetch_add(&source, 1, __ATOMIC_RELAXED) % SOURCES);
+	if ((c->fd = socket(AF_INET, SOCK_STREAM, 0)) < 0)
+		return false;
+	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	setsockopt(c->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
+	if (bind(c->fd, (struct sockaddr *)&from, sizeof(from)) < 0 ||
+	    connect(c->fd, (struct sockaddr *)&to, sizeof(to)) < 0) {
+		close(c->fd);
+		return false;
+	}
+	c->ssl = SSL_new(ctx);
+	SSL_set_fd(c->ssl, c->fd);
+	SSL_set_tlsext_host_name(c->ssl, "localhost");
+	if (SSL_connect(c->ssl) == 1)
+		return true;
+	client_close(c);
+	return false;
+}
+
+static bool
+echo(struct client *c, int n)
+{
+	char buf[KIB];
+	int  got = 0, r;
+
+	if (SSL_write(c->ssl, block, n) != n)
+		return false;
+	for (; got < n; got += r)
+		if ((r = SSL_read(c->ssl, buf, n - got)) <= 0)
+			return false;
+	return true;
+}
+
+static void
+one_done(bool ok)
+{
+	__atomic_fetch_add(ok ? &done : &failed, 1, __ATOMIC_RELAXED);
+}
+
+static void *
+hold_some(void *arg)
+{
+	struct client c;
+
+	(void)arg;
+	for (unsigned i = 0; i < count / THREADS; i++)
+		one_done(client_open(&c) && SSL_write(c.ssl, "E", 1) == 1 &&
+		    echo(&c, KIB));
+	return NULL;
+}
+
+static void *
+come_and_go(void *arg)
+{
+	struct client c;
+
+	(void)arg;
+	while (now() < end_at) {
+		if (!client_open(&c)) {
+			one_done(false);
+			usleep(1000);
+			continue;
+		}
+		one_done(SSL_write(c.ssl, "E", 1) == 1 && echo(&c, 1));
+		client_close(&c);
+	}
+	return NULL;
+}
+
+static void
+in_threads(unsigned n, void *(*fn)(void *))
+{
+	pthread_t t[256];
+	double	  began = now();
+
+	end_at = began + seconds;
+	for (unsigned i = 0; i < n; i++)
+		if (pthread_create(&t[i], NULL, fn, NULL) != 0)
+			errx(1, "pthread_create");
+	for (unsigned i = 0; i < n; i++)
+		pthread_join(t[i], NULL);
+	printf("held=%lu done=%lu failed=%lu rate=%.1f\n", done, done, failed,
+	    (double)done / (now() - began));
+	fflush(stdout);
+}
+
+static int
+by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void
+measure_echo(void)
+{
+	double	     *t = calloc(count, sizeof(*t)), began;
+	struct client c;
+
+	if (t == NULL || !client_open(&c) || SSL_write(c.ssl, "E", 1) != 1)
+		errx(1, "echo: no connection");
+	for (unsigned i = 0; i < 200 + count; i++) { /* 200 to warm up */
+		began = now();
+		if (!echo(&c, KIB))
+			errx(1, "echo");
+		if (i >= 200)
+			t[i - 200] = now() - began;
+	}
+	qsort(t, count, sizeof(*t), by_value);
+	printf("p50=%.1f p99=%.1f\n", t[count / 2] * 1e6,
+	    t[(size_t)count * 99 / 100] * 1e6);
+	client_close(&c);
+	free(t);
+}
+
+static void
+measure_bulk(void)
+{
+	static char   buf[256 * KIB];
+	long long     left = (long long)mib << 20;
+	double	      began;
+	struct client c;
+	char	      word[32];
+	int	      r;
+
+	if (!client_open(&c))
+		errx(1, "bulk: no connection");
+	snprintf(word, sizeof(word), "D%015lld", left);
+	began = now();
+	if (SSL_write(c.ssl, word, 16) != 16)
+		errx(1, "bulk");
+	for (; left > 0; left -= r)
+		if ((r = SSL_read(c.ssl, buf, sizeof(buf))) <= 0)
+			errx(1, "bulk: cut");
+	printf("mbps=%.1f\n", (double)((long long)mib << 20) / (now() - began) / 1e6);
+	client_close(&c);
+}
+
+static void
+make_context(bool is_server, const char *ca, const char *cert, const char *key)
+{
+	ctx = SSL_CTX_new(TLS_method());
+	if (ctx == NULL || SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) != 1 ||
+	    SSL_CTX_set_ciphersuites(ctx, "TLS_AES_128_GCM_SHA256") != 1 ||
+	    SSL_CTX_use_certificate_chain_file(ctx, cert) != 1 ||
+	    SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1 ||
+	    SSL_CTX_load_verify_locations(ctx, ca, NULL) != 1)
+		errx(1, "TLS: %s, %s or %s", ca, cert, key);
+	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS |
+	    SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_num_tickets(ctx, 0);
+	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | (is_server
+		? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), NULL);
+}
+
+static void
+parse_target(char *text)
+{
+	char *colon = strchr(text, ':');
+
+	if (colon == NULL)
+		errx(2, "%s: expected HOST:PORT", text);
+	*colon = '\0';
+	to.sin_family = AF_INET;
+	to.sin_port = htons((uint16_t)atoi(colon + 1));
+	if (inet_pton(AF_INET, text, &to.sin_addr) != 1)
+		errx(2, "%s: expected an IPv4 address", text);
+}
+
+int
+main(int argc, char *argv[])
+{
+	const char *mode = argc > 1 ? argv[1] : "", *ca = "", *cert = "",
+		   *key = "";
+	char	    line[16];
+	int	    c;
+
+	signal(SIGPIPE, SIG_IGN);
+	argc--;
+	argv++;
+	while ((c = getopt(argc, argv, "c:d:n:b:A:C:K:")) != -1)
+		switch (c) {
+		case 'c':
+			count = threads = (unsigned)atoi(optarg);
+			break;
+		case 'n':
+			count = (unsigned)atoi(optarg);
+			break;
+		case 'd':
+			seconds = atof(optarg);
+			break;
+		case 'b':
+			mib = (unsigned)atoi(optarg);
+			break;
+		case 'A':
+			ca = optarg;
+			break;
+		case 'C':
+			cert = optarg;
+			break;
+		case 'K':
+			key = optarg;
+			break;
+		default:
+			return 2;
+		}
+	if (optind + 1 != argc)
+		errx(2, "usage: gwload up|idle|rate|echo|bulk ...");
+	memset(block, 'x', sizeof(block));
+	make_context(strcmp(mode, "up") == 0, ca, cert, key);
+	if (strcmp(mode, "up") == 0)
+		serve(argv[optind]);
+	parse_target(argv[optind]);
+	if (strcmp(mode, "echo") == 0)
+		measure_echo();
+	else if (strcmp(mode, "bulk") == 0)
+		measure_bulk();
+	else if (strcmp(mode, "rate") == 0)
+		in_threads(threads < 256 ? threads : 256, come_and_go);
+	else if (strcmp(mode, "idle") == 0) {
+		in_threads(THREADS, hold_some);
+		while (read(0, line, sizeof(line)) > 0)
+			;
+	} else
+		errx(2, "%s: no such mode", mode);
+	return 0;
+}
