@@ -46,9 +46,21 @@ carousel_name(const struct carousel *c, const struct hash *h)
 }
 
 void
-wants_session_over(struct wants *w, const struct hash *h, int percent)
+wants_session_heard(struct wants *w, const struct hash *h, unsigned percent)
 {
 	(void)w, (void)h, (void)percent;
+}
+
+void
+wants_session_over(struct wants *w, const struct hash *h, bool unheard)
+{
+	(void)w, (void)h, (void)unheard;
+}
+
+void
+wants_session_anew(struct wants *w, const struct hash *h)
+{
+	(void)w, (void)h;
 }
 
 void
