@@ -111,29 +111,54 @@ ready() { # COMMAND...: starts when a line comes
 }
 say_go() {
 	start_clock
-	echo go >&7
+	(echo go >&7) 2>/dev/null # it may be dead
 	exec 7>&-
 }
 nap() { read -rt 0.05 -u 8 _ || true; } # no process made, no CPU taken
 
-run_one() { # PEER: sets GOOD, OVER (wire bytes a byte), CPU_S, CPU_R; 1: not all have it
-	local i end=$((SECONDS + LIMIT)) left=1 k
-	RUN=$W/run JOBS=() GOOD=0
+# Who has ended without the file is not waited for until LIMIT: sets WHO, and END to
+# what hashes under way may still take.
+watch() {
+	local i how grace=2
+	[ -z "$WHO" ] || return
+	for ((i = 1; i <= N; i++)); do
+		kill -0 "${JOBS[i - 1]}" 2>/dev/null && continue
+		how=''
+		{ read -r _ how _ <"$RUN/r$i/end"; } 2>/dev/null
+		[ "$how" = whole ] || { WHO=r$i; break; }
+	done
+	if [ -z "$WHO" ]; then
+		kill -0 "$SENDER" 2>/dev/null && return
+		WHO=s
+		wait "$SENDER" 2>/dev/null && grace=10
+	fi
+	[ $((SECONDS + grace)) -gt "$END" ] || END=$((SECONDS + grace))
+}
+why() { # WHO is to blame, and the last it said
+	[ -n "$WHO" ] || { echo "time is up"; return; }
+	echo "$WHO ended: $(tail -qn 1 "$RUN/$WHO.log")"
+}
+
+run_one() { # PEER: sets GOOD, OVER (wire bytes a byte), CPU_S, CPU_R; 1: not all have it, WHY
+	local i left=1 k
+	RUN=$W/run JOBS=() GOOD=0 WHO='' END=$((SECONDS + LIMIT))
 	rm -rf "$RUN"; mkdir "$RUN"
 	echo "$SUM" >"$RUN/sum"
 	for ((i = 1; i <= N; i++)); do mkdir "$RUN/r$i"; done
 	"peer_$1"
-	while [ $left = 1 ] && [ $SECONDS -lt $end ]; do
+	while [ $left = 1 ] && [ $SECONDS -lt "$END" ]; do
 		nap
 		left=0
 		for ((i = 1; i <= N; i++)); do [ -s "$RUN/r$i/end" ] || { left=1; break; }; done
+		watch
 	done
+	WHY=$(why)
 	# the sender may end its session by itself
 	for ((k = 0; k < 40; k++)); do kill -0 $SENDER 2>/dev/null || break; nap; done
 	OVER=$(awk -v a="$WIRE" -v b="$(net_sent)" -v n="$BYTES" 'BEGIN { printf "%.4f", (b - a) / n }')
 	for i in $(ls "$RUN"/*.pid); do kill "$(cat "$i")" 2>/dev/null; done
 	wait $SENDER "${JOBS[@]}" 2>/dev/null
-	[ "$(cat "$RUN"/r*/end 2>/dev/null | grep -c ' whole')" = "$N" ] || { tail -n 3 "$RUN"/*.log >&2; return 1; }
+	[ "$(cat "$RUN"/r*/end 2>/dev/null | grep -c ' whole')" = "$N" ] || return 1
 	GOOD=$(cat "$RUN"/r*/end | sort -n | awk -v t="$T0" -v n="$BYTES" 'END { printf "%.1f", n / ($1 - t) / 1e6 }')
 	CPU_S=$(awk '{ n += $1 + $2 } END { printf "%.2f", n }' "$RUN/s.cpu")
 	CPU_R=$(cat "$RUN"/r*.cpu | awk '{ n += $1 + $2 } END { printf "%.2f", n }')
@@ -160,19 +185,21 @@ rss_case() { # GIB
 	truncate -s "$BYTES" "$FILE" # zeros: as long to send, and little memory here
 	SUM=$(sha256sum "$FILE" | cut -c1-64)
 	net_up 1 || die "no network namespaces"
-	RUN=$W/run JOBS=()
+	RUN=$W/run JOBS=() WHO='' END=$((SECONDS + LIMIT))
 	rm -rf "$RUN"; mkdir -p "$RUN/r1"
 	echo "$SUM" >"$RUN/sum"
 	peer_ours
 	: >"$W/rss"
-	while [ ! -s "$RUN/r1/end" ] && kill -0 $SENDER 2>/dev/null; do
+	while [ ! -s "$RUN/r1/end" ] && [ $SECONDS -lt "$END" ]; do
 		for tag in s r1; do
 			pid=$(cat "$RUN/$tag.pid" 2>/dev/null) && awk -v t=$tag '/^RssAnon/ { print t, $2 / 1024 }' "/proc/$pid/status" 2>/dev/null >>"$W/rss"
 		done
 		nap
+		watch
 	done
-	wait $SENDER "${JOBS[@]}"
-	grep -q ' whole' "$RUN/r1/end" || { cat "$RUN"/*.log >&2; echo "rss: it did not arrive" >&2; return; }
+	[ -s "$RUN/r1/end" ] || for tag in s r1; do kill "$(cat "$RUN/$tag.pid")" 2>/dev/null; done
+	wait $SENDER "${JOBS[@]}" 2>/dev/null
+	grep -q ' whole' "$RUN/r1/end" || { echo "rss ${1}GiB n=1: ours failed: $(why)"; return; }
 	for tag in s r1; do
 		peak=$(awk -v t=$tag '$1 == t && $2 > m { m = $2 } END { printf "%.2f", m }' "$W/rss")
 		note "rss ${1}GiB n=1 $([ $tag = s ] && echo sender || echo receiver)" ours "$peak"
@@ -210,7 +237,7 @@ while read -r c <&6; do
 				[ "$p" != ours ] || note "$c wire" ours "$OVER"
 				echo "$c run $r: $p $GOOD MB/s, wire $OVER, CPU $CPU_S + $CPU_R s"
 			else
-				echo "$c run $r: $p failed"
+				echo "$c run $r: $p failed: $WHY"
 			fi
 		done
 		[ "$LOSS" = 0 ] || continue
