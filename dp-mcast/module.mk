@@ -16,5 +16,6 @@ dp-mcast_SRCS := \
 	dp-mcast/sender.c \
 	dp-mcast/wire.c
 dp-mcast_PKGS :=
-dp-mcast_TESTS := check_mcast_heat check_mcast_keys check_mcast_sending
+dp-mcast_TESTS := check_mcast_heat check_mcast_keys check_mcast_pace \
+	check_mcast_sending
 dp-mcast_FUZZ :=

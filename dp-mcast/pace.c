@@ -19,6 +19,10 @@
 #define STEP_PACKETS 500 /* of each sample: 5 % is then known to 1 % */
 #define MARGIN	  20000	 /* loss above base that is worth a trial */
 #define CALM	  10000	 /* above it the rate does not grow */
+/* Bytes of packets: what a receiver may have yet to read while the rate grows,
+ * and how many are too many. A socket of 4 MiB holds 2.6 MB of them. */
+#define BEHIND_CALM 200000
+#define BEHIND_MOST 700000
 #define TRY_WAIT  (200 * MS)
 #define TRY_WAIT_MAX (10 * SEC)
 #define MILLION	  1000000u
@@ -130,9 +134,10 @@ pace_when(struct pace *p, uint64_t now, uint64_t ready)
 
 void
 pace_sample(struct pace *p, uint64_t rtt, uint32_t receiver, uint64_t since,
-    uint32_t received, uint32_t expected)
+    uint32_t received, uint32_t expected, uint64_t behind)
 {
 	struct pace_sample *s;
+	uint64_t on_its_way = p->rate / 1000 * (rtt / MS);
 
 	if (p->changed > 0 && since < p->changed + rtt)
 		return;
@@ -148,6 +153,8 @@ pace_sample(struct pace *p, uint64_t rtt, uint32_t receiver, uint64_t since,
 		p->nsamples++;
 	s->received += received;
 	s->expected += expected;
+	s->behind = (uint32_t)clamp(
+	    behind > on_its_way ? behind - on_its_way : 0, 0, UINT32_MAX);
 	s->known = true;
 }
 
@@ -159,16 +166,30 @@ by_size(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* The loss that counts; false: not enough is known. */
-static bool
-judge(struct pace *p, uint32_t *out)
+/* What the receivers' words come to, for those that count. */
+struct verdict {
+	uint32_t loss, behind;
+	uint64_t read; /* bytes a second that it took; 0: not known */
+};
+
+static uint32_t
+worse(uint32_t v[], unsigned n)
 {
-	uint32_t loss[PACE_RECEIVERS];
-	uint64_t expected = 0;
+	qsort(v, n, sizeof(v[0]), by_size);
+	return v[(n - 1) * 3 / 4];
+}
+
+/* false: not enough is known. */
+static bool
+judge(struct pace *p, uint64_t ms, struct verdict *out)
+{
+	uint32_t loss[PACE_RECEIVERS], behind[PACE_RECEIVERS];
+	uint64_t expected = 0, received = 0;
 	unsigned n = 0, fresh = 0;
 
 	for (unsigned i = 0; i < PACE_RECEIVERS; i++) {
 		expected += p->sample[i].expected;
+		received += p->sample[i].received;
 		fresh += p->sample[i].expected > 0;
 	}
 	if (fresh == 0 || (p->many && fresh < PACE_RECEIVERS / 4) ||
@@ -180,15 +201,18 @@ judge(struct pace *p, uint32_t *out)
 		if (s->expected > 0)
 			s->loss = (uint32_t)((s->expected - s->received) *
 			    MILLION / s->expected);
-		if (s->known)
+		if (s->known) {
+			behind[n] = s->behind;
 			loss[n++] = s->loss;
+		}
 		s->received = s->expected = 0;
 		if (p->many)
 			s->known = false;
 	}
 	p->nsamples = 0;
-	qsort(loss, n, sizeof(loss[0]), by_size);
-	*out = loss[(n - 1) * 3 / 4];
+	out->loss = worse(loss, n);
+	out->behind = worse(behind, n);
+	out->read = p->many ? 0 : received / fresh * p->frame * 1000 / ms;
 	return true;
 }
 
@@ -233,28 +257,41 @@ tried(struct pace *p, uint64_t now, uint32_t loss)
 	p->try_wait = clamp(p->try_wait * 2, 0, TRY_WAIT_MAX);
 }
 
+/* Slows down to what is read, and waits until the pile is gone. */
+static void
+drain(struct pace *p, uint64_t now, const struct verdict *v)
+{
+	p->seen_congestion = true;
+	set_rate(p, now, clamp(v->read / 10 * 9, p->rate / 4, p->rate / 5 * 4));
+	p->changed = now + v->behind * (SEC / p->rate);
+	for (unsigned i = 0; i < PACE_RECEIVERS; i++)
+		p->sample[i].behind = 0;
+}
+
 void
 pace_step(struct pace *p, uint64_t now)
 {
-	uint64_t actual;
-	uint32_t loss;
+	uint64_t actual, ms = (now - p->step_at) / MS;
+	struct verdict v;
 
-	if (now - p->step_at < STEP_MIN || !judge(p, &loss))
+	if (now - p->step_at < STEP_MIN || !judge(p, ms, &v))
 		return;
-	actual = p->sent * 1000 / ((now - p->step_at) / MS);
+	actual = p->sent * 1000 / ms;
 	p->step_at = now;
 	p->sent = 0;
 	if (p->trying) {
-		tried(p, now, loss);
-	} else if (loss > p->base + MARGIN && now >= p->try_after) {
-		try_slower(p, now, actual, loss);
-	} else if (loss <= p->base + CALM) {
-		if (loss < p->base)
-			p->base -= (p->base - loss) / 8;
+		tried(p, now, v.loss);
+	} else if (v.loss > p->base + MARGIN && now >= p->try_after) {
+		try_slower(p, now, actual, v.loss);
+	} else if (v.behind > BEHIND_MOST) {
+		drain(p, now, &v);
+	} else if (v.loss <= p->base + CALM && v.behind <= BEHIND_CALM) {
+		if (v.loss < p->base)
+			p->base -= (p->base - v.loss) / 8;
 		if (actual >= p->rate / 5 * 4)
 			p->rate = clamp(p->seen_congestion
 				? p->rate / 32 * 33
-				: p->rate * 2,
+				: p->rate / 2 * 3,
 			    RATE_MIN, p->ceiling);
 	}
 }

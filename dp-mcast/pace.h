@@ -11,8 +11,12 @@
  * Not cured: back to the old rate, that loss is known now, and the next trial
  * must wait longer.
  *
+ * Before a receiver that cannot keep up loses anything, what it has not read yet
+ * piles up in its socket: when that is much, the pace slows down at once.
+ *
  * The loss that counts is that of the receiver at three quarters of the way from
- * the best to the worst, so that a few bad ones do not slow down all.
+ * the best to the worst, so that a few bad ones do not slow down all; so is what
+ * piles up.
  *
  * Shape:   pure; the caller's storage, nothing to free.
  * Units:   time ns, rates bytes a second on the wire, loss in 1/1,000,000.
@@ -47,6 +51,7 @@ struct pace {
 	struct pace_sample {
 		uint64_t received, expected; /* since step_at */
 		uint32_t loss;
+		uint32_t behind; /* bytes sent that it had not read */
 		bool known;
 	} sample[PACE_RECEIVERS];
 };
@@ -64,11 +69,12 @@ void	 pace_spent(struct pace *p, uint64_t bytes);
 uint64_t pace_when(struct pace *p, uint64_t now, uint64_t ready);
 
 /*
- * A receiver's word on its loss since `since`. Whether it counts: not when it
- * speaks of the time before the last change of the rate. rtt in ns.
+ * A receiver's word on its loss since `since`, and how many bytes it has yet to
+ * read. Whether it counts: not when it speaks of the time before the last change
+ * of the rate. rtt in ns.
  */
 void pace_sample(struct pace *p, uint64_t rtt, uint32_t receiver, uint64_t since,
-    uint32_t received, uint32_t expected);
+    uint32_t received, uint32_t expected, uint64_t behind);
 
 /* Looks at the samples when there are enough, and changes the rate. */
 void pace_step(struct pace *p, uint64_t now);

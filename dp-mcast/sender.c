@@ -805,6 +805,18 @@ sender_admits(struct sender *s, uint64_t now)
 	return true;
 }
 
+/* The packet that a report has heard of last; its 32 bits are those of the
+ * number nearest to ours, and there is none below 0. */
+static uint64_t
+seen_of(const struct sender *s, const struct mcast_report *r)
+{
+	int32_t d = (int32_t)(r->seen - (uint32_t)s->counter);
+
+	return d < 0 && s->counter < (uint64_t)-(int64_t)d
+	    ? UINT64_MAX
+	    : s->counter + (uint64_t)(int64_t)d;
+}
+
 /* What we know of a peer's link, by its own count. */
 static void
 peer_loss(struct sender *s, uint64_t now, uint32_t receiver,
@@ -815,6 +827,8 @@ peer_loss(struct sender *s, uint64_t now, uint32_t receiver,
 	uint64_t since = (p->flags & SENDER_HEARD) != 0 && ago * MS < now
 	    ? now - ago * MS
 	    : 1;
+	uint64_t seen = seen_of(s, r),
+		 behind = seen < s->counter ? s->counter - seen : 0;
 	uint32_t loss, w;
 	bool slow = (p->flags & SENDER_SLOW) != 0;
 
@@ -825,7 +839,7 @@ peer_loss(struct sender *s, uint64_t now, uint32_t receiver,
 	s->pace.many = s->peers > PACE_RECEIVERS;
 	if ((!s->pace.many || r->n == 0) && !slow && !first_pass_over(s))
 		pace_sample(&s->pace, s->rtt, receiver, since, r->received,
-		    r->expected);
+		    r->expected, behind * frame(s));
 	if (r->expected == 0)
 		return;
 	loss = (uint32_t)((uint64_t)(r->expected - r->received) * 1000 /
@@ -953,18 +967,6 @@ asked(struct sender *s, uint64_t now, uint32_t receiver, uint32_t sbn,
 	b->pending = (uint16_t)(b->pending + total - was);
 	s->pending += total - was;
 	s->useful = now;
-}
-
-/* The packet that a report has heard of last; its 32 bits are those of the
- * number nearest to ours, and there is none below 0. */
-static uint64_t
-seen_of(const struct sender *s, const struct mcast_report *r)
-{
-	int32_t d = (int32_t)(r->seen - (uint32_t)s->counter);
-
-	return d < 0 && s->counter < (uint64_t)-(int64_t)d
-	    ? UINT64_MAX
-	    : s->counter + (uint64_t)(int64_t)d;
 }
 
 /* A report's numbers fit what there is and what was sent. */

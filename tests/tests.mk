@@ -59,7 +59,8 @@ $(BUILD)/tests/store-driver: $(BUILD)/obj/tests/harness/store-driver.o \
 $(BUILD)/tests/flute-writer: $(BUILD)/obj/tests/harness/flute-writer.o $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(COMMON_LIBS)
-harness: $(BUILD)/tests/store-driver $(BUILD)/tests/flute-writer
+harness: $(BUILD)/tests/store-driver $(BUILD)/tests/flute-writer \
+    $(BUILD)/tests/mcast-send $(BUILD)/tests/mcast-recv
 
 include tests/escape/module.mk
 include tests/sim/module.mk

@@ -1,0 +1,140 @@
+/*
+ * tests/unit/check_mcast_pace.c - how the rate of a session follows its receivers.
+ *
+ * SPDX-License-Identifier: ISC
+ */
+#include "dp-mcast/pace.h"
+
+#include <check.h>
+#include <stdlib.h>
+
+#define MS    UINT64_C(1000000)
+#define FRAME 1514
+#define START UINT64_C(100000000)
+
+static struct pace pace;
+static uint64_t	   now;
+
+static void
+begin(uint64_t ceiling)
+{
+	now = 1000 * MS;
+	pace_init(&pace, now, ceiling, 0, FRAME);
+}
+
+/* 12 ms of sending at the rate; four receivers say what they read of it, in
+ * thousandths, what they lost, and what lies unread. */
+static void
+step(uint64_t rtt, unsigned read, unsigned lost, uint64_t behind)
+{
+	uint64_t since = now, bytes = pace.rate / 1000 * 12;
+	uint32_t packets = (uint32_t)(bytes / FRAME * read / 1000);
+
+	now += 12 * MS;
+	pace_spent(&pace, bytes);
+	for (uint32_t i = 0; i < 4; i++)
+		pace_sample(&pace, rtt, i, since,
+		    packets - packets * lost / 1000, packets, behind);
+	pace_step(&pace, now);
+}
+
+START_TEST(it_grows_while_nothing_is_lost)
+{
+	begin(0);
+	ck_assert_uint_eq(pace.rate, START);
+	step(0, 1000, 0, 0);
+	ck_assert_uint_gt(pace.rate, START / 5 * 7);
+	for (int i = 0; i < 3; i++)
+		step(0, 1000, 0, 0);
+	ck_assert_uint_gt(pace.rate, 4 * START);
+}
+END_TEST
+
+START_TEST(it_grows_to_the_ceiling_alone)
+{
+	begin(START + 1000);
+	for (int i = 0; i < 10; i++)
+		step(0, 1000, 0, 0);
+	ck_assert_uint_eq(pace.rate, START + 1000);
+}
+END_TEST
+
+/* Nothing is lost yet, and they read two thirds of what comes. */
+START_TEST(a_pile_slows_it_to_what_is_read)
+{
+	uint64_t rate;
+
+	begin(0);
+	step(0, 1000, 0, 0);
+	rate = pace.rate;
+	step(0, 667, 0, 2000000);
+	ck_assert_uint_lt(pace.rate, rate / 3 * 2);
+	ck_assert_uint_gt(pace.rate, rate / 2);
+	/* until the pile is gone no word counts: it would be of the pile */
+	rate = pace.rate;
+	step(0, 667, 0, 2000000);
+	ck_assert_uint_eq(pace.rate, rate);
+	now += 100 * MS;
+	step(0, 1000, 0, 0);
+	ck_assert_uint_ge(pace.rate, rate);
+	ck_assert_uint_lt(pace.rate, rate / 10 * 11);
+}
+END_TEST
+
+/* A megabyte is under way where an answer takes 10 ms. */
+START_TEST(what_is_on_its_way_is_no_pile)
+{
+	begin(0);
+	step(10 * MS, 1000, 0, START / 100);
+	ck_assert_uint_gt(pace.rate, START);
+}
+END_TEST
+
+START_TEST(one_of_four_does_not_slow_it)
+{
+	begin(START);
+	for (int k = 0; k < 5; k++) {
+		uint64_t since = now;
+
+		now += 12 * MS;
+		pace_spent(&pace, START / 1000 * 12);
+		for (uint32_t i = 0; i < 4; i++)
+			pace_sample(&pace, 0, i, since, 790, 790,
+			    i == 3 ? 5000000 : 0);
+		pace_step(&pace, now);
+	}
+	ck_assert_uint_eq(pace.rate, START);
+}
+END_TEST
+
+START_TEST(loss_that_slowing_does_not_cure_is_the_link)
+{
+	begin(START);
+	for (int i = 0; i < 40; i++)
+		step(0, 1000, 50, 0);
+	ck_assert_uint_eq(pace.rate, START);
+	ck_assert_uint_gt(pace.base, 40000);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite	*s = suite_create("mcast_pace");
+	TCase	*tc = tcase_create("pace");
+	SRunner *r;
+	int	 failed;
+
+	tcase_add_test(tc, it_grows_while_nothing_is_lost);
+	tcase_add_test(tc, it_grows_to_the_ceiling_alone);
+	tcase_add_test(tc, a_pile_slows_it_to_what_is_read);
+	tcase_add_test(tc, what_is_on_its_way_is_no_pile);
+	tcase_add_test(tc, one_of_four_does_not_slow_it);
+	tcase_add_test(tc, loss_that_slowing_does_not_cure_is_the_link);
+	suite_add_tcase(s, tc);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_ENV);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed != 0;
+}
