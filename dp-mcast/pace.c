@@ -22,7 +22,7 @@
 /* Bytes of packets: what a receiver may have yet to read while the rate grows,
  * and how many are too many. A socket of 4 MiB holds 2.6 MB of them. */
 #define BEHIND_CALM 200000
-#define BEHIND_MOST 700000
+#define BEHIND_MOST 1000000
 #define TRY_WAIT  (200 * MS)
 #define TRY_WAIT_MAX (10 * SEC)
 #define MILLION	  1000000u
@@ -269,7 +269,7 @@ drain(struct pace *p, uint64_t now, const struct verdict *v)
 }
 
 void
-pace_step(struct pace *p, uint64_t now)
+pace_step(struct pace *p, uint64_t now, bool repairs)
 {
 	uint64_t actual, ms = (now - p->step_at) / MS;
 	struct verdict v;
@@ -279,7 +279,10 @@ pace_step(struct pace *p, uint64_t now)
 	actual = p->sent * 1000 / ms;
 	p->step_at = now;
 	p->sent = 0;
-	if (p->trying) {
+	if (repairs) {
+		if (v.behind > BEHIND_MOST)
+			drain(p, now, &v);
+	} else if (p->trying) {
 		tried(p, now, v.loss);
 	} else if (v.loss > p->base + MARGIN && now >= p->try_after) {
 		try_slower(p, now, actual, v.loss);
@@ -288,10 +291,11 @@ pace_step(struct pace *p, uint64_t now)
 	} else if (v.loss <= p->base + CALM && v.behind <= BEHIND_CALM) {
 		if (v.loss < p->base)
 			p->base -= (p->base - v.loss) / 8;
-		if (actual >= p->rate / 5 * 4)
-			p->rate = clamp(p->seen_congestion
-				? p->rate / 32 * 33
-				: p->rate / 2 * 3,
-			    RATE_MIN, p->ceiling);
+		/* much more while all of it goes out; a sender that is late
+		 * shares its processor with receivers that will be too */
+		if (!p->seen_congestion && actual >= p->rate / 16 * 15)
+			p->rate = clamp(p->rate / 2 * 3, RATE_MIN, p->ceiling);
+		else if (actual >= p->rate / 5 * 4)
+			p->rate = clamp(p->rate / 32 * 33, RATE_MIN, p->ceiling);
 	}
 }

@@ -76,7 +76,9 @@ uint64_t pace_when(struct pace *p, uint64_t now, uint64_t ready);
 void pace_sample(struct pace *p, uint64_t rtt, uint32_t receiver, uint64_t since,
     uint32_t received, uint32_t expected, uint64_t behind);
 
-/* Looks at the samples when there are enough, and changes the rate. */
-void pace_step(struct pace *p, uint64_t now);
+/* Looks at the samples when there are enough, and changes the rate. When only
+ * repairs are left, those speak who lost most: then loss says nothing, and what
+ * piles up still slows it down. */
+void pace_step(struct pace *p, uint64_t now, bool repairs);
 
 #endif

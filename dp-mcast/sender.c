@@ -837,7 +837,7 @@ peer_loss(struct sender *s, uint64_t now, uint32_t receiver,
 	if (s->peers > PACE_RECEIVERS)
 		since = now > SEC ? now - SEC : 1;
 	s->pace.many = s->peers > PACE_RECEIVERS;
-	if ((!s->pace.many || r->n == 0) && !slow && !first_pass_over(s))
+	if ((!s->pace.many || r->n == 0) && !slow)
 		pace_sample(&s->pace, s->rtt, receiver, since, r->received,
 		    r->expected, behind * frame(s));
 	if (r->expected == 0)
@@ -1091,8 +1091,7 @@ sender_report(struct sender *s, uint64_t now, uint32_t receiver,
 	for (unsigned i = 0; i < r->n; i++)
 		asked(s, now, receiver, r->block[i].sbn, r->block[i].deficit,
 		    r->seen);
-	if (!first_pass_over(s))
-		pace_step(&s->pace, now);
+	pace_step(&s->pace, now, first_pass_over(s));
 	tick(s, now);
 	return 0;
 }

@@ -534,7 +534,7 @@ session_over(struct session *s)
 		all->rate_end[s->group] = st.rate;
 	hash_to_hex(&h, hex);
 	worker_event(m->w, aborted ? "multicast-aborted" : "multicast-sent",
-	    json_pack("{s:s,s:s,s:s,s:I,s:f,s:I,s:I,s:I,s:I,s:i,s:i,s:f}",
+	    json_pack("{s:s,s:s,s:s,s:I,s:f,s:I,s:I,s:I,s:I,s:i,s:i,s:i,s:f}",
 		"name", s->name, "sha256", hex, "group", s->at.address, "size",
 		(json_int_t)s->size, "seconds",
 		(double)(loop_now_ms(m->loop) - s->begun_ms) / 1000,

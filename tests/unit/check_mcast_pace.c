@@ -14,11 +14,13 @@
 
 static struct pace pace;
 static uint64_t	   now;
+static bool	   repairs;
 
 static void
 begin(uint64_t ceiling)
 {
 	now = 1000 * MS;
+	repairs = false;
 	pace_init(&pace, now, ceiling, 0, FRAME);
 }
 
@@ -35,7 +37,7 @@ step(uint64_t rtt, unsigned read, unsigned lost, uint64_t behind)
 	for (uint32_t i = 0; i < 4; i++)
 		pace_sample(&pace, rtt, i, since,
 		    packets - packets * lost / 1000, packets, behind);
-	pace_step(&pace, now);
+	pace_step(&pace, now, repairs);
 }
 
 START_TEST(it_grows_while_nothing_is_lost)
@@ -81,6 +83,18 @@ START_TEST(a_pile_slows_it_to_what_is_read)
 }
 END_TEST
 
+START_TEST(repairs_slow_down_too_and_loss_is_theirs)
+{
+	begin(0);
+	repairs = true;
+	for (int i = 0; i < 5; i++)
+		step(0, 1000, 300, 0);
+	ck_assert_uint_eq(pace.rate, START);
+	step(0, 700, 0, 2000000);
+	ck_assert_uint_lt(pace.rate, START / 10 * 7);
+}
+END_TEST
+
 /* A megabyte is under way where an answer takes 10 ms. */
 START_TEST(what_is_on_its_way_is_no_pile)
 {
@@ -101,7 +115,7 @@ START_TEST(one_of_four_does_not_slow_it)
 		for (uint32_t i = 0; i < 4; i++)
 			pace_sample(&pace, 0, i, since, 790, 790,
 			    i == 3 ? 5000000 : 0);
-		pace_step(&pace, now);
+		pace_step(&pace, now, false);
 	}
 	ck_assert_uint_eq(pace.rate, START);
 }
@@ -128,6 +142,7 @@ main(void)
 	tcase_add_test(tc, it_grows_while_nothing_is_lost);
 	tcase_add_test(tc, it_grows_to_the_ceiling_alone);
 	tcase_add_test(tc, a_pile_slows_it_to_what_is_read);
+	tcase_add_test(tc, repairs_slow_down_too_and_loss_is_theirs);
 	tcase_add_test(tc, what_is_on_its_way_is_no_pile);
 	tcase_add_test(tc, one_of_four_does_not_slow_it);
 	tcase_add_test(tc, loss_that_slowing_does_not_cure_is_the_link);
