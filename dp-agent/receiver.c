@@ -26,6 +26,7 @@
 #define CHUNK	    65536 /* bytes read back at once, for the hash */
 #define FEW	    64	 /* receivers whose reports need no thrift */
 #define ROUNDS	    8	 /* a block asked for in vain so often is given up */
+#define VAIN	    SEC	 /* but not before: a full socket loses many rounds */
 #define REPORT_WIRE 100	 /* bytes of a report without entries, on the wire */
 #define PACKET_WIRE 82	 /* of a packet beside its symbol */
 #define STATUS_MIN  (10 * MS)
@@ -45,6 +46,7 @@ struct part {
 	uint64_t wanted_at; /* since when it is to be asked for; NEVER: not */
 	uint64_t asked_at;
 	uint64_t again; /* when to ask again, answered or not */
+	uint64_t vain_from; /* since when what was asked for does not come */
 	uint8_t *mem;	  /* symbols * E; NULL: the source symbols are in the
 			   * file, parity is nowhere */
 	uint32_t sbn;
@@ -1033,9 +1035,13 @@ ask(struct receiver *r, uint64_t now, struct mcast_report *out)
 		    (!r->few && p->wanted_at > r->drawn_at))
 			continue;
 		p->wanted_at = NEVER;
-		if (p->asked == 0 || p->have != p->asked_have)
+		if (p->asked == 0 || p->have != p->asked_have) {
 			p->rounds = 0;
-		if (p->rounds++ == ROUNDS) {
+			p->vain_from = now;
+		}
+		if (p->rounds < ROUNDS) {
+			p->rounds++;
+		} else if (now - p->vain_from >= VAIN) {
 			p->given_up = true;
 			continue;
 		}
