@@ -257,13 +257,14 @@ tried(struct pace *p, uint64_t now, uint32_t loss)
 	p->try_wait = clamp(p->try_wait * 2, 0, TRY_WAIT_MAX);
 }
 
-/* Slows down to what is read, and waits until the pile is gone. */
+/* Slows down to what is read, and waits until the pile is gone; not for ever,
+ * as a pile is what receivers say. */
 static void
 drain(struct pace *p, uint64_t now, const struct verdict *v)
 {
 	p->seen_congestion = true;
 	set_rate(p, now, clamp(v->read / 10 * 9, p->rate / 4, p->rate / 5 * 4));
-	p->changed = now + v->behind * (SEC / p->rate);
+	p->changed = now + clamp(v->behind * SEC / p->rate, 0, SEC);
 	for (unsigned i = 0; i < PACE_RECEIVERS; i++)
 		p->sample[i].behind = 0;
 }

@@ -83,6 +83,22 @@ START_TEST(a_pile_slows_it_to_what_is_read)
 }
 END_TEST
 
+/* The word of a liar is good for a second. */
+START_TEST(no_pile_is_waited_for_for_ever)
+{
+	uint64_t rate;
+
+	begin(0);
+	step(0, 1000, 0, UINT64_MAX / 2);
+	rate = pace.rate;
+	ck_assert_uint_lt(rate, START);
+	now += 1000 * MS;
+	for (int i = 0; i < 2; i++)
+		step(0, 1000, 0, 0);
+	ck_assert_uint_gt(pace.rate, rate);
+}
+END_TEST
+
 START_TEST(repairs_slow_down_too_and_loss_is_theirs)
 {
 	begin(0);
@@ -142,6 +158,7 @@ main(void)
 	tcase_add_test(tc, it_grows_while_nothing_is_lost);
 	tcase_add_test(tc, it_grows_to_the_ceiling_alone);
 	tcase_add_test(tc, a_pile_slows_it_to_what_is_read);
+	tcase_add_test(tc, no_pile_is_waited_for_for_ever);
 	tcase_add_test(tc, repairs_slow_down_too_and_loss_is_theirs);
 	tcase_add_test(tc, what_is_on_its_way_is_no_pile);
 	tcase_add_test(tc, one_of_four_does_not_slow_it);
