@@ -116,6 +116,7 @@ struct progress {
 };
 
 /* Draws on standard error, when that is a terminal; what is kept. */
+int64_t clock_ms(void); /* only rises */
 void progress_begin(struct progress *p, const char *what, int64_t total, bool bytes);
 void progress_at(struct progress *p, int64_t done);
 void progress_end(struct progress *p);

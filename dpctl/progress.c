@@ -15,8 +15,8 @@
 
 enum { DRAW_MS = 100, BAR_MAX = 40 };
 
-static int64_t
-now_ms(void)
+int64_t
+clock_ms(void)
 {
 	struct timespec ts;
 
@@ -67,7 +67,7 @@ void
 progress_begin(struct progress *p, const char *what, int64_t total, bool bytes)
 {
 	*p = (struct progress){ .what = what, .total = total, .bytes = bytes,
-		.began_ms = now_ms() };
+		.began_ms = clock_ms() };
 	p->shown = total > 0 && isatty(STDERR_FILENO);
 	p->drawn_ms = p->began_ms;
 }
@@ -79,7 +79,7 @@ progress_at(struct progress *p, int64_t done)
 	char	line[256];
 
 	p->done = done;
-	if (!p->shown || (now = now_ms()) - p->drawn_ms < DRAW_MS)
+	if (!p->shown || (now = clock_ms()) - p->drawn_ms < DRAW_MS)
 		return;
 	p->drawn_ms = now;
 	progress_text(p, now - p->began_ms, terminal_width(), line, sizeof(line));

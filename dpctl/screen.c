@@ -6,6 +6,8 @@
  */
 #include "dpctl/screen.h"
 
+#include "dpctl/dpctl.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -13,7 +15,6 @@
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <termios.h>
-#include <time.h>
 #include <unistd.h>
 
 /* the other screen, no cursor, no wrapping of long lines; and back */
@@ -152,25 +153,16 @@ on_signal(void)
 	return e;
 }
 
-static int64_t
-now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 enum screen_event
 screen_wait(int ms)
 {
 	struct pollfd	  f[2] = { { screen.signals, POLLIN, 0 },
 		     { screen.has_keys ? STDIN_FILENO : -1, POLLIN, 0 } };
-	int64_t		  until = now_ms() + ms, left;
+	int64_t		  until = clock_ms() + ms, left;
 	enum screen_event e;
 	char		  key;
 
-	while ((left = until - now_ms()) > 0) {
+	while ((left = until - clock_ms()) > 0) {
 		if (poll(f, 2, (int)left) <= 0)
 			continue;
 		if (f[0].revents != 0 && (e = on_signal()) != SCREEN_TIME)
