@@ -7,6 +7,7 @@ common_SRCS := \
 	common/download.c \
 	common/fdt.c \
 	common/hash.c \
+	common/identity.c \
 	common/ipc.c \
 	common/json.c \
 	common/listen.c \

@@ -92,6 +92,8 @@ struct gateway_conf {
 	char	 sni[2048];	 /* server names admitted */
 	char	 alpn[512];	 /* protocols admitted; empty: any */
 	char	 allow[2048];	 /* address ranges; empty: everyone */
+	char	 cert[256], key[256]; /* of listeners that end TLS */
+	char	 client_ca[256], client_crl[256];
 	bool	 proxy_protocol; /* tell the server who the device is */
 	uint64_t max_connections, max_per_address;
 	uint64_t hello_timeout, server_timeout, send_timeout;

@@ -36,9 +36,11 @@ port_of(const struct sockaddr_storage *ss)
 
 /* One that is refused before a byte of it is looked at. */
 static bool
-is_refused(const struct gateway *g, const uint8_t addr[16], enum why *why)
+is_refused(const struct listener *l, const uint8_t addr[16], enum why *why)
 {
-	if (!scope_has(&g->scope, addr))
+	const struct gateway *g = l->g;
+
+	if (!l->kind->anywhere && !scope_has(&g->scope, addr))
 		*why = WHY_SCOPE;
 	else if (g->refusing)
 		*why = WHY_DRAINING;
@@ -50,27 +52,33 @@ is_refused(const struct gateway *g, const uint8_t addr[16], enum why *why)
 }
 
 static void
-take(struct gateway *g, int fd, const struct sockaddr_storage *ss)
+take(struct listener *l, int fd, const struct sockaddr_storage *ss)
 {
-	struct conn *c;
-	uint8_t	     addr[16];
-	uint16_t     port = port_of(ss);
-	enum why     why;
-	int	     r;
+	uint8_t	 addr[16];
+	uint16_t port = port_of(ss);
+	enum why why;
 
 	scope_addr(ss, addr);
-	g->accepted++;
-	if (!is_refused(g, addr, &why)) {
-		if ((r = conn_new(g, fd, addr, port, &c)) == 0) {
-			accept_hello(c, 0); /* mostly it is there already */
-			return;
-		}
-		why = r == -EUSERS ? WHY_ADDRESS : WHY_MEMORY;
-		fd = -1;
-	}
-	if (fd >= 0)
+	l->g->accepted++;
+	if (is_refused(l, addr, &why)) {
 		close(fd);
-	conn_count(g, addr, port, NULL, why);
+		conn_count(l->g, addr, port, NULL, why);
+	} else
+		l->kind->take(l, fd, addr, port);
+}
+
+void
+accept_device(struct listener *l, int take_fd, const uint8_t addr[16],
+    uint16_t port)
+{
+	struct conn *c;
+	int	     r = conn_new(l->g, l->kind, take_fd, addr, port, &c);
+
+	if (r == 0)
+		l->kind->hello(c, 0); /* mostly it is there already */
+	else
+		conn_count(l->g, addr, port, NULL,
+		    r == -EUSERS ? WHY_ADDRESS : WHY_MEMORY);
 }
 
 /* The one descriptor kept for this lets the newest be told, not left hanging. */
@@ -108,7 +116,7 @@ accept_some(struct listener *l)
 		fd = accept4(l->fd, (struct sockaddr *)&ss, &len,
 		    SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd >= 0)
-			take(l->g, fd, &ss);
+			take(l, fd, &ss);
 		else if (errno != EMFILE && errno != ENFILE)
 			return false;
 		else if (accept_and_refuse(l->g, l->fd) < 0) {
@@ -184,7 +192,8 @@ set_int(int fd, int level, int name, uint64_t v)
 }
 
 int
-accept_listen(struct gateway *g, int take_fd, const char *address)
+accept_listen(struct gateway *g, const struct listener_kind *kind, int take_fd,
+    const char *address)
 {
 	struct listener *l = calloc(1, sizeof(*l));
 	int		 r = -ENOMEM;
@@ -197,6 +206,7 @@ accept_listen(struct gateway *g, int take_fd, const char *address)
 	set_int(take_fd, IPPROTO_TCP, TCP_KEEPCNT, 4);
 	if (l != NULL) {
 		l->g = g;
+		l->kind = kind;
 		l->fd = take_fd;
 		snprintf(l->address, sizeof(l->address), "%s", address);
 		r = loop_io_new(g->loop, take_fd, LOOP_READ, on_accept, l,

@@ -75,8 +75,8 @@ phase_ms(const struct gateway *g, enum phase p)
 /* -- life and death -- */
 
 int
-conn_new(struct gateway *g, int take_fd, const uint8_t addr[16], uint16_t port,
-    struct conn **out)
+conn_new(struct gateway *g, const struct listener_kind *kind, int take_fd,
+    const uint8_t addr[16], uint16_t port, struct conn **out)
 {
 	struct conn *c = calloc(1, sizeof(*c));
 	int	     r = -ENOMEM;
@@ -90,6 +90,7 @@ conn_new(struct gateway *g, int take_fd, const uint8_t addr[16], uint16_t port,
 		return r;
 	}
 	c->g = g;
+	c->kind = kind;
 	c->id = ++g->last_id;
 	memcpy(c->addr, addr, 16);
 	c->port = port;
@@ -297,7 +298,7 @@ on_event(struct conn *c, int side, uint32_t events)
 {
 	switch (c->phase) {
 	case P_HELLO:
-		accept_hello(c, events);
+		c->kind->hello(c, events);
 		break;
 	case P_QUEUE:
 	case P_ASKED:

@@ -8,6 +8,7 @@
  */
 #include "dp-gateway/gateway.h"
 
+#include "common/identity.h"
 #include "common/log.h"
 
 #include <errno.h>
@@ -36,16 +37,30 @@ max_connections(uint64_t wanted)
 static int
 listen_all(struct gateway *g)
 {
-	char addr[128];
-	int  fd, r;
+	const struct listener_kind *k;
+	char			    addr[128];
+	int			    fd, r;
 
-	for (unsigned i = 0; (fd = worker_socket(g->w, "gateway.listen", i,
-				  addr, sizeof(addr))) >= 0; i++)
-		if ((r = accept_listen(g, fd, addr)) < 0) {
-			log_err_err(r, "%s", addr);
-			return r;
-		}
-	return fd == -ENOENT ? 0 : fd;
+	for (k = listener_kinds; k->key != NULL; k++) {
+		for (unsigned i = 0; (fd = worker_socket(g->w, k->key, i, addr,
+					  sizeof(addr))) >= 0; i++)
+			if ((r = accept_listen(g, k, fd, addr)) < 0) {
+				log_err_err(r, "%s", addr);
+				return r;
+			}
+		if (fd != -ENOENT)
+			return fd;
+	}
+	return 0;
+}
+
+static int
+tls_from(struct gateway *g, const struct gateway_conf *conf, struct tls **out)
+{
+	*out = NULL;
+	return conf->cert[0] == '\0'
+	    ? 0
+	    : identity_server(g->w, "gateway", TLS_CLIENT_REQUIRED, out, NULL);
 }
 
 /* Everything the configuration says, or nothing of it. Connections live on. */
@@ -55,6 +70,7 @@ configure(struct gateway *g)
 	struct gateway_conf was = g->conf;
 	const struct gateway_conf *conf = &worker_settings(g->w)->gateway;
 	struct listener *old = g->listeners;
+	struct tls	*tls;
 	struct scope	 scope;
 	char		 err[SCOPE_ERR];
 	int		 r;
@@ -65,16 +81,21 @@ configure(struct gateway *g)
 		log_err("gateway.allow: %s", err);
 		return -EINVAL;
 	}
+	if ((r = tls_from(g, conf, &tls)) < 0)
+		return r;
 	g->listeners = NULL;
 	g->conf = *conf; /* whose keep-alive the listeners get */
 	if ((r = listen_all(g)) < 0 ||
 	    (r = upstream_set(&g->upstream, conf->server)) < 0) {
+		tls_unref(&tls);
 		g->conf = was;
 		accept_unlisten(g, &g->listeners);
 		g->listeners = old;
 		return r;
 	}
 	g->scope = scope;
+	tls_unref(&g->tls);
+	g->tls = tls;
 	accept_unlisten(g, &old);
 	return 0;
 }
@@ -182,6 +203,7 @@ gateway_close(struct gateway **gp)
 	pipes_free(&g->pipes);
 	addr_count_free(&g->addresses);
 	connect_client_free(&g->connector);
+	tls_unref(&g->tls);
 	close(g->epoll);
 	close(g->spare);
 	free(g);

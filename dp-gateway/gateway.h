@@ -1,12 +1,17 @@
 /*
  * dp-gateway/gateway.h - the parts of dp-gateway and what they share.
  *
- * Shape:   one struct gateway; a struct conn for each connection of a device,
- *          in one phase at a time. accept.c takes it from a listener to the end
- *          of its ClientHello (hello.h, admit.h), dial.c to a server (upstream.h)
- *          by way of dp-connect, conn.c carries its bytes (relay.h) and ends it.
- *          admin.c answers the administrator. What ends a connection, wherever,
- *          is conn_end() with its reason.
+ * Shape:   one struct gateway; kinds.c has the kinds of listeners. A struct conn
+ *          for each connection of a device, in one phase at a time: accept.c
+ *          takes it from a listener to the end of its ClientHello (hello.h,
+ *          admit.h), dial.c to a server (upstream.h) by way of dp-connect,
+ *          conn.c carries its bytes (relay.h) and ends it. admin.c answers the
+ *          administrator. What ends a connection, wherever, is conn_end() with
+ *          its reason.
+ * TLS:     g->tls is what all listeners that end TLS show and trust: the
+ *          gateway's certificate and its client CA, which every client needs
+ *          a certificate of. A reload makes a new one, tls_accept keeps the
+ *          one it was given. NULL: gateway.cert is not given.
  * Memory:  an idle connection is its two descriptors, a struct conn and its
  *          name. All are watched by one epoll set of our own, which the loop
  *          watches as one descriptor: events of libevent's cost more than that.
@@ -23,6 +28,7 @@
 #include "common/connect_client.h"
 #include "common/sandbox.h"
 #include "common/scope.h"
+#include "common/tls.h"
 #include "common/worker.h"
 #include "dp-gateway/admit.h"
 #include "dp-gateway/relay.h"
@@ -47,8 +53,10 @@ enum phase {
 	P_COUNT = P_ENDED,
 };
 
+struct listener_kind;
 struct conn {
 	struct gateway *g;
+	const struct listener_kind *kind;
 	struct conn    *prev, *next;   /* in the list of its phase */
 	struct conn    *older, *newer; /* of all */
 	struct relay	relay;
@@ -67,12 +75,28 @@ struct ask { /* one question to dp-connect */
 	struct conn *conn; /* NULL: a probe, or it has left meanwhile */
 };
 
+/*
+ * What a listener is for. Whom it accepts is in gateway.allow, and there is room
+ * for one more; take gets the descriptor, for good. hello is for kinds whose
+ * connections are a struct conn: what they do with events in P_HELLO.
+ */
+struct listener;
+struct listener_kind {
+	const char *key; /* "gateway.listen": addresses, of type CONF_LISTEN */
+	bool	    anywhere; /* no devices': gateway.allow does not count */
+	void	  (*take)(struct listener *l, int take_fd, const uint8_t addr[16],
+		 uint16_t port);
+	void	  (*hello)(struct conn *c, uint32_t events);
+};
+extern const struct listener_kind listener_kinds[]; /* key NULL ends */
+
 struct listener {
-	struct listener *next;
-	struct gateway	*g;
-	struct loop_io	*io;
-	char		 address[128];
-	int		 fd;
+	struct listener		   *next;
+	struct gateway		   *g;
+	const struct listener_kind *kind;
+	struct loop_io		   *io;
+	char			    address[128];
+	int			    fd;
 };
 
 struct gateway {
@@ -80,6 +104,7 @@ struct gateway {
 	struct loop	      *loop;
 	struct gateway_conf    conf;
 	struct scope	       scope;
+	struct tls	      *tls;
 	struct upstream	       upstream;
 	struct connect_client *connector;
 	struct ask	       asks[ASKS_MAX];
@@ -117,10 +142,13 @@ int		gateway_run(struct gateway *g);
 void		gateway_close(struct gateway **g);
 
 /* accept.c */
-int  accept_listen(struct gateway *g, int take_fd, const char *address);
+int  accept_listen(struct gateway *g, const struct listener_kind *kind,
+     int take_fd, const char *address);
 void accept_unlisten(struct gateway *g, struct listener **list); /* all of it */
 void accept_resume(struct gateway *g); /* where descriptors had run out */
-void accept_hello(struct conn *c, uint32_t events);
+void accept_device(struct listener *l, int take_fd, const uint8_t addr[16],
+     uint16_t port); /* a struct conn, which begins with its kind's hello */
+void accept_hello(struct conn *c, uint32_t events); /* of pass-through */
 
 /* dial.c */
 extern const struct connect_client_ops dial_ops;
@@ -131,8 +159,8 @@ void dial_left(struct conn *c); /* it ends in P_ASKED */
 void dial_say(struct gateway *g); /* what has changed of the servers */
 
 /* conn.c */
-int  conn_new(struct gateway *g, int take_fd, const uint8_t addr[16],
-     uint16_t port, struct conn **out); /* P_HELLO */
+int  conn_new(struct gateway *g, const struct listener_kind *kind, int take_fd,
+     const uint8_t addr[16], uint16_t port, struct conn **out); /* P_HELLO */
 void conn_phase(struct conn *c, enum phase p);
 void conn_watch(struct conn *c, int side, uint32_t events);
 void conn_open(struct conn *c, int take_fd); /* the server's */

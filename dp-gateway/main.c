@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: ISC
  */
+#include "common/hash.h"
 #include "common/log.h"
 #include "dp-gateway/gateway.h"
 
@@ -20,7 +21,9 @@ main(int argc, char *argv[])
 	w = worker_start(PEER_GATEWAY, argc, argv);
 	if (!worker_settings(w)->gateway.enable) /* systemd started us */
 		log_fatal(EXIT_OPERATOR, "gateway.enable = no: not wanted");
-	g = gateway_open(w); /* listeners, channels */
+	if (hash_setup() < 0 || tls_setup() < 0)
+		log_fatal(EXIT_TEMPORARY, "OpenSSL cannot be set up");
+	g = gateway_open(w); /* certificates, listeners, channels */
 	snprintf(user, sizeof(user), "%sgateway",
 	    worker_settings(w)->master.user_prefix);
 	priv_drop(user, NULL);

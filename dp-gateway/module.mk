@@ -9,6 +9,7 @@ dp-gateway_SRCS := \
 	dp-gateway/dial.c \
 	dp-gateway/gateway.c \
 	dp-gateway/hello.c \
+	dp-gateway/kinds.c \
 	dp-gateway/proxy.c \
 	dp-gateway/relay.c \
 	dp-gateway/sandbox.c \

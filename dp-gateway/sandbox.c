@@ -23,7 +23,9 @@ static const struct sandbox_call calls[] = {
 	{ SYS_getsockname, "where a device came in, for the PROXY header", 0, 0 },
 	{ SYS_setsockopt, "SO_LINGER: a reset is carried on; SO_KEEPALIVE",
 	    SANDBOX_ARG1, SOL_SOCKET },
-	{ SYS_setsockopt, "TCP_NODELAY, keep-alive", SANDBOX_ARG1, IPPROTO_TCP },
+	{ SYS_setsockopt, "TCP_NODELAY, keep-alive; kernel TLS", SANDBOX_ARG1,
+	    IPPROTO_TCP },
+	{ SYS_setsockopt, "kernel TLS keys", SANDBOX_ARG1, SOL_TLS },
 };
 
 const struct sandbox gateway_sandbox = {

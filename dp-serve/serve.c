@@ -8,19 +8,17 @@
 #include "dp-serve/serve.h"
 
 #include <errno.h>
-#include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "common/identity.h"
 #include "common/log.h"
 #include "common/size.h"
 #include "dp-serve/conn.h"
 
-#define PEM_MAX	    (1024 * 1024)
-#define CRL_MAX	    (16 * 1024 * 1024)
-#define KEPT_FDS    64 /* channels, listeners, the loop, standard streams */
+#define KEPT_FDS 64 /* channels, listeners, the loop, standard streams */
 
 struct serve {
 	struct worker  *w;
@@ -72,55 +70,21 @@ client_mode(const char *word, enum tls_client_cert *out)
 	return -EINVAL;
 }
 
-static int
-read_pem(struct worker *w, const char *key, size_t max, char **text,
-    size_t *len)
-{
-	int r = worker_file_text(w, key, max, text, len);
-
-	if (r == -ENOENT)
-		return 0; /* not given: tls_new knows whether that is well */
-	if (r < 0)
-		log_err_err(r, "%s", key);
-	return r;
-}
-
 /* The rules of the HTTPS listeners; *out is NULL when there are none. */
 static int
 tls_from(struct worker *w, struct tls **out, struct hash *crl_hash)
 {
 	const struct serve_conf *c = &worker_settings(w)->serve;
-	struct tls_conf		 tc = { 0 };
-	char			*cert = NULL, *key = NULL, *ca = NULL, *crl = NULL;
-	char			 err[TLS_ERR_MAX];
+	enum tls_client_cert	 client;
 	int			 r;
 
 	*out = NULL;
 	*crl_hash = (struct hash){ { 0 } };
 	if (c->https[0] == '\0')
 		return 0;
-	if ((r = client_mode(c->client_cert, &tc.client)) < 0 ||
-	    (r = read_pem(w, "serve.cert", PEM_MAX, &cert, &tc.cert_len)) < 0 ||
-	    (r = read_pem(w, "serve.key", PEM_MAX, &key, &tc.key_len)) < 0 ||
-	    (r = read_pem(w, "serve.client-ca", PEM_MAX, &ca, &tc.ca_len)) < 0 ||
-	    (r = read_pem(w, "serve.client-crl", CRL_MAX, &crl, &tc.crl_len)) < 0)
-		goto out;
-	tc.cert = cert;
-	tc.key = key;
-	tc.client_ca = ca;
-	tc.client_crl = crl;
-	if (crl != NULL && (r = hash_of(crl_hash, crl, tc.crl_len)) < 0)
-		goto out;
-	if ((r = tls_new(&tc, out, err)) < 0)
-		log_err("serve: %s", err);
-out:
-	if (key != NULL)
-		OPENSSL_cleanse(key, tc.key_len);
-	free(cert);
-	free(key);
-	free(ca);
-	free(crl);
-	return r;
+	if ((r = client_mode(c->client_cert, &client)) < 0)
+		return r;
+	return identity_server(w, "serve", client, out, crl_hash);
 }
 
 static int

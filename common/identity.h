@@ -1,0 +1,21 @@
+/*
+ * common/identity.h - what a worker shows and trusts in TLS: the files "cert",
+ * "key", "client-ca" and "client-crl" of a section, as the master sent them.
+ *
+ * At the start and in reloads: each call makes a new set, or says in the log
+ * what is wrong with these files and makes none.
+ * SPDX-License-Identifier: ISC
+ */
+#ifndef COMMON_IDENTITY_H
+#define COMMON_IDENTITY_H
+
+#include "common/hash.h"
+#include "common/tls.h"
+#include "common/worker.h"
+
+/* For listeners. *crl, unless NULL: the hash of client-crl, zeros without.
+ * -EINVAL: the operator's mistake; or another negative errno; *out is NULL. */
+int identity_server(struct worker *w, const char *section,
+    enum tls_client_cert client, struct tls **out, struct hash *crl);
+
+#endif
