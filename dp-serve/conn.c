@@ -23,9 +23,9 @@
 #include "common/log.h"
 #include "common/size.h"
 #include "dp-serve/range.h"
-#include "dp-serve/request.h"
+#include "common/http_request.h"
 
-#define IN_MAX	    REQUEST_HEAD_MAX
+#define IN_MAX	    HTTP_REQUEST_HEAD_MAX
 #define OUT_MAX	    (64 * 1024) /* answers of one turn, small ones whole */
 #define OUT_ROOM    (1024 + CONTENT_SMALL) /* one such answer at most */
 #define BULK_MAX    (TLS_WRITE_MAX - OUT_MAX)
@@ -48,7 +48,7 @@
 enum phase { P_HEAD, P_IDLE, P_SEND, P_WAIT, P_LINGER, P_COUNT };
 
 struct partial { /* a head that came in pieces, or requests that must wait */
-	struct request req;
+	struct http_request req;
 	uint16_t       len;
 	char	       buf[];
 };
@@ -110,7 +110,7 @@ struct engine {
 /* The buffers of the turn under way; there is one turn at a time. */
 static char	      in_buf[IN_MAX];
 static size_t	      in_pos, in_end;
-static struct request req; /* at in_pos; done when it has a head_len */
+static struct http_request req; /* at in_pos; done when it has a head_len */
 static char	      out_buf[OUT_MAX];
 static size_t	      out_len;
 static char	      bulk[BULK_MAX];
@@ -432,7 +432,7 @@ static void
 request_used(struct conn *c)
 {
 	in_pos += req.head_len;
-	request_begin(&req);
+	http_request_begin(&req, HTTP_GET | HTTP_HEAD);
 	c->begun = true;
 }
 
@@ -457,7 +457,7 @@ answer_status(struct conn *c, int status)
 	out_start(c, status);
 	out_len += (size_t)snprintf(out_buf + out_len, 256,
 	    "Content-Type: text/plain\r\nContent-Length: %d\r\n%s\r\n%s", n,
-	    more, req.is_head ? "" : text);
+	    more, req.method == HTTP_HEAD ? "" : text);
 	request_used(c);
 	answer_done(c);
 	return 0;
@@ -530,7 +530,7 @@ answer_object(struct conn *c)
 		first = 0;
 		last = o->size - 1; /* unused when it is empty */
 	}
-	if ((status == 200 || status == 206) && !req.is_head && o->size > 0) {
+	if ((status == 200 || status == 206) && req.method != HTTP_HEAD && o->size > 0) {
 		/* with a byte to send, failure would still be an error page */
 		if (object_limit(o) <= first)
 			return -EINPROGRESS;
@@ -667,11 +667,11 @@ get_request(struct conn *c)
 
 	for (;;) {
 		if (in_pos < in_end) {
-			status = request_parse(&req, in_buf + in_pos,
+			status = http_request_parse(&req, in_buf + in_pos,
 			    in_end - in_pos);
-			if (status == REQUEST_DONE)
+			if (status == HTTP_REQUEST_DONE)
 				return 0;
-			if (status != REQUEST_MORE) {
+			if (status != HTTP_REQUEST_MORE) {
 				c->e->n.requests++;
 				return answer_last(c, status) < 0 ? -EPIPE
 								  : -EBADMSG;
@@ -760,7 +760,7 @@ turn_begin(struct conn *c)
 {
 	out_len = in_pos = in_end = 0;
 	if (c->in == NULL) {
-		request_begin(&req);
+		http_request_begin(&req, HTTP_GET | HTTP_HEAD);
 		return;
 	}
 	req = c->in->req;

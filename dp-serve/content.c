@@ -3,7 +3,7 @@
  *
  * Runs in dp-serve behind its sandbox. Believes the store and the fetcher about
  * content, but not about message shapes; believes nothing about a path but
- * that request.c let it pass.
+ * that http_request.c let it pass.
  * SPDX-License-Identifier: ISC
  */
 #include "dp-serve/content.h"

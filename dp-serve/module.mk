@@ -7,9 +7,8 @@ dp-serve_SRCS := \
 	dp-serve/conn.c \
 	dp-serve/content.c \
 	dp-serve/range.c \
-	dp-serve/request.c \
 	dp-serve/sandbox.c \
 	dp-serve/serve.c
 dp-serve_PKGS :=
-dp-serve_TESTS := check_conn check_range check_request
-dp-serve_FUZZ := fuzz_range fuzz_request
+dp-serve_TESTS := check_conn check_range
+dp-serve_FUZZ := fuzz_range

@@ -183,13 +183,13 @@ etag_listed(const char *p, size_t n, const char *etag, bool weak_ok)
 
 /* RFC 9110, 13.2.2, in its order. */
 int
-conditions(const struct request *r, const char *buf, const char *etag,
+conditions(const struct http_request *r, const char *buf, const char *etag,
     int64_t mtime, uint64_t size, uint64_t *first, uint64_t *last)
 {
-	const struct span *m = &r->f[F_IF_MATCH], *u = &r->f[F_IF_UNMODIFIED],
-			  *nm = &r->f[F_IF_NONE_MATCH],
-			  *s = &r->f[F_IF_MODIFIED], *ir = &r->f[F_IF_RANGE],
-			  *rg = &r->f[F_RANGE];
+	const struct http_span *m = &r->f[HTTP_IF_MATCH], *u = &r->f[HTTP_IF_UNMODIFIED],
+			  *nm = &r->f[HTTP_IF_NONE_MATCH],
+			  *s = &r->f[HTTP_IF_MODIFIED], *ir = &r->f[HTTP_IF_RANGE],
+			  *rg = &r->f[HTTP_RANGE];
 	int64_t		   t;
 
 	if (m->len != 0) {
@@ -204,7 +204,7 @@ conditions(const struct request *r, const char *buf, const char *etag,
 	} else if (s->len != 0 &&
 	    http_date_parse(&t, buf + s->off, s->len) == 0 && mtime <= t)
 		return 304;
-	if (rg->len == 0 || r->is_head)
+	if (rg->len == 0 || r->method == HTTP_HEAD)
 		return 200;
 	if (ir->len != 0) {
 		const char *v = buf + ir->off;

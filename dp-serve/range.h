@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "dp-serve/request.h"
+#include "common/http_request.h"
 
 #define HTTP_DATE_LEN 29 /* "Sun, 06 Nov 1994 08:49:37 GMT" */
 
@@ -34,7 +34,7 @@ bool etag_listed(const char *p, size_t n, const char *etag, bool weak_ok);
  * The request's conditions against what we have: 200, 206 (first and last are
  * set), 304, 412 or 416.
  */
-int conditions(const struct request *r, const char *buf, const char *etag,
+int conditions(const struct http_request *r, const char *buf, const char *etag,
     int64_t mtime, uint64_t size, uint64_t *first, uint64_t *last);
 
 #endif

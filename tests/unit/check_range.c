@@ -133,18 +133,19 @@ static const struct {
 START_TEST(conditions_are_as_listed)
 {
 	char		  buf[512] = "";
-	struct request	  r = { .is_head = conds[_i].is_head };
+	struct http_request r = { .method = conds[_i].is_head ? HTTP_HEAD
+							      : HTTP_GET };
 	uint64_t	  a, b;
 	int64_t		  t;
 	const char *const v[] = { conds[_i].match, conds[_i].none_match,
 		conds[_i].modified, conds[_i].unmodified, conds[_i].if_range,
 		conds[_i].range };
-	static const enum request_field f[] = { F_IF_MATCH, F_IF_NONE_MATCH,
-		F_IF_MODIFIED, F_IF_UNMODIFIED, F_IF_RANGE, F_RANGE };
+	static const enum http_field f[] = { HTTP_IF_MATCH, HTTP_IF_NONE_MATCH,
+		HTTP_IF_MODIFIED, HTTP_IF_UNMODIFIED, HTTP_IF_RANGE, HTTP_RANGE };
 
 	for (int i = 0; i < 6; i++)
 		if (v[i] != NULL) {
-			r.f[f[i]] = (struct span) { (uint16_t)strlen(buf),
+			r.f[f[i]] = (struct http_span) { (uint16_t)strlen(buf),
 				(uint16_t)strlen(v[i]) };
 			strcat(buf, v[i]);
 		}
