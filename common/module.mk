@@ -6,6 +6,7 @@ common_SRCS := \
 	common/connect_client.c \
 	common/download.c \
 	common/fdt.c \
+	common/group.c \
 	common/hash.c \
 	common/http_request.c \
 	common/identity.c \

@@ -205,6 +205,15 @@ static const struct conf_item gateway_items[] = {
 	    "CA of the certificates that clients need there."),
 	WS("client-crl", CONF_FILE, client_crl, "",
 	    "Revocation list of that CA."),
+	WS("push-listen", CONF_LISTEN, push_listen, "",
+	    "Where devices wait to be woken, such as 0.0.0.0:13295 [::]:13295; "
+	    "TLS ends there."),
+	W("push-keepalive", CONF_SECONDS, push_keepalive, "240", 1, 86400,
+	    "A comment goes over a push connection that was quiet for so long; "
+	    "below what the NATs on the way forget after."),
+	WS("push-admins", CONF_TEXT, push_admins, "",
+	    "Who may wake devices over the network: names in certificates, such "
+	    "as urn:dpoint:dp:UUID; empty: nobody."),
 	W("proxy-protocol", CONF_BOOL, proxy_protocol, "no", 0, 0,
 	    "Tell the server each device's address by PROXY protocol v2."),
 	W("max-connections", CONF_INT, max_connections, "50000", 1, 1000000,
@@ -459,6 +468,20 @@ has_more_than(const char *list, size_t max)
 	return n > max;
 }
 
+/* Of ours, as certificates have them. */
+static bool
+are_names(const char *list)
+{
+	char   word[2048];
+	size_t pos = 0;
+
+	while (conf_word(list, &pos, word, sizeof(word)))
+		if (strncmp(word, "urn:dpoint:dp:", 14) != 0 &&
+		    strncmp(word, "urn:dpoint:device:", 18) != 0)
+			return false;
+	return true;
+}
+
 int
 settings_blame(const struct settings_sources *src, const char *section,
     const char *key, const char *text, char err[CONF_ERR_MAX])
@@ -550,6 +573,10 @@ check_whole(const struct settings *s, const struct settings_sources *src,
 		    "gateway", "key", "is needed where cert is given" },
 		{ s->gateway.cert[0] != '\0' && s->gateway.client_ca[0] == '\0',
 		    "gateway", "client-ca", "is needed where cert is given" },
+		{ s->gateway.push_listen[0] != '\0' && s->gateway.cert[0] == '\0',
+		    "gateway", "cert", "is needed where push-listen is given" },
+		{ !are_names(s->gateway.push_admins), "gateway", "push-admins",
+		    "expected urn:dpoint:dp:... or urn:dpoint:device:..." },
 		{ has_more_than(s->gateway.server, GATEWAY_SERVERS), "gateway",
 		    "server", "expected at most 8 addresses" },
 		{ s->gateway.enable && s->gateway.sni[0] == '\0', "gateway",

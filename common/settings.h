@@ -94,6 +94,8 @@ struct gateway_conf {
 	char	 allow[2048];	 /* address ranges; empty: everyone */
 	char	 cert[256], key[256]; /* of listeners that end TLS */
 	char	 client_ca[256], client_crl[256];
+	char	 push_listen[1024], push_admins[2048];
+	uint64_t push_keepalive; /* seconds */
 	bool	 proxy_protocol; /* tell the server who the device is */
 	uint64_t max_connections, max_per_address;
 	uint64_t hello_timeout, server_timeout, send_timeout;

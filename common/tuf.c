@@ -15,6 +15,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "common/group.h"
 #include "common/tuf_key.h"
 #include "common/tuf_meta.h"
 
@@ -1177,18 +1178,6 @@ tuf_kind_is_urgent(const char *kind)
 	return kind != NULL &&
 	    (strcmp(kind, "policy") == 0 || strcmp(kind, "task") == 0 ||
 		strcmp(kind, "assignment") == 0);
-}
-
-/* group is above, or the same: "/hq" for "/hq/berlin", "/" for all. */
-static bool
-group_holds(const char *group, const char *below)
-{
-	size_t n = strlen(group);
-
-	if (n > 0 && group[n - 1] == '/')
-		n--;
-	return strncmp(group, below, n) == 0 &&
-	    (below[n] == '\0' || below[n] == '/');
 }
 
 /* below: an agent of a group further down counts as well. */

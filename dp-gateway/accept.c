@@ -44,7 +44,7 @@ is_refused(const struct listener *l, const uint8_t addr[16], enum why *why)
 		*why = WHY_SCOPE;
 	else if (g->refusing)
 		*why = WHY_DRAINING;
-	else if (g->n >= g->max)
+	else if (g->n >= g->conf.max_connections || g->fds + 2 > g->max_fds)
 		*why = WHY_FULL;
 	else
 		return false;

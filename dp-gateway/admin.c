@@ -8,6 +8,7 @@
 #include "dp-gateway/gateway.h"
 
 #include "common/size.h"
+#include "dp-gateway/push.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -60,8 +61,8 @@ conn_row(struct conn *c)
 		snprintf(server, sizeof(server),
 		    strchr(s->host, ':') != NULL ? "[%s]:%u" : "%s:%u",
 		    s->host, s->port);
-	return json_pack("{s:I,s:s,s:s,s:s,s:s,s:I,s:I,s:I,s:I}", "id",
-	    (json_int_t)c->id, "client", at, "name",
+	return json_pack("{s:I,s:s,s:s,s:s,s:s,s:s,s:I,s:I,s:I,s:I}", "id",
+	    (json_int_t)c->id, "kind", c->kind->name, "client", at, "name",
 	    c->sni != NULL ? c->sni : "", "server", server, "state",
 	    phases[c->phase], "age_s", (json_int_t)((now - c->start_ms) / 1000),
 	    "idle_s", (json_int_t)((now - c->since_ms) / 1000), "from_client",
@@ -73,20 +74,27 @@ conn_row(struct conn *c)
 static void
 list_turn(void *ctx)
 {
-	struct list *l = ctx;
-	struct conn *c = l->g->oldest;
-	unsigned     rows = 0;
+	struct list	 *l = ctx;
+	struct conn	 *c = l->g->oldest;
+	struct push_conn *d = push_from(l->g->push, l->next_id);
 
 	while (c != NULL && c->id < l->next_id)
 		c = c->newer;
-	for (; c != NULL && rows < LIST_ROWS; c = c->newer) {
-		l->next_id = c->id + 1;
-		if (l->of_one && memcmp(c->addr, l->addr, 16) != 0)
-			continue;
-		admin_row(l->reply, conn_row(c));
-		rows++;
+	for (unsigned rows = 0; (c != NULL || d != NULL) && rows < LIST_ROWS;) {
+		bool is_push = d != NULL && (c == NULL || push_id(d) < c->id);
+		const uint8_t *addr = is_push ? push_addr(d) : c->addr;
+
+		if (!l->of_one || memcmp(addr, l->addr, 16) == 0) {
+			admin_row(l->reply, is_push ? push_row(d) : conn_row(c));
+			rows++;
+		}
+		l->next_id = (is_push ? push_id(d) : c->id) + 1;
+		if (is_push)
+			d = push_newer(d);
+		else
+			c = c->newer;
 	}
-	if (c != NULL && !admin_gone(l->reply)) {
+	if ((c != NULL || d != NULL) && !admin_gone(l->reply)) {
 		loop_timer_set(l->timer, LIST_MS);
 		return;
 	}
@@ -144,9 +152,10 @@ cmd_stats(void *ctx, struct admin_reply *reply, int argc, char *argv[])
 			    why_word((enum why)w),
 			    json_integer((json_int_t)g->why[w]));
 	admin_row(reply,
-	    json_pack("{s:s,s:i,s:i,s:i,s:i,s:I,s:I,s:I,s:I,s:o,s:o}", "state",
-		g->refusing ? "draining" : "serving", "connections", (int)g->n,
-		"open", (int)g->list[P_OPEN].n, "queued",
+	    json_pack("{s:s,s:i,s:i,s:i,s:i,s:i,s:I,s:I,s:I,s:I,s:o,s:o}",
+		"state", g->refusing ? "draining" : "serving",
+		"connections", (int)g->n, "push_devices",
+		(int)push_devices(g->push), "open", (int)g->list[P_OPEN].n, "queued",
 		(int)g->list[P_QUEUE].n, "max", (int)g->max, "accepted",
 		(json_int_t)g->accepted, "carried", (json_int_t)g->carried,
 		"from_clients", (json_int_t)bytes_from(g, CLIENT),
@@ -210,12 +219,60 @@ cmd_kick(void *ctx, struct admin_reply *reply, int argc, char *argv[])
 		}
 	}
 	conn_bury(g);
+	for (struct push_conn *c = push_from(g->push, 0), *next; c != NULL;
+	     c = next) {
+		next = push_newer(c);
+		if (all || (by_id ? push_id(c) == id
+				  : memcmp(push_addr(c), addr, 16) == 0)) {
+			push_kick(c);
+			n++;
+		}
+	}
+	push_bury(g->push);
 	if (n == 0 && !all) {
 		admin_end(reply, "no such connection");
 		return;
 	}
 	admin_row(reply, json_pack("{s:i}", "kicked", n));
 	admin_end(reply, NULL);
+}
+
+static void
+on_woken(void *ctx, const struct wake_result *r)
+{
+	struct admin_reply *reply = ctx;
+
+	admin_row(reply,
+	    json_pack("{s:i,s:i,s:i,s:I}", "devices", (int)r->devices, "sent",
+		(int)r->sent, "waiting", (int)r->waiting, "took_ms",
+		(json_int_t)r->took_ms));
+	admin_end(reply, NULL);
+}
+
+static void
+on_woken_one(void *ctx, const struct wake_result *r)
+{
+	if (r->devices > 0)
+		on_woken(ctx, r);
+	else
+		admin_end(ctx, "no such device waits here");
+}
+
+static void
+cmd_wake(void *ctx, struct admin_reply *reply, int argc, char *argv[])
+{
+	struct gateway	 *g = ctx;
+	struct wake_order o = { .what = WAKE_REFRESH };
+	char		  why[WAKE_WHY];
+	int		  r;
+
+	if (wake_to_parse(argv[1], &o, why) < 0 ||
+	    (argc > 2 && wake_what_parse(argv[2], &o, why) < 0))
+		admin_end(reply, why);
+	else if ((r = push_wake(g->push, &o,
+		      o.whom == WAKE_DEVICE ? on_woken_one : on_woken,
+		      reply)) < 0)
+		admin_end(reply, strerror(-r));
 }
 
 const struct admin_command gateway_commands[] = {
@@ -227,6 +284,8 @@ const struct admin_command gateway_commands[] = {
 	    "Take no new connections; off: take them again." },
 	{ "gateway-kick", 1, 1, true, cmd_kick, "ID|ADDRESS|all",
 	    "End a connection, those of an address, or all." },
+	{ "gateway-wake", 1, 2, true, cmd_wake, "DEVICE|group:NAME|all [WHAT]",
+	    "Wake devices on the push channel: refresh, policy, task, report." },
 	{ 0 }
 };
 
@@ -234,6 +293,7 @@ void
 gateway_metrics(void *gateway, struct worker *w, struct admin_reply *reply)
 {
 	struct gateway *g = gateway;
+	const struct push_counts *push = push_counts(g->push);
 	const struct {
 		const char *name, *type, *help, *labels;
 		uint64_t    v;
@@ -260,6 +320,34 @@ gateway_metrics(void *gateway, struct worker *w, struct admin_reply *reply)
 		    bytes_from(g, CLIENT) },
 		{ "dpoint_gateway_bytes_total", "counter", "",
 		    "from=\"server\"", bytes_from(g, SERVER) },
+		{ "dpoint_gateway_push_devices", "gauge",
+		    "Devices that wait to be woken.", NULL,
+		    push_devices(g->push) },
+		{ "dpoint_gateway_push_slow_devices", "gauge",
+		    "Those that do not take what they were sent.", NULL,
+		    push_slow(g->push) },
+		{ "dpoint_gateway_push_orders_total", "counter",
+		    "Orders to wake devices.", NULL, push->orders },
+		{ "dpoint_gateway_push_wakes_total", "counter",
+		    "Wakes sent to devices.", NULL, push->wakes },
+		{ "dpoint_gateway_push_merged_total", "counter",
+		    "Wakes that a later one took the place of.", NULL,
+		    push->merged },
+		{ "dpoint_gateway_push_comments_total", "counter",
+		    "Comments sent to keep connections open.", NULL,
+		    push->alive },
+		{ "dpoint_gateway_push_replaced_total", "counter",
+		    "Devices that came anew before they had left.", NULL,
+		    push->replaced },
+		{ "dpoint_gateway_tls_handshakes_total", "counter",
+		    "TLS handshakes completed here.", NULL,
+		    tls_counts()->handshakes },
+		{ "dpoint_gateway_tls_resumed_total", "counter",
+		    "Those that resumed a session.", NULL,
+		    tls_counts()->resumed },
+		{ "dpoint_gateway_tls_revoked_total", "counter",
+		    "Those refused for a revoked certificate.", NULL,
+		    tls_counts()->revoked },
 	};
 	char label[URL_HOST_LEN + 32];
 

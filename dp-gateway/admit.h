@@ -28,6 +28,10 @@ enum why {
 	WHY_SNI,
 	WHY_ALPN,
 	WHY_NO_SERVER,	   /* none of the addresses connects */
+	WHY_TLS,	   /* the handshake failed: no good certificate, mostly */
+	WHY_BAD_REQUEST,
+	WHY_NO_DEVICE,	   /* its certificate names none */
+	WHY_NO_ADMIN,	   /* nor is it in gateway.push-admins */
 	WHY_LEFT,	   /* the client, before there was a server */
 	WHY_REFUSED = WHY_LEFT,
 	WHY_CLOSED,	   /* by both ends, after all was carried */
@@ -37,6 +41,7 @@ enum why {
 	WHY_STUCK,	   /* gateway.send-timeout */
 	WHY_IDLE,
 	WHY_TOTAL,
+	WHY_REPLACED,	   /* the same device has come anew */
 	WHY_KICKED,
 	WHY_DRAINED,
 	WHY_KINDS

@@ -9,6 +9,7 @@
 
 #include "common/log.h"
 #include "dp-gateway/proxy.h"
+#include "dp-gateway/push.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -101,6 +102,7 @@ conn_new(struct gateway *g, const struct listener_kind *kind, int take_fd,
 	*(c->older != NULL ? &c->older->newer : &g->oldest) = c;
 	g->newest = c;
 	g->n++;
+	g->fds += 2;
 	*out = c;
 	return 0;
 }
@@ -113,8 +115,8 @@ reset_at_close(int fd)
 	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 }
 
-static void
-check_drained(struct gateway *g)
+void
+conn_check_drained(struct gateway *g)
 {
 	if (g->draining && g->n == 0)
 		worker_drained(g->w);
@@ -176,7 +178,8 @@ conn_end(struct conn *c, enum why why)
 	c->next = g->ended; /* events at hand may still name it */
 	g->ended = c;
 	g->n--;
-	check_drained(g);
+	g->fds -= 2;
+	conn_check_drained(g);
 }
 
 void
@@ -484,8 +487,9 @@ conn_drain(struct gateway *g)
 	for (int p = P_HELLO; p <= P_ASKED; p++)
 		while (g->list[p].first != NULL)
 			conn_end(g->list[p].first, WHY_DRAINING);
+	push_drain(g->push);
 	g->n--;
 	accept_unlisten(g, &g->listeners);
-	check_drained(g);
+	conn_check_drained(g);
 	conn_tick_soon(g);
 }

@@ -10,6 +10,7 @@
 
 #include "common/identity.h"
 #include "common/log.h"
+#include "dp-gateway/push.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,19 +20,18 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* Connections that the descriptors allow, whatever the configuration says. */
+/* Descriptors that connections may have: two each, of the push channel one. */
 static unsigned
-max_connections(uint64_t wanted)
+max_fds(void)
 {
 	uint64_t      fds = gateway_sandbox.max_fds;
 	struct rlimit rl;
 
 	if (getrlimit(RLIMIT_NOFILE, &rl) == 0 && rl.rlim_max < fds)
 		fds = rl.rlim_max;
-	fds = fds > KEPT_FDS + 2 * PIPES_MAX + 2
-	    ? (fds - KEPT_FDS - 2 * PIPES_MAX) / 2
-	    : 1;
-	return (unsigned)(wanted < fds ? wanted : fds);
+	return fds > KEPT_FDS + 2 * PIPES_MAX + 2
+	    ? (unsigned)(fds - KEPT_FDS - 2 * PIPES_MAX)
+	    : 2;
 }
 
 static int
@@ -103,7 +103,10 @@ configure(struct gateway *g)
 static void
 limit(struct gateway *g)
 {
-	g->max = max_connections(g->conf.max_connections);
+	g->max_fds = max_fds();
+	g->max = g->conf.max_connections < g->max_fds / 2
+	    ? (unsigned)g->conf.max_connections
+	    : g->max_fds / 2;
 	if (g->max < g->conf.max_connections)
 		log_info("gateway.max-connections: %u, as many as there are "
 			 "descriptors for", g->max);
@@ -166,6 +169,8 @@ gateway_open(struct worker *w)
 	    loop_io_new(l, g->epoll, LOOP_READ, conn_events, g, &g->io) < 0 ||
 	    loop_timer_new(l, conn_tick, g, &g->tick) < 0)
 		log_fatal(EXIT_TEMPORARY, "no event loop");
+	if (push_new(g, &g->push) < 0)
+		log_fatal(EXIT_TEMPORARY, "no push channel");
 	if (configure(g) < 0)
 		log_fatal(EXIT_OPERATOR,
 		    "cannot carry anything with this configuration");
@@ -197,6 +202,7 @@ gateway_close(struct gateway **gp)
 	accept_unlisten(g, &g->listeners);
 	while (g->oldest != NULL)
 		conn_end(g->oldest, WHY_DRAINED);
+	push_free(&g->push);
 	loop_io_free(&g->io);
 	loop_timer_free(&g->tick);
 	conn_bury(g);

@@ -15,6 +15,7 @@
  * Memory:  an idle connection is its two descriptors, a struct conn and its
  *          name. All are watched by one epoll set of our own, which the loop
  *          watches as one descriptor: events of libevent's cost more than that.
+ *          Those of the push channel (push.h) have a struct and a set of theirs.
  * Time:    each phase is a list in order of time, so that a tick looks at the
  *          heads only. Times are right to a tick, idle ones to a second more.
  * Ownership: gateway.c makes and ends everything here; a conn that has ended
@@ -82,6 +83,7 @@ struct ask { /* one question to dp-connect */
  */
 struct listener;
 struct listener_kind {
+	const char *name; /* "pass-through", of rows */
 	const char *key; /* "gateway.listen": addresses, of type CONF_LISTEN */
 	bool	    anywhere; /* no devices': gateway.allow does not count */
 	void	  (*take)(struct listener *l, int take_fd, const uint8_t addr[16],
@@ -99,6 +101,7 @@ struct listener {
 	int			    fd;
 };
 
+struct push;
 struct gateway {
 	struct worker	      *w;
 	struct loop	      *loop;
@@ -118,7 +121,9 @@ struct gateway {
 		unsigned     n;
 	} list[P_COUNT];
 	struct conn	  *oldest, *newest, *ended;
+	struct push	  *push;
 	unsigned	   n, max; /* connections */
+	unsigned	   fds, max_fds; /* descriptors of these */
 	uint64_t	   last_id;
 	int		   epoll, spare; /* spare: a descriptor for want of one */
 	struct loop_io	  *io;
@@ -173,6 +178,7 @@ void conn_address(const uint8_t addr[16], uint16_t port, char out[CONN_ADDR]);
 /* Counts, and tells the operator of a refusal, but not of each of many. */
 void conn_count(struct gateway *g, const uint8_t addr[16], uint16_t port,
     const char *name, enum why why);
+void conn_check_drained(struct gateway *g); /* one has ended */
 void conn_drain(struct gateway *g);
 
 /* admin.c */

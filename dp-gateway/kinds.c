@@ -3,9 +3,10 @@
  *
  * SPDX-License-Identifier: ISC
  */
-#include "dp-gateway/gateway.h"
+#include "dp-gateway/push.h"
 
 const struct listener_kind listener_kinds[] = {
-	{ "gateway.listen", false, accept_device, accept_hello },
+	{ "pass-through", "gateway.listen", false, accept_device, accept_hello },
+	{ "push", "gateway.push-listen", false, push_take, NULL },
 	{ 0 }
 };

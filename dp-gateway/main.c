@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: ISC
  */
 #include "common/hash.h"
+#include "common/json.h"
 #include "common/log.h"
 #include "dp-gateway/gateway.h"
 
@@ -21,6 +22,7 @@ main(int argc, char *argv[])
 	w = worker_start(PEER_GATEWAY, argc, argv);
 	if (!worker_settings(w)->gateway.enable) /* systemd started us */
 		log_fatal(EXIT_OPERATOR, "gateway.enable = no: not wanted");
+	js_setup();
 	if (hash_setup() < 0 || tls_setup() < 0)
 		log_fatal(EXIT_TEMPORARY, "OpenSSL cannot be set up");
 	g = gateway_open(w); /* certificates, listeners, channels */

@@ -11,9 +11,12 @@ dp-gateway_SRCS := \
 	dp-gateway/hello.c \
 	dp-gateway/kinds.c \
 	dp-gateway/proxy.c \
+	dp-gateway/push.c \
+	dp-gateway/registry.c \
 	dp-gateway/relay.c \
 	dp-gateway/sandbox.c \
-	dp-gateway/upstream.c
+	dp-gateway/upstream.c \
+	dp-gateway/wake.c
 dp-gateway_PKGS :=
-dp-gateway_TESTS := check_gateway_hello check_gateway_relay check_gateway_upstream
-dp-gateway_FUZZ := fuzz_hello
+dp-gateway_TESTS := check_gateway_hello check_gateway_registry check_gateway_wake check_gateway_relay check_gateway_upstream
+dp-gateway_FUZZ := fuzz_hello fuzz_wake

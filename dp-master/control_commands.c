@@ -87,6 +87,9 @@ static const struct command commands[] = {
 	    "Takes no new connections; off: takes them again." },
 	{ "gateway-kick", PEER_GATEWAY, 1, 8, true, NULL, "ID|ADDRESS|all",
 	    "Ends a connection, those of an address, or all." },
+	{ "gateway-wake", PEER_GATEWAY, 1, 2, true, NULL,
+	    "DEVICE|group:NAME|all [WHAT]",
+	    "Wakes devices that wait on the push channel." },
 };
 
 struct sample {

@@ -142,6 +142,10 @@ request_line(const struct args *a, const char *command, bool json, char **out)
 		putc(' ', f);
 		st = put_word(f, a->pos[i]);
 	}
+	if (a != NULL && st == EX_DONE && args_has(a, "what")) {
+		putc(' ', f);
+		st = put_word(f, args_get(a, "what", ""));
+	}
 	if (a != NULL && args_has(a, "follow"))
 		fputs(" --follow", f);
 	if (a != NULL && args_has(a, "receivers"))
@@ -467,6 +471,11 @@ cmd_named(struct args *a)
 const struct option_row mcast_options[] = {
 	{ "receivers", NULL, "each receiver too: its loss, and where it had holes" },
 	{ "recent", NULL, "the last sessions that are over, too" },
+	{ NULL, NULL, NULL },
+};
+
+const struct option_row wake_options[] = {
+	{ "what", "WORD", "refresh, policy, task or report (refresh)" },
 	{ NULL, NULL, NULL },
 };
 

@@ -65,6 +65,8 @@ const struct command commands[] = {
 	    "take no new connections; off: take them again" },
 	{ "gateway kick", "ID|ADDRESS|all", 1, 1, cmd_admin, NULL,
 	    "end a connection, those of an address, or all" },
+	{ "gateway wake", "DEVICE|group:NAME|all", 1, 1, cmd_admin, wake_options,
+	    "wake devices on the push channel" },
 	{ "config check", "", 0, 0, cmd_config_check, config_options,
 	    "whether dpoint.conf is good" },
 	{ "ca init", "DIR", 1, 1, cmd_ca_init, ca_init_options,

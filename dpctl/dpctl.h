@@ -180,6 +180,6 @@ extern const struct option_row ca_init_options[], ca_issue_options[],
 	ca_revoke_options[], repo_init_options[], repo_delegate_options[],
 	repo_add_options[], repo_key_options[], repo_publish_options[],
 	repo_rotate_options[], events_options[], config_options[],
-	mcast_options[], top_options[], report_options[];
+	mcast_options[], wake_options[], top_options[], report_options[];
 
 #endif

@@ -1,0 +1,70 @@
+/*
+ * dp-gateway/wake.h - what a wake says and to whom, and events on the wire.
+ *
+ * Shape:   pure. An order is what somebody wants: whom to wake and for what. A
+ *          struct wake is its event as text, made once and shared by all who
+ *          get it.
+ * Wire:    events are WHATWG HTML's server-sent ones:
+ *
+ *            event: wake
+ *            data: {"id":"5f0c...","what":"refresh","group":"/hq"}
+ *
+ *          group is "all", a group, or not there when one device is meant;
+ *          :            a comment, so that what lies between stays open
+ *          event: leave
+ *          data: {"in_ms":8210}   end, and come back after so long; "retry:"
+ *                                 says the same to clients that know it.
+ *
+ *          An order is JSON: {"to":"all","what":"refresh"}, to as in
+ *          wake_to_parse, what left out: refresh; nothing else may be in it.
+ * Ownership: references; wake_unref ends one and leaves NULL behind.
+ * Errors:  -EINVAL (why gets a reason), -ENOMEM.
+ * SPDX-License-Identifier: ISC
+ */
+#ifndef DP_GATEWAY_WAKE_H
+#define DP_GATEWAY_WAKE_H
+
+#include "common/group.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define WAKE_BODY_MAX  4096 /* bytes of an order */
+#define WAKE_WHY       120
+#define WAKE_LEAVE_MAX 96
+#define WAKE_ALIVE     ":\n\n"
+
+enum wake_what { WAKE_REFRESH, WAKE_POLICY, WAKE_TASK, WAKE_REPORT, WAKE_WHATS };
+enum wake_whom { WAKE_ALL, WAKE_GROUP, WAKE_DEVICE };
+
+struct wake_order {
+	enum wake_whom whom;
+	enum wake_what what;
+	char	       name[GROUP_LEN]; /* the group, or the device's URI */
+};
+
+/* "all", "group:/hq" (those below it, too), a device's URI or its UUID */
+int wake_to_parse(const char *text, struct wake_order *out,
+    char why[WAKE_WHY]);
+int wake_what_parse(const char *word, struct wake_order *out,
+    char why[WAKE_WHY]);
+int wake_order_parse(const char *json, size_t len, struct wake_order *out,
+    char why[WAKE_WHY]);
+
+/* The group in the query of a device that connects: "group=/hq/berlin", with
+ * percent-escapes; none: "/". -EINVAL */
+int push_query_parse(const char *query, size_t len, char group[GROUP_LEN]);
+
+struct wake {
+	unsigned       refs;
+	enum wake_what what;
+	size_t	       len;
+	char	       text[];
+};
+
+int  wake_new(const struct wake_order *o, uint64_t id, struct wake **out);
+void wake_unref(struct wake **w);
+
+size_t push_leave_text(uint64_t in_ms, char out[WAKE_LEAVE_MAX]);
+
+#endif

@@ -1,0 +1,40 @@
+# tests/system/push-lib.sh - devices on the push channel; sourced after
+# gateway-lib.sh.
+#
+#   issue NAME ARG...      a certificate of the CA in $T/ca: $T/NAME.crt, .key
+#   urn NAME               the name in it
+#   pconf KEY=VALUE...     gconf of a gateway that listens for devices at 13295
+#   listen NAME [QUERY]    curl as that device, in the background; $T/NAME.log
+#   events NAME            how many wakes it got
+#   post NAME JSON         POST /v1/wake: prints status and body
+# SPDX-License-Identifier: ISC
+PUSH=https://127.0.0.1:13295
+
+issue() {
+	local name=$1
+	shift
+	"$BUILD/dpctl" ca issue "$T/ca" "$name" "$@" --out "$T" >"$T/dpctl.log" 2>&1 || fail "dpctl ca issue $name"
+}
+urn() { openssl x509 -in "$T/$1.crt" -noout -ext subjectAltName | grep -o 'urn:dpoint:[^, ]*'; }
+pconf() {
+	gconf "server=127.0.0.1:9000" "sni=server.example" "push-listen=127.0.0.1:13295 [::1]:13295" \
+	    "cert=$T/srv.crt" "key=$T/srv.key" "client-ca=$T/ca/ca.crt" "$@"
+}
+authority() {
+	"$BUILD/dpctl" ca init "$T/ca" >"$T/dpctl.log" 2>&1 || fail "dpctl ca init"
+	issue srv --server --ip 127.0.0.1 --ip ::1
+}
+as() { # NAME CURL-ARG...
+	local name=$1
+	shift
+	curl -sN --cacert "$T/ca/ca.crt" --cert "$T/$name.crt" --key "$T/$name.key" "$@"
+}
+listen() {
+	: >"$T/$1.log"
+	run "$1" as "$1" "$PUSH/v1/push${2-}"
+}
+events() { grep -c '^event: wake' "$T/$1.log"; }
+has() { [ "$(events "$1")" -eq "$2" ]; } # NAME N
+post() { as "$1" -m 10 -w ' %{http_code}' --json "$2" "$PUSH/v1/wake"; }
+devices() { [ "$(metric dpoint_gateway_push_devices)" = "$1" ]; }
+wake() { "$BUILD/dpctl" --socket "$T/run/admin.sock" gateway wake --json "$@"; }
