@@ -10,6 +10,7 @@ dp-gateway_SRCS := \
 	dp-gateway/gateway.c \
 	dp-gateway/hello.c \
 	dp-gateway/kinds.c \
+	dp-gateway/mux.c \
 	dp-gateway/proxy.c \
 	dp-gateway/push.c \
 	dp-gateway/registry.c \
@@ -17,6 +18,6 @@ dp-gateway_SRCS := \
 	dp-gateway/sandbox.c \
 	dp-gateway/upstream.c \
 	dp-gateway/wake.c
-dp-gateway_PKGS :=
-dp-gateway_TESTS := check_gateway_hello check_gateway_registry check_gateway_wake check_gateway_relay check_gateway_upstream
-dp-gateway_FUZZ := fuzz_hello fuzz_wake
+dp-gateway_PKGS := libnghttp2
+dp-gateway_TESTS := check_gateway_hello check_gateway_mux check_gateway_registry check_gateway_wake check_gateway_relay check_gateway_upstream
+dp-gateway_FUZZ := fuzz_hello fuzz_mux fuzz_wake
