@@ -34,25 +34,31 @@ files_fini(struct files *f)
 }
 
 static int
-files_read(struct worker *w, const char *section, struct files *f)
+file_read(struct worker *w, const char *key, enum file i, struct files *f)
+{
+	int r = worker_file_text(w, key, i == CRL ? CRL_MAX : PEM_MAX,
+	    &f->text[i], &f->len[i]);
+
+	if (r == -ENOENT)
+		return 0; /* not given: tls_new knows whether that is well */
+	if (r < 0)
+		log_err_err(r, "%s", key);
+	return r;
+}
+
+static int
+section_read(struct worker *w, const char *section, struct files *f)
 {
 	static const char *const names[FILES] = { "cert", "key", "client-ca",
 		"client-crl" };
 	char			 key[64];
-	int			 r;
+	int			 r = 0;
 
-	for (size_t i = 0; i < FILES; i++) {
+	for (int i = 0; r == 0 && i < FILES; i++) {
 		snprintf(key, sizeof(key), "%s.%s", section, names[i]);
-		r = worker_file_text(w, key, i == CRL ? CRL_MAX : PEM_MAX,
-		    &f->text[i], &f->len[i]);
-		if (r == -ENOENT)
-			continue; /* not given: tls_new knows if that is well */
-		if (r < 0) {
-			log_err_err(r, "%s", key);
-			return r;
-		}
+		r = file_read(w, key, (enum file)i, f);
 	}
-	return 0;
+	return r;
 }
 
 int
@@ -62,7 +68,7 @@ identity_server(struct worker *w, const char *section,
 	struct files	f = { 0 };
 	struct tls_conf tc;
 	char		err[TLS_ERR_MAX];
-	int		r = files_read(w, section, &f);
+	int		r = section_read(w, section, &f);
 
 	*out = NULL;
 	if (crl != NULL)
@@ -75,6 +81,30 @@ identity_server(struct worker *w, const char *section,
 			f.len[CRL], client };
 		if ((r = tls_new(&tc, out, err)) < 0)
 			log_err("%s: %s", section, err);
+	}
+	files_fini(&f);
+	return r;
+}
+
+int
+identity_client(struct worker *w, const char *cert, const char *key,
+    const char *ca, struct tls **out)
+{
+	struct files	f = { 0 };
+	struct tls_conf tc;
+	char		err[TLS_ERR_MAX];
+	int		r;
+
+	*out = NULL;
+	if ((r = file_read(w, cert, CERT, &f)) == 0 &&
+	    (r = file_read(w, key, KEY, &f)) == 0 &&
+	    (r = file_read(w, ca, CA, &f)) == 0) {
+		tc = (struct tls_conf){ .cert = f.text[CERT],
+			.key = f.text[KEY], .client_ca = f.text[CA],
+			.cert_len = f.len[CERT], .key_len = f.len[KEY],
+			.ca_len = f.len[CA] };
+		if ((r = tls_client_new(&tc, out, err)) < 0)
+			log_err("%s, %s, %s: %s", cert, key, ca, err);
 	}
 	files_fini(&f);
 	return r;

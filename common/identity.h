@@ -1,6 +1,6 @@
 /*
- * common/identity.h - what a worker shows and trusts in TLS: the files "cert",
- * "key", "client-ca" and "client-crl" of a section, as the master sent them.
+ * common/identity.h - what a worker shows and trusts in TLS, from files that the
+ * master sent.
  *
  * At the start and in reloads: each call makes a new set, or says in the log
  * what is wrong with these files and makes none.
@@ -10,12 +10,17 @@
 #define COMMON_IDENTITY_H
 
 #include "common/hash.h"
-#include "common/tls.h"
+#include "common/tls_client.h"
 #include "common/worker.h"
 
-/* For listeners. *crl, unless NULL: the hash of client-crl, zeros without.
+/* For listeners: cert, key, client-ca and client-crl of a section. *crl, unless NULL: the hash of client-crl, zeros without.
  * -EINVAL: the operator's mistake; or another negative errno; *out is NULL. */
 int identity_server(struct worker *w, const char *section,
     enum tls_client_cert client, struct tls **out, struct hash *crl);
+
+/* For connections to servers, by "section.key": a certificate, its key, and the
+ * servers' CA. Results as above. */
+int identity_client(struct worker *w, const char *cert, const char *key,
+    const char *ca, struct tls **out);
 
 #endif

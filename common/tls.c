@@ -1,11 +1,11 @@
 /*
- * common/tls.c - the server's end of TLS; see tls.h.
+ * common/tls.c - a TLS connection, either end; see tls.h.
  *
  * Runs in the processes that end TLS, behind their sandboxes. Believes nothing
  * a peer sent before OpenSSL has verified it.
  * SPDX-License-Identifier: ISC
  */
-#include "common/tls.h"
+#include "common/tls_impl.h"
 
 #include <errno.h>
 #include <linux/tls.h>
@@ -13,75 +13,24 @@
 #include <netinet/tcp.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
-#include <openssl/pem.h>
-#include <openssl/rand.h>
-#include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 
-#include "common/hash.h"
-#include "common/tls_record.h"
-
-#define TICKET_SECONDS 3600 /* a ticket key makes tickets for so long ... */
-#define TICKET_LIFE    7200 /* ... which are good for so long */
-#define SESSIONS_MAX   2048 /* kept, of clients with certificates */
-#define VERIFIED_MAX   1024 /* certificates remembered; a power of two */
-#define VERIFIED_S     600  /* so long */
-#define KEY_RECORDS    (UINT64_C(1) << 23)
-#define GATHER_MAX     (TLS_WRITE_MAX + 16384) /* and their record headers */
-
-struct ticket_key {
-	uint8_t name[16], mac[32], aes[32];
-	time_t	made; /* 0: none */
-};
-
-struct verified {
-	struct hash leaf;
-	time_t	    until;
-};
-
-struct tls {
-	SSL_CTX		 *ctx;
-	unsigned	  refs;
-	struct ticket_key ticket[2]; /* the one in use, the one before */
-	struct verified	  verified[VERIFIED_MAX];
-};
-
-struct bytes { /* what does not fit into this turn */
-	size_t	off, len;
-	uint8_t data[];
-};
-
-/*
- * OpenSSL's state is with a connection while hands are shaken; with TLS 1.3 it
- * goes then, and two keys of tls_record.h stay.
- */
-struct tls_conn {
-	SSL		 *ssl; /* NULL: own records */
-	struct tls	 *tls;
-	struct bytes	 *raw;	 /* received, not looked at */
-	struct bytes	 *plain; /* opened, not asked for */
-	uint8_t		 *rest;	 /* records the socket did not take */
-	size_t		  rest_off, rest_len;
-	char		 *name; /* NULL: none */
-	int		  fd;
-	bool		  drained, closing, eof, ktls, resumed, has_in, has_out;
-	struct record_key in, out;
-};
+#define KEY_RECORDS (UINT64_C(1) << 23)
+#define GATHER_MAX  (TLS_WRITE_MAX + 16384) /* and their record headers */
+#define NEW_SESSION_TICKET 4 /* types of messages after a handshake */
+#define KEY_UPDATE	   24
 
 /* The bytes of one read; what is left of them at the end goes to raw. */
 static uint8_t		 arrived[2 * RECORD_MAX];
 static BIO_METHOD	*method;
-static EVP_MD		*sha256;
-static EVP_CIPHER	*aes_cbc;
 static uint8_t		 gather[GATHER_MAX];
 static size_t		 gathered;
 static bool		 no_ktls; /* this kernel has none */
-static struct tls_counts counts;
+static char		 error_text[160];
+struct tls_counts	 tls_counted;
 
 static int seal(struct tls_conn *c, enum record_type type, const void *p,
     size_t n);
@@ -151,6 +100,10 @@ bio_read(BIO *b, char *buf, int n)
 	BIO_clear_retry_flags(b);
 	if (c->raw != NULL)
 		return (int)bytes_take(&c->raw, buf, (size_t)n);
+	if (c->own) { /* shown a record, and no more */
+		BIO_set_retry_read(b);
+		return -1;
+	}
 	if ((got = receive(c, arrived, sizeof(arrived))) <= 0) {
 		if (got == -EAGAIN)
 			BIO_set_retry_read(b);
@@ -169,6 +122,8 @@ bio_write(BIO *b, const char *buf, int n)
 	struct tls_conn *c = BIO_get_data(b);
 
 	BIO_clear_retry_flags(b);
+	if (c->own) /* only shown a ticket: what it has to say goes nowhere */
+		return n;
 	if (c->rest != NULL || (size_t)n > sizeof(gather) - gathered) {
 		BIO_set_retry_write(b);
 		return -1;
@@ -201,144 +156,16 @@ tls_setup(void)
 	if (!OPENSSL_init_ssl(OPENSSL_INIT_LOAD_SSL_STRINGS |
 		OPENSSL_INIT_LOAD_CRYPTO_STRINGS, NULL))
 		return -ENOMEM;
-	sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-	aes_cbc = EVP_CIPHER_fetch(NULL, "AES-256-CBC", NULL);
 	method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK,
 	    "dpoint");
 	if (record_setup() < 0)
 		return -EIO;
-	if (sha256 == NULL || aes_cbc == NULL || method == NULL ||
+	if (tls_rules_setup() < 0 || tls_peer_setup() < 0 || method == NULL ||
 	    !BIO_meth_set_read(method, bio_read) ||
 	    !BIO_meth_set_write(method, bio_write) ||
 	    !BIO_meth_set_ctrl(method, bio_ctrl))
 		return -ENOMEM;
 	return 0;
-}
-
-/* -- session tickets of clients without certificates: no session is kept, keys
- * change by the hour -- */
-
-static int
-ticket_new(struct ticket_key *k)
-{
-	if (RAND_bytes(k->name, sizeof(k->name)) != 1 ||
-	    RAND_bytes(k->mac, sizeof(k->mac)) != 1 ||
-	    RAND_bytes(k->aes, sizeof(k->aes)) != 1)
-		return -EIO;
-	k->made = time(NULL);
-	return 0;
-}
-
-static int
-on_ticket(SSL *ssl, unsigned char name[16], unsigned char *iv,
-    EVP_CIPHER_CTX *ec, EVP_MAC_CTX *mac, int enc)
-{
-	static char	   digest[] = "SHA256";
-	struct tls	  *t = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
-	struct ticket_key *k = &t->ticket[0];
-	OSSL_PARAM	   params[3];
-	time_t		   now = time(NULL);
-
-	if (enc) {
-		if (now - k->made >= TICKET_SECONDS) {
-			t->ticket[1] = *k;
-			if (ticket_new(k) < 0)
-				return -1;
-		}
-		memcpy(name, k->name, 16);
-		if (RAND_bytes(iv, EVP_CIPHER_get_iv_length(aes_cbc)) != 1)
-			return -1;
-	} else {
-		if (memcmp(name, k->name, 16) != 0)
-			k = &t->ticket[1];
-		if (k->made == 0 || memcmp(name, k->name, 16) != 0 ||
-		    now - k->made >= TICKET_SECONDS + TICKET_LIFE)
-			return 0; /* a full handshake then */
-	}
-	params[0] = OSSL_PARAM_construct_octet_string("key", k->mac,
-	    sizeof(k->mac));
-	params[1] = OSSL_PARAM_construct_utf8_string("digest", digest, 0);
-	params[2] = OSSL_PARAM_construct_end();
-	if (EVP_MAC_CTX_set_params(mac, params) != 1 ||
-	    EVP_CipherInit_ex2(ec, aes_cbc, k->aes, iv, enc, NULL) != 1)
-		return -1;
-	return !enc && k == &t->ticket[1] ? 2 : 1;
-}
-
-/* -- client certificates -- */
-
-static int
-leaf_hash(X509 *x, struct hash *h)
-{
-	unsigned n = HASH_LEN;
-
-	return X509_digest(x, sha256, h->b, &n) == 1 ? 0 : -EIO;
-}
-
-static struct verified *
-verified_slot(struct tls *t, const struct hash *h)
-{
-	return &t->verified[(h->b[0] | h->b[1] << 8) & (VERIFIED_MAX - 1)];
-}
-
-/*
- * A chain that was found good is not built again for some minutes: the same
- * leaf, byte for byte, under the same CA and list of revocations, which live
- * and die with this struct tls. That the peer holds the key is proved in every
- * handshake all the same.
- */
-static int
-on_verify(X509_STORE_CTX *sc, void *arg)
-{
-	struct tls	*t = arg;
-	X509		*leaf = X509_STORE_CTX_get0_cert(sc);
-	struct verified *v;
-	struct hash	 h;
-	time_t		 now = time(NULL);
-	int		 ok;
-
-	if (leaf == NULL || leaf_hash(leaf, &h) < 0)
-		return 0;
-	v = verified_slot(t, &h);
-	if (v->until > now && hash_eq(&v->leaf, &h) &&
-	    X509_cmp_current_time(X509_get0_notAfter(leaf)) > 0) {
-		counts.cached_certs++;
-		X509_STORE_CTX_set_error(sc, X509_V_OK);
-		return 1;
-	}
-	ok = X509_verify_cert(sc);
-	if (ok == 1) {
-		v->leaf = h;
-		v->until = now + VERIFIED_S;
-	} else if (X509_STORE_CTX_get_error(sc) == X509_V_ERR_CERT_REVOKED)
-		counts.revoked++;
-	return ok == 1;
-}
-
-/* The first URI of ours in the certificate's alternative names. */
-static void
-take_name(struct tls_conn *c, X509 *x)
-{
-	GENERAL_NAMES *names = X509_get_ext_d2i(x, NID_subject_alt_name, NULL,
-	    NULL);
-
-	for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
-		const GENERAL_NAME *g = sk_GENERAL_NAME_value(names, i);
-		const char	   *s;
-		int		    n;
-
-		if (g->type != GEN_URI)
-			continue;
-		s = (const char *)ASN1_STRING_get0_data(g->d.ia5);
-		n = ASN1_STRING_length(g->d.ia5);
-		if (n >= TLS_NAME_MAX || memchr(s, 0, (size_t)n) != NULL ||
-		    (strncmp(s, "urn:dpoint:device:", 18) != 0 &&
-			strncmp(s, "urn:dpoint:dp:", 14) != 0))
-			continue;
-		c->name = strndup(s, (size_t)n);
-		break;
-	}
-	GENERAL_NAMES_free(names);
 }
 
 /* -- taking over from OpenSSL -- */
@@ -347,15 +174,17 @@ take_name(struct tls_conn *c, X509 *x)
  * OpenSSL calls this when it begins to use a secret, with a line as SSLKEYLOGFILE
  * has it: the name, the client's random number, the secret.
  */
-static void
-on_secret(const SSL *ssl, const char *line)
+void
+tls_on_secret(const SSL *ssl, const char *line)
 {
 	struct tls_conn	 *c = SSL_get_app_data(ssl);
 	const SSL_CIPHER *cipher = SSL_get_current_cipher(ssl);
 	const char	 *hex = strrchr(line, ' ');
 	uint8_t		  secret[48];
-	bool in = strncmp(line, "CLIENT_TRAFFIC_SECRET_0 ", 24) == 0,
-	     out = strncmp(line, "SERVER_TRAFFIC_SECRET_0 ", 24) == 0;
+	bool clients = strncmp(line, "CLIENT_TRAFFIC_SECRET_0 ", 24) == 0,
+	     servers = strncmp(line, "SERVER_TRAFFIC_SECRET_0 ", 24) == 0,
+	     in = c->client ? servers : clients,
+	     out = c->client ? clients : servers;
 	size_t len;
 	int    r;
 
@@ -370,8 +199,8 @@ on_secret(const SSL *ssl, const char *line)
 }
 
 /* Counts the records that OpenSSL moves under the new secrets. */
-static void
-on_message(int sent, int version, int type, const void *buf, size_t len,
+void
+tls_on_message(int sent, int version, int type, const void *buf, size_t len,
     SSL *ssl, void *arg)
 {
 	struct tls_conn *c = SSL_get_app_data(ssl);
@@ -405,7 +234,7 @@ try_ktls(struct tls_conn *c)
 	for (int i = 0; i < 8; i++)
 		k.rec_seq[7 - i] = (uint8_t)(c->out.seq >> (8 * i));
 	c->ktls = setsockopt(c->fd, SOL_TLS, TLS_TX, &k, sizeof(k)) == 0;
-	counts.ktls += c->ktls;
+	tls_counted.ktls += c->ktls;
 	OPENSSL_cleanse(&k, sizeof(k));
 }
 
@@ -428,230 +257,30 @@ ktls_alert(struct tls_conn *c, const uint8_t *p, size_t n)
 }
 
 static void
-take_over(struct tls_conn *c)
+let_go(struct tls_conn *c)
 {
-	if (SSL_version(c->ssl) != TLS1_3_VERSION || !c->has_in || !c->has_out)
-		return;
 	/* as closed in order, or its session could not be resumed */
 	SSL_set_shutdown(c->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	SSL_free(c->ssl);
 	c->ssl = NULL;
-	try_ktls(c);
 }
 
-/* -- one set of rules -- */
-
-static int
-say(char err[TLS_ERR_MAX], const char *what)
+static void
+take_over(struct tls_conn *c)
 {
-	unsigned long e = ERR_peek_error();
-	const char   *r = e != 0 ? ERR_reason_error_string(e) : NULL;
-
-	snprintf(err, TLS_ERR_MAX, "%s%s%s", what, r != NULL ? ": " : "",
-	    r != NULL ? r : "");
-	ERR_clear_error();
-	return -EINVAL;
-}
-
-static int
-no_password(char *buf, int size, int w, void *arg)
-{
-	(void)buf, (void)size, (void)w, (void)arg;
-	return -1;
-}
-
-static int
-use_chain(SSL_CTX *ctx, const char *pem, size_t n)
-{
-	BIO  *b = BIO_new_mem_buf(pem, (int)n);
-	X509 *x = PEM_read_bio_X509_AUX(b, NULL, no_password, NULL);
-	int   ok = x != NULL && SSL_CTX_use_certificate(ctx, x) == 1;
-
-	X509_free(x);
-	while (ok && (x = PEM_read_bio_X509(b, NULL, no_password, NULL)) != NULL)
-		if (SSL_CTX_add0_chain_cert(ctx, x) != 1) {
-			X509_free(x);
-			ok = 0;
-		}
-	BIO_free(b);
-	if (ok)
-		ERR_clear_error(); /* the end of the file is one, to PEM */
-	return ok;
-}
-
-static int
-use_key(SSL_CTX *ctx, const char *pem, size_t n)
-{
-	BIO	 *b = BIO_new_mem_buf(pem, (int)n);
-	EVP_PKEY *k = PEM_read_bio_PrivateKey(b, NULL, no_password, NULL);
-	int	  ok = k != NULL && SSL_CTX_use_PrivateKey(ctx, k) == 1 &&
-	    SSL_CTX_check_private_key(ctx) == 1;
-
-	EVP_PKEY_free(k);
-	BIO_free(b);
-	return ok;
-}
-
-static int
-use_client_ca(SSL_CTX *ctx, const struct tls_conf *conf)
-{
-	X509_STORE *st = SSL_CTX_get_cert_store(ctx);
-	BIO	   *b = BIO_new_mem_buf(conf->client_ca, (int)conf->ca_len);
-	X509	   *x;
-	int	    n = 0;
-
-	while ((x = PEM_read_bio_X509(b, NULL, no_password, NULL)) != NULL) {
-		n += X509_STORE_add_cert(st, x) == 1 &&
-		    SSL_CTX_add_client_CA(ctx, x) == 1;
-		X509_free(x);
-	}
-	BIO_free(b);
-	if (n > 0)
-		ERR_clear_error();
-	return n > 0;
-}
-
-static int
-use_crl(SSL_CTX *ctx, const struct tls_conf *conf)
-{
-	X509_STORE *st = SSL_CTX_get_cert_store(ctx);
-	BIO	   *b = BIO_new_mem_buf(conf->client_crl, (int)conf->crl_len);
-	X509_CRL   *l;
-	int	    n = 0;
-
-	while ((l = PEM_read_bio_X509_CRL(b, NULL, no_password, NULL)) != NULL) {
-		n += X509_STORE_add_crl(st, l) == 1;
-		X509_CRL_free(l);
-	}
-	BIO_free(b);
-	if (n == 0)
-		return 0;
-	ERR_clear_error();
-	return X509_STORE_set_flags(st, X509_V_FLAG_CRL_CHECK);
-}
-
-static int
-configure(struct tls *t, const struct tls_conf *conf, char err[TLS_ERR_MAX])
-{
-	SSL_CTX *x = t->ctx;
-
-	if (SSL_CTX_set_min_proto_version(x, TLS1_2_VERSION) != 1 ||
-	    SSL_CTX_set_ciphersuites(x, "TLS_AES_128_GCM_SHA256:"
-		"TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256") != 1 ||
-	    SSL_CTX_set_cipher_list(x, "ECDHE+AES128+AESGCM:ECDHE+AESGCM:"
-		"ECDHE+CHACHA20:!PSK:!SRP") != 1 ||
-	    SSL_CTX_set1_groups_list(x, "X25519:P-256:P-384") != 1)
-		return say(err, "OpenSSL refuses our protocol settings");
-	SSL_CTX_set_options(x, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
-		SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA |
-		SSL_OP_IGNORE_UNEXPECTED_EOF);
-	/* NO_AUTO_CHAIN: else every handshake would build our own chain anew */
-	SSL_CTX_set_mode(x, SSL_MODE_RELEASE_BUFFERS |
-		SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_NO_AUTO_CHAIN);
-	SSL_CTX_set_session_cache_mode(x, SSL_SESS_CACHE_OFF);
-	SSL_CTX_set_timeout(x, TICKET_LIFE);
-	SSL_CTX_set_num_tickets(x, 1);
-	SSL_CTX_set_app_data(x, t);
-	SSL_CTX_set_keylog_callback(x, on_secret);
-	SSL_CTX_set_msg_callback(x, on_message);
-	SSL_CTX_set_tlsext_ticket_key_evp_cb(x, on_ticket);
-	SSL_CTX_set_session_id_context(x, (const uint8_t *)"dpoint", 6);
-	if (conf->cert == NULL || conf->key == NULL)
-		return say(err, "HTTPS needs a certificate and its key");
-	if (!use_chain(x, conf->cert, conf->cert_len))
-		return say(err, "the certificate chain is not readable PEM");
-	if (!use_key(x, conf->key, conf->key_len))
-		return say(err, "the key is not readable PEM, or not the "
-				"certificate's");
-	if (conf->client == TLS_CLIENT_NONE)
-		return 0;
-	if (conf->client_ca == NULL)
-		return conf->client == TLS_CLIENT_REQUIRED
-		    ? say(err, "required client certificates need a client-ca")
-		    : 0;
-	if (!use_client_ca(x, conf))
-		return say(err, "client-ca holds no certificate");
-	if (conf->client_crl != NULL && !use_crl(x, conf))
-		return say(err, "client-crl holds no revocation list");
-	/*
-	 * A ticket would hold the client's certificate, which OpenSSL decodes
-	 * once more for every ticket it makes: a fifth of a handshake. So these
-	 * sessions are kept here, as many as there is room for.
-	 */
-	SSL_CTX_set_options(x, SSL_OP_NO_TICKET);
-	SSL_CTX_set_session_cache_mode(x, SSL_SESS_CACHE_SERVER);
-	SSL_CTX_sess_set_cache_size(x, SESSIONS_MAX);
-	SSL_CTX_set_purpose(x, X509_PURPOSE_SSL_CLIENT);
-	SSL_CTX_set_cert_verify_callback(x, on_verify, t);
-	SSL_CTX_set_verify(x, SSL_VERIFY_PEER |
-		(conf->client == TLS_CLIENT_REQUIRED
-			? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), NULL);
-	return 0;
-}
-
-int
-tls_check_client(const struct tls_conf *conf, char err[TLS_ERR_MAX])
-{
-	SSL_CTX *x = SSL_CTX_new(TLS_client_method());
-	int	 r = 0;
-
-	if (x == NULL)
-		r = say(err, "no memory");
-	else if (conf->cert != NULL && !use_chain(x, conf->cert, conf->cert_len))
-		r = say(err, "client-cert is not readable PEM");
-	else if (conf->cert != NULL && (conf->key == NULL ||
-	    !use_key(x, conf->key, conf->key_len)))
-		r = say(err, "client-key is not readable PEM, or not the "
-			     "certificate's");
-	else if (conf->client_ca != NULL && !use_client_ca(x, conf))
-		r = say(err, "ca holds no certificate");
-	SSL_CTX_free(x);
-	return r;
-}
-
-int
-tls_new(const struct tls_conf *conf, struct tls **out, char err[TLS_ERR_MAX])
-{
-	struct tls *t = calloc(1, sizeof(*t));
-	int	    r = -ENOMEM;
-
-	*out = NULL;
-	snprintf(err, TLS_ERR_MAX, "no memory");
-	if (t == NULL)
-		return r;
-	t->refs = 1;
-	if ((t->ctx = SSL_CTX_new(TLS_server_method())) != NULL &&
-	    ticket_new(&t->ticket[0]) == 0)
-		r = configure(t, conf, err);
-	if (r < 0)
-		tls_unref(&t);
-	*out = t;
-	return r;
-}
-
-void
-tls_ref(struct tls *t)
-{
-	t->refs++;
-}
-
-void
-tls_unref(struct tls **tp)
-{
-	struct tls *t = *tp;
-
-	*tp = NULL;
-	if (t == NULL || --t->refs > 0)
+	if (SSL_version(c->ssl) != TLS1_3_VERSION || !c->has_in || !c->has_out)
 		return;
-	SSL_CTX_free(t->ctx);
-	OPENSSL_cleanse(t->ticket, sizeof(t->ticket));
-	free(t);
+	c->own = true;
+	SSL_set_msg_callback(c->ssl, NULL);
+	if (!tls_wants_ticket(c))
+		let_go(c);
+	try_ktls(c);
 }
 
 /* -- one connection -- */
 
 int
-tls_accept(struct tls *t, int fd, struct tls_conn **out)
+tls_conn_new(struct tls *t, int fd, struct tls_conn **out)
 {
 	struct tls_conn *c = calloc(1, sizeof(*c));
 	BIO		*b = BIO_new(method);
@@ -674,9 +303,24 @@ tls_accept(struct tls *t, int fd, struct tls_conn **out)
 	BIO_set_init(b, 1);
 	SSL_set_bio(c->ssl, b, b);
 	SSL_set_app_data(c->ssl, c);
-	SSL_set_accept_state(c->ssl);
 	*out = c;
 	return 0;
+}
+
+int
+tls_accept(struct tls *t, int fd, struct tls_conn **out)
+{
+	int r = tls_conn_new(t, fd, out);
+
+	if (r == 0)
+		SSL_set_accept_state((*out)->ssl);
+	return r;
+}
+
+void
+tls_offer_alpn(struct tls_conn *c, const char *words)
+{
+	c->alpn_words = words;
 }
 
 void
@@ -692,13 +336,34 @@ tls_conn_free(struct tls_conn **cp)
 	free(c->raw);
 	free(c->plain);
 	if (c->rest != NULL)
-		counts.unsent -= c->rest_len;
+		tls_counted.unsent -= c->rest_len;
 	free(c->rest);
 	free(c->name);
+	free(c->alpn);
 	gathered = 0; /* there is one turn at a time: these were its records */
 	tls_unref(&c->tls);
 	free(c);
 	*cp = NULL;
+}
+
+/* What went wrong, in OpenSSL's words, which for an alert are the peer's. */
+static void
+blame(struct tls_conn *c)
+{
+	unsigned long e = ERR_peek_error();
+	long	      v = SSL_get_verify_result(c->ssl);
+	const char   *text = v != X509_V_OK ? X509_verify_cert_error_string(v)
+					    : ERR_reason_error_string(e);
+
+	snprintf(error_text, sizeof(error_text), "%s", text != NULL ? text : "");
+	if (c->fault != TLS_FAULT_NONE)
+		return;
+	c->fault = v == X509_V_ERR_CERT_REVOKED	     ? TLS_FAULT_REVOKED
+	    : v == X509_V_ERR_CERT_HAS_EXPIRED	     ? TLS_FAULT_EXPIRED
+	    : v != X509_V_OK			     ? TLS_FAULT_CERT
+	    : ERR_GET_REASON(e) == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE
+	    ? TLS_FAULT_NO_CERT
+	    : TLS_FAULT_PROTOCOL;
 }
 
 static int
@@ -708,37 +373,53 @@ error_of(struct tls_conn *c, int r)
 
 	if (e == SSL_ERROR_WANT_READ || e == SSL_ERROR_WANT_WRITE)
 		return -EAGAIN;
+	error_text[0] = '\0';
+	if (e != SSL_ERROR_SYSCALL)
+		blame(c);
 	ERR_clear_error();
 	return e == SSL_ERROR_SYSCALL ? -EPIPE : -EPROTO;
+}
+
+static int
+shaken(struct tls_conn *c)
+{
+	X509	      *x = SSL_get0_peer_certificate(c->ssl);
+	const uint8_t *alpn;
+	unsigned       n;
+
+	c->alpn_words = NULL;
+	c->resumed = SSL_session_reused(c->ssl) == 1;
+	if (!c->resumed)
+		tls_not_resumed(c);
+	if (x != NULL && tls_take_peer(c, x) < 0)
+		return -EPROTO;
+	SSL_get0_alpn_selected(c->ssl, &alpn, &n);
+	if (c->client && n > 0 &&
+	    (c->alpn = strndup((const char *)alpn, n)) == NULL)
+		return -ENOMEM;
+	tls_counted.handshakes++;
+	tls_counted.resumed += c->resumed;
+	take_over(c);
+	return 0;
 }
 
 int
 tls_handshake(struct tls_conn *c)
 {
-	X509 *x;
-	int   r = SSL_do_handshake(c->ssl), f;
+	int r = SSL_do_handshake(c->ssl), f;
 
-	if (r != 1 && (r = error_of(c, r)) == -EAGAIN) {
+	if (r == 1)
+		r = shaken(c);
+	else if ((r = error_of(c, r)) == -EAGAIN) {
 		f = tls_flush(c);
 		return f < 0 ? f : -EAGAIN;
 	}
 	if (r < 0) {
-		counts.failed++;
+		tls_counted.failed++;
 		(void)tls_flush(c); /* the alert */
-		return r;
-	}
-	counts.handshakes++;
-	c->resumed = SSL_session_reused(c->ssl) == 1;
-	counts.resumed += c->resumed;
-	x = SSL_get0_peer_certificate(c->ssl);
-	if (x != NULL) {
-		/* a ticket may have outlived the certificate it stands for */
-		if (X509_cmp_current_time(X509_get0_notAfter(x)) <= 0)
-			return -EPROTO;
-		take_name(c, x);
-	}
-	take_over(c);
-	return 0;
+	} else if (c->client && (f = tls_flush(c)) != -EAGAIN)
+		r = f; /* the server waits for our last word */
+	return r;
 }
 
 static int
@@ -749,10 +430,12 @@ seal(struct tls_conn *c, enum record_type type, const void *p, size_t n)
 
 	if (sizeof(gather) - gathered < n + RECORD_OVER)
 		return -EAGAIN;
-	/* long before a key has sealed more than it should: RFC 8446, 5.5 */
-	if (c->out.seq > KEY_RECORDS && type == RECORD_DATA) {
-		static const uint8_t update[] = { 24, 0, 0, 1, 0 };
+	/* asked for, or long before a key has sealed more than it should (RFC
+	 * 8446, 4.6.3 and 5.5) */
+	if ((c->out.seq > KEY_RECORDS || c->update_due) && type == RECORD_DATA) {
+		static const uint8_t update[] = { KEY_UPDATE, 0, 0, 1, 0 };
 
+		c->update_due = false;
 		if ((r = seal(c, RECORD_HANDSHAKE, update, sizeof(update))) < 0 ||
 		    (r = record_key_update(&c->out)) < 0)
 			return r;
@@ -770,32 +453,116 @@ tls_readable(struct tls_conn *c, bool closing)
 	c->drained = false;
 }
 
-/* A message that is no data; KeyUpdate is the only one a client may send. */
+/*
+ * Passes over tickets, which may lie in pieces; what is left of the record is at
+ * *p then. We want none, or OpenSSL has seen them.
+ */
+static int
+skip_tickets(struct tls_conn *c, const uint8_t **p, size_t *n)
+{
+	size_t part;
+
+	while (*n > 0) {
+		if (c->skip == 0 && **p != NEW_SESSION_TICKET)
+			return 0;
+		if (c->skip == 0) {
+			if (*n < 4)
+				return -EPROTO;
+			c->skip = 4 + ((uint32_t)(*p)[1] << 16 |
+				(uint32_t)(*p)[2] << 8 | (*p)[3]);
+		}
+		part = *n < c->skip ? *n : c->skip;
+		c->skip -= (uint32_t)part;
+		*p += part;
+		*n -= part;
+	}
+	return 0;
+}
+
+/* Messages that are no data: a KeyUpdate, and to clients tickets. */
 static int
 on_handshake_record(struct tls_conn *c, const uint8_t *p, size_t n)
 {
-	static const uint8_t ours[] = { 24, 0, 0, 1, 0 };
-	int		     r;
+	int r;
 
-	if (n != 5 || memcmp(p, "\x18\0\0\1", 4) != 0 || p[4] > 1)
+	if (c->client && n > 0 &&
+	    ((r = skip_tickets(c, &p, &n)) < 0 || n == 0))
+		return r;
+	if (n != 5 || p[0] != KEY_UPDATE || memcmp(p + 1, "\0\0\1", 3) != 0 ||
+	    p[4] > 1)
 		return -EPROTO;
 	if ((r = record_key_update(&c->in)) < 0 || p[4] == 0)
 		return r;
-	if (c->ktls || c->rest != NULL)
+	if (c->ktls)
 		return -EPROTO; /* the kernel has our key, and keeps it */
-	if ((r = seal(c, RECORD_HANDSHAKE, ours, sizeof(ours))) < 0)
-		return r;
-	return record_key_update(&c->out);
+	c->update_due = true;
+	return 0;
+}
+
+/* Lets OpenSSL read a record that we have read, too: there may be a ticket. */
+static int
+show_ticket(struct tls_conn *c, const uint8_t *record, size_t n)
+{
+	struct bytes *raw = c->raw;
+	char	      none;
+	int	      r;
+
+	c->raw = NULL;
+	if ((r = bytes_keep(&c->raw, record, n)) == 0 &&
+	    SSL_peek(c->ssl, &none, 1) <= 0)
+		ERR_clear_error();
+	free(c->raw);
+	c->raw = raw;
+	return r;
+}
+
+/*
+ * Opens the record of n bytes at `record`. 1: it is data, at *p; 0: it is not;
+ * -ENODATA: the end.
+ */
+static int
+open_record(struct tls_conn *c, uint8_t *record, size_t n, uint8_t **p,
+    size_t *len)
+{
+	static uint8_t	 sealed[RECORD_MAX];
+	enum record_type type;
+	int		 r;
+
+	if (c->ssl != NULL)
+		memcpy(sealed, record, n);
+	if (record_open(&c->in, record, n, &type, p, len) < 0)
+		return -EPROTO;
+	if (c->ssl != NULL) {
+		if (type == RECORD_HANDSHAKE && *len > 0 &&
+		    **p == NEW_SESSION_TICKET &&
+		    (r = show_ticket(c, sealed, n)) < 0)
+			return r;
+		if (type != RECORD_HANDSHAKE || !tls_wants_ticket(c))
+			let_go(c);
+	}
+	switch (type) {
+	case RECORD_DATA:
+		return *len > 0;
+	case RECORD_ALERT:
+		c->eof = true;
+		c->ended = *len == 2 && (*p)[1] == 0;
+		snprintf(error_text, sizeof(error_text), "%s", *len == 2
+			? SSL_alert_desc_string_long((*p)[1]) : "");
+		return c->ended ? -ENODATA : -EPIPE;
+	case RECORD_HANDSHAKE:
+		return on_handshake_record(c, *p, *len);
+	default:
+		return -EPROTO;
+	}
 }
 
 /* Opens the next record that is data. Its bytes lie in arrived, at *p. */
 static ssize_t
 next_record(struct tls_conn *c, uint8_t **p)
 {
-	enum record_type type;
-	size_t		 have = bytes_take(&c->raw, arrived, sizeof(arrived)),
-		 at = 0, n;
-	ssize_t		 r;
+	size_t	have = bytes_take(&c->raw, arrived, sizeof(arrived)), at = 0, n;
+	ssize_t r;
+	int	is;
 
 	for (;;) {
 		r = record_size(arrived + at, have - at);
@@ -813,24 +580,37 @@ next_record(struct tls_conn *c, uint8_t **p)
 			have += (size_t)r;
 			continue;
 		}
-		if (record_open(&c->in, arrived + at, (size_t)r, &type, p, &n) < 0)
-			return -EPROTO;
+		if ((is = open_record(c, arrived + at, (size_t)r, p, &n)) < 0)
+			return is == -ENODATA ? 0 : is;
 		at += (size_t)r;
-		if (type == RECORD_DATA && n > 0)
+		if (is == 1)
 			break;
-		if (type == RECORD_ALERT) {
-			c->eof = true;
-			return n == 2 && (*p)[1] == 0 ? 0 : -EPIPE;
-		}
-		if (type == RECORD_HANDSHAKE &&
-		    (r = on_handshake_record(c, *p, n)) < 0)
-			return r;
-		if (type != RECORD_DATA && type != RECORD_HANDSHAKE)
-			return -EPROTO;
 	}
 	if (bytes_keep(&c->raw, arrived + at, have - at) < 0)
 		return -ENOMEM;
 	return (ssize_t)n;
+}
+
+bool
+tls_has_more(const struct tls_conn *c)
+{
+	const struct bytes *b = c->raw;
+	int		    n;
+
+	if (!c->own)
+		return SSL_has_pending(c->ssl) == 1 || b != NULL;
+	if (c->plain != NULL || b == NULL)
+		return c->plain != NULL;
+	n = record_size(b->data + b->off, b->len - b->off);
+	return n < 0 || (n > 0 && (size_t)n <= b->len - b->off);
+}
+
+bool
+tls_ended(const struct tls_conn *c)
+{
+	return c->own ? c->ended
+		      : (SSL_get_shutdown(c->ssl) & SSL_RECEIVED_SHUTDOWN) != 0 &&
+		!c->eof;
 }
 
 ssize_t
@@ -839,7 +619,7 @@ tls_read(struct tls_conn *c, void *buf, size_t n)
 	uint8_t *p;
 	ssize_t	 r;
 
-	if (c->ssl != NULL) {
+	if (!c->own) {
 		r = SSL_read(c->ssl, buf, n > INT32_MAX ? INT32_MAX : (int)n);
 		if (r > 0)
 			return r;
@@ -869,7 +649,7 @@ tls_write(struct tls_conn *c, const void *buf, size_t n)
 
 	if (n == 0)
 		return 0;
-	if (c->ssl != NULL) {
+	if (!c->own) {
 		r = SSL_write(c->ssl, buf, (int)n);
 		return r == (int)n ? 0 : r > 0 ? -EPROTO : error_of(c, r);
 	}
@@ -909,7 +689,7 @@ tls_flush(struct tls_conn *c)
 		c->rest_off += (size_t)sent;
 		if (c->rest_off < c->rest_len)
 			return -EAGAIN;
-		counts.unsent -= c->rest_len;
+		tls_counted.unsent -= c->rest_len;
 		free(c->rest);
 		c->rest = NULL;
 	}
@@ -921,7 +701,7 @@ tls_flush(struct tls_conn *c)
 		c->rest_off = 0;
 		if ((c->rest = malloc(c->rest_len)) != NULL)
 			memcpy(c->rest, gather + sent, c->rest_len);
-		counts.unsent += c->rest != NULL ? c->rest_len : 0;
+		tls_counted.unsent += c->rest != NULL ? c->rest_len : 0;
 		sent = c->rest != NULL ? -EAGAIN : -ENOMEM;
 	}
 	gathered = 0;
@@ -933,7 +713,7 @@ tls_goodbye(struct tls_conn *c)
 {
 	static const uint8_t close_notify[] = { 1, 0 };
 
-	if (c->ssl != NULL)
+	if (!c->own)
 		(void)SSL_shutdown(c->ssl);
 	else if (c->rest == NULL && !c->ktls)
 		(void)seal(c, RECORD_ALERT, close_notify, sizeof(close_notify));
@@ -943,6 +723,36 @@ tls_goodbye(struct tls_conn *c)
 	(void)tls_flush(c);
 }
 
+void
+tls_abort(struct tls_conn *c, uint8_t alert)
+{
+	const uint8_t fatal[] = { 2, alert };
+
+	if (c->own && c->rest == NULL && !c->ktls)
+		(void)seal(c, RECORD_ALERT, fatal, sizeof(fatal));
+	else if (c->own && c->rest == NULL)
+		ktls_alert(c, fatal, sizeof(fatal));
+	(void)tls_flush(c);
+}
+
+size_t
+tls_unsent(const struct tls_conn *c)
+{
+	return c->rest != NULL ? c->rest_len - c->rest_off : 0;
+}
+
+bool
+tls_reads_quietly(const struct tls_conn *c)
+{
+	return c->own;
+}
+
+const char *
+tls_version(const struct tls_conn *c)
+{
+	return c->own ? "TLSv1.3" : SSL_get_version(c->ssl);
+}
+
 bool
 tls_has_sendfile(const struct tls_conn *c)
 {
@@ -950,9 +760,21 @@ tls_has_sendfile(const struct tls_conn *c)
 }
 
 const char *
-tls_peer_name(const struct tls_conn *c)
+tls_alpn(const struct tls_conn *c)
 {
-	return c->name != NULL ? c->name : "";
+	return c->alpn != NULL ? c->alpn : "";
+}
+
+enum tls_fault
+tls_fault(const struct tls_conn *c)
+{
+	return (enum tls_fault)c->fault;
+}
+
+const char *
+tls_error(void)
+{
+	return error_text;
 }
 
 bool
@@ -964,5 +786,5 @@ tls_resumed(const struct tls_conn *c)
 const struct tls_counts *
 tls_counts(void)
 {
-	return &counts;
+	return &tls_counted;
 }

@@ -1,24 +1,29 @@
 /*
- * common/tls.h - the server's end of TLS, on OpenSSL.
+ * common/tls.h - TLS on OpenSSL: the server's end, and what both ends share;
+ * the client's begins in common/tls_client.h.
  *
  * Shape:   a struct tls is one set of certificates and rules, made before or
  *          after the sandbox closed (tls_setup, which reads OpenSSL's files and
  *          fetches its algorithms, comes before). The key goes in through
- *          tls_new alone and comes out nowhere. A struct tls_conn is one
+ *          tls_new or tls_client_new and comes out nowhere. A struct tls_conn is one
  *          connection; it borrows the socket and keeps its struct tls alive.
  * Writing: all connections of a process share one buffer of records. What is
  *          written gathers there until tls_flush sends it, so a turn of a
  *          connection ends with tls_flush before another's begins. What the
  *          socket did not take is the connection's own then; until a later
- *          tls_flush gives 0 nothing more may be written to it.
+ *          tls_flush gives 0 nothing more may be written to it. Who reads from
+ *          one connection while another's bytes gather asks tls_reads_quietly.
  * Reading: tls_read asks the socket once after tls_readable, not again after
- *          it came back short (edge-triggered readiness).
+ *          it came back short (edge-triggered readiness). Who stops earlier
+ *          asks tls_has_more: no event tells of what was received already.
+ * Ends:    tls_read gives 0 at close_notify and when the socket ends without
+ *          one; tls_ended says which. One side's end leaves the other open.
  * Memory:  after a handshake of TLS 1.3 OpenSSL's state goes and two keys of
  *          common/tls_record.h stay; an idle connection holds no buffer. With
  *          TLS 1.2 OpenSSL stays to the end.
  * Errors:  0, -EAGAIN (wait for the socket), -EPROTO (the peer's mistake or
  *          refusal; an alert was sent where there is one), -EPIPE, -ENOMEM;
- *          tls_new: -EINVAL with a text.
+ *          tls_fault and tls_error tell more. tls_new: -EINVAL with a text.
  * SPDX-License-Identifier: ISC
  */
 #ifndef COMMON_TLS_H
@@ -54,13 +59,24 @@ void tls_ref(struct tls *t);
 void tls_unref(struct tls **t);
 
 int	tls_accept(struct tls *t, int fd, struct tls_conn **out);
+/* Which protocols a server takes (RFC 7301), best first, by blanks: the first
+ * that the client offers, too; "*": the client's first. Who offers some and
+ * none of these is refused. words live until hands are shaken. */
+void	tls_offer_alpn(struct tls_conn *c, const char *words);
 void	tls_conn_free(struct tls_conn **c);
 int	tls_handshake(struct tls_conn *c); /* again until 0 */
 void	tls_readable(struct tls_conn *c, bool closing); /* closing: its end is near */
 ssize_t tls_read(struct tls_conn *c, void *buf, size_t n); /* 0: the end */
 int	tls_write(struct tls_conn *c, const void *buf, size_t n); /* all of it */
 int	tls_flush(struct tls_conn *c);
+bool	tls_has_more(const struct tls_conn *c); /* without the socket */
+bool	tls_ended(const struct tls_conn *c);	/* by close_notify */
+size_t	tls_unsent(const struct tls_conn *c); /* what the socket did not take */
 void	tls_goodbye(struct tls_conn *c); /* close_notify, as far as it goes */
+void	tls_abort(struct tls_conn *c, uint8_t alert); /* fatal, likewise */
+/* Reading from it writes nothing, as OpenSSL might. */
+bool	tls_reads_quietly(const struct tls_conn *c);
+const char *tls_version(const struct tls_conn *c); /* "TLSv1.3" */
 
 /* Kernel TLS is on for sending: after a tls_flush that gave 0, sendfile(2) on
  * the socket itself sends sealed bytes. */
@@ -69,6 +85,29 @@ bool	tls_has_sendfile(const struct tls_conn *c);
 /* The dpoint URI of a verified client certificate, "" if none was shown. */
 const char *tls_peer_name(const struct tls_conn *c);
 bool	    tls_resumed(const struct tls_conn *c);
+
+
+/* The protocol agreed upon, "" for none. */
+const char *tls_alpn(const struct tls_conn *c);
+
+/* When the peer's certificate expires, seconds since 1970; 0: it showed none. */
+int64_t tls_peer_expires(const struct tls_conn *c);
+/* Whether the revocation lists of `now`, newer than the connection, have it. */
+bool	tls_peer_revoked(const struct tls_conn *c, const struct tls *now);
+
+enum tls_fault { /* what a handshake that failed failed of */
+	TLS_FAULT_NONE,
+	TLS_FAULT_PROTOCOL, /* not TLS, too old, malformed, an alert */
+	TLS_FAULT_ALPN,
+	TLS_FAULT_NO_CERT,
+	TLS_FAULT_CERT, /* of another CA, or of the wrong kind */
+	TLS_FAULT_EXPIRED,
+	TLS_FAULT_REVOKED,
+};
+enum tls_fault tls_fault(const struct tls_conn *c);
+/* OpenSSL's or the peer's words for the last -EPROTO or -EPIPE of any
+ * connection, "" if there are none; until the next. */
+const char *tls_error(void);
 
 struct tls_counts {
 	uint64_t handshakes, resumed, failed, revoked, cached_certs, ktls;
