@@ -8,10 +8,10 @@
  */
 #include "common/download.h"
 
+#include "common/curl_loop.h"
 #include "common/log.h"
 #include "common/size.h"
 
-#include <curl/curl.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -85,8 +85,9 @@ struct downloads {
 	struct url		    proxy;
 	const struct downloads_ops *ops;
 	void			   *ctx;
-	CURLM			   *multi;
-	struct loop_timer	   *timer, *reap, *held;
+	struct curl_loop	   *curl;
+	CURLM			   *multi; /* curl's */
+	struct loop_timer	   *reap, *held;
 	struct download		   *list;
 	struct origin		   *origins;
 	uint32_t		    last_ticket;
@@ -434,34 +435,6 @@ on_open(void *ctx, curlsocktype purpose, struct curl_sockaddr *address)
 /* -- one attempt -- */
 
 static int
-set_tls(struct download *d)
-{
-	const struct download_tls *t = d->want.tls;
-	struct curl_blob	   b = { .flags = CURL_BLOB_NOCOPY };
-	CURL			  *e = d->easy;
-
-	curl_easy_setopt(e, CURLOPT_CAINFO, NULL);
-	curl_easy_setopt(e, CURLOPT_CAPATH, NULL);
-	if (t == NULL || t->ca == NULL)
-		return 0; /* then nothing verifies */
-	b.data = t->ca;
-	b.len = t->ca_len;
-	curl_easy_setopt(e, CURLOPT_CAINFO_BLOB, &b);
-	if (t->cert == NULL)
-		return 0;
-	b.data = t->cert;
-	b.len = t->cert_len;
-	curl_easy_setopt(e, CURLOPT_SSLCERT_BLOB, &b);
-	curl_easy_setopt(e, CURLOPT_SSLCERTTYPE, "PEM");
-	b.data = t->key;
-	b.len = t->key_len;
-	curl_easy_setopt(e, CURLOPT_SSLKEY_BLOB, &b);
-	return curl_easy_setopt(e, CURLOPT_SSLKEYTYPE, "PEM") == CURLE_OK
-	    ? 0
-	    : -EINVAL;
-}
-
-static int
 add_header(struct curl_slist **list, const char *text)
 {
 	struct curl_slist *l = curl_slist_append(*list, text);
@@ -477,15 +450,10 @@ make_easy(struct download *d, const char *url)
 {
 	struct downloads *ds = d->ds;
 	CURL		 *e = d->easy = curl_easy_init();
-	char		  text[URL_HOST_LEN + 160];
+	char		  text[160];
 
-	if (e == NULL)
-		return -ENOMEM;
-	/* libcurl looks this up instead of asking a resolver */
-	snprintf(text, sizeof(text), "%s:%u:127.0.0.1", d->origin->host,
-	    d->origin->port);
-	if (strchr(d->origin->host, ':') == NULL &&
-	    add_header(&d->resolve, text) < 0)
+	if (e == NULL || curl_pin_host(e, d->origin->host, d->origin->port,
+			     &d->resolve) < 0)
 		return -ENOMEM;
 	d->curl_error[0] = '\0';
 	curl_easy_setopt(e, CURLOPT_URL, url);
@@ -496,7 +464,6 @@ make_easy(struct download *d, const char *url)
 	curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	curl_easy_setopt(e, CURLOPT_USERAGENT, AGENT);
 	curl_easy_setopt(e, CURLOPT_BUFFERSIZE, CURL_BUFFER);
-	curl_easy_setopt(e, CURLOPT_RESOLVE, d->resolve);
 	curl_easy_setopt(e, CURLOPT_PROXY,
 	    d->want.direct ? "" : ds->conf.proxy);
 	curl_easy_setopt(e, CURLOPT_NOPROXY, "");
@@ -528,7 +495,7 @@ make_easy(struct download *d, const char *url)
 			curl_easy_setopt(e, CURLOPT_HTTPHEADER, d->headers);
 		}
 	}
-	return set_tls(d);
+	return curl_set_tls(e, d->want.tls);
 }
 
 static void
@@ -923,79 +890,6 @@ again:
 		}
 }
 
-static void
-on_timer(void *ctx)
-{
-	struct downloads *ds = ctx;
-	int		  running;
-
-	curl_multi_socket_action(ds->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-	after(ds);
-}
-
-struct watch {
-	struct downloads *ds;
-	curl_socket_t	  fd;
-	struct loop_io	 *io;
-};
-
-static void
-on_io(void *ctx, int events)
-{
-	struct watch	 *w = ctx;
-	struct downloads *ds = w->ds;
-	int		  running;
-
-	curl_multi_socket_action(ds->multi, w->fd,
-	    (events & LOOP_READ ? CURL_CSELECT_IN : 0) |
-		(events & LOOP_WRITE ? CURL_CSELECT_OUT : 0),
-	    &running); /* may free w */
-	after(ds);
-}
-
-static int
-on_watch(CURL *easy, curl_socket_t fd, int what, void *ctx, void *sock)
-{
-	struct downloads *ds = ctx;
-	struct watch	 *w = sock;
-	int		  events = (what & CURL_POLL_IN ? LOOP_READ : 0) |
-	    (what & CURL_POLL_OUT ? LOOP_WRITE : 0);
-
-	(void)easy;
-	if (what == CURL_POLL_REMOVE) {
-		if (w != NULL)
-			loop_io_free(&w->io);
-		free(w);
-		curl_multi_assign(ds->multi, fd, NULL);
-		return 0;
-	}
-	if (w != NULL)
-		return loop_io_set(w->io, events) < 0 ? -1 : 0;
-	if ((w = calloc(1, sizeof(*w))) == NULL)
-		return -1;
-	w->ds = ds;
-	w->fd = fd;
-	if (loop_io_new(ds->loop, fd, events, on_io, w, &w->io) < 0) {
-		free(w);
-		return -1;
-	}
-	curl_multi_assign(ds->multi, fd, w);
-	return 0;
-}
-
-static int
-on_timeout(CURLM *multi, long ms, void *ctx)
-{
-	struct downloads *ds = ctx;
-
-	(void)multi;
-	if (ms < 0)
-		loop_timer_stop(ds->timer);
-	else
-		loop_timer_set(ds->timer, (uint64_t)ms);
-	return 0;
-}
-
 /* -- life -- */
 
 int
@@ -1073,18 +967,13 @@ downloads_new(struct loop *l, const struct downloads_conf *conf,
 	ds->ops = ops;
 	ds->ctx = ctx;
 	downloads_set(ds, conf);
-	ds->multi = curl_multi_init();
-	if (ds->multi == NULL ||
-	    loop_timer_new(l, on_timer, ds, &ds->timer) < 0 ||
+	if (curl_loop_new(l, after, ds, &ds->curl) < 0 ||
 	    loop_timer_new(l, after, ds, &ds->reap) < 0 ||
 	    loop_timer_new(l, on_held, ds, &ds->held) < 0) {
 		downloads_free(&ds);
 		return -ENOMEM;
 	}
-	curl_multi_setopt(ds->multi, CURLMOPT_SOCKETFUNCTION, on_watch);
-	curl_multi_setopt(ds->multi, CURLMOPT_SOCKETDATA, ds);
-	curl_multi_setopt(ds->multi, CURLMOPT_TIMERFUNCTION, on_timeout);
-	curl_multi_setopt(ds->multi, CURLMOPT_TIMERDATA, ds);
+	ds->multi = curl_loop_multi(ds->curl);
 	curl_multi_setopt(ds->multi, CURLMOPT_MAXCONNECTS, IDLE_CONNECTIONS);
 	*out = ds;
 	return 0;
@@ -1103,15 +992,13 @@ downloads_free(struct downloads **dsp)
 
 		download_cancel(&d);
 	}
-	if (ds->multi != NULL)
-		curl_multi_cleanup(ds->multi);
+	curl_loop_free(&ds->curl);
 	while ((o = ds->origins) != NULL) {
 		ds->origins = o->next;
 		on_spare_end(o);
 		loop_timer_free(&o->spare_end);
 		free(o);
 	}
-	loop_timer_free(&ds->timer);
 	loop_timer_free(&ds->reap);
 	loop_timer_free(&ds->held);
 	free(ds);

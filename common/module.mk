@@ -4,6 +4,7 @@ common_SRCS := \
 	common/alc.c \
 	common/conf.c \
 	common/connect_client.c \
+	common/curl_loop.c \
 	common/download.c \
 	common/fdt.c \
 	common/group.c \
