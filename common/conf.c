@@ -123,6 +123,14 @@ is_host_port(const char *word)
 	return url_host_port(word, &u) == 0;
 }
 
+static bool
+is_peer(const char *word)
+{
+	struct url u;
+
+	return url_host_or_port(word, 1, &u) == 0;
+}
+
 /* As a ClientHello may name it, in small letters; "*." stands for one label. */
 static bool
 is_server_name(const char *word)
@@ -305,6 +313,9 @@ conf_set(const struct conf_item *item, void *st, const char *value,
 	case CONF_HOSTS:
 		return set_list(item, field, value, is_host_port,
 		    "HOST:PORT or [IPV6]:PORT", err);
+	case CONF_PEERS:
+		return set_list(item, field, value, is_peer,
+		    "HOST or HOST:PORT, IPv6 in brackets", err);
 	case CONF_NAMES:
 		return set_list(item, field, value, is_server_name,
 		    "a server name in small letters, such as dp.example.org",

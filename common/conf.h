@@ -37,6 +37,7 @@ enum conf_type {
 	CONF_RATES,   /* char[max + 1], rates by time of day: common/wan.h */
 	CONF_ADDRS,   /* char[max + 1], words, IPv4 or IPv6 addresses */
 	CONF_HOSTS,   /* char[max + 1], words "HOST:PORT", see url_host_port() */
+	CONF_PEERS,   /* the same, the port may be missing */
 	CONF_NAMES,   /* char[max + 1], words, server names: "dp.example.org",
 		       * "*.example.org", or "none" */
 	CONF_ALPN,    /* char[max + 1], words, ALPN protocols: "h2", or "none" */

@@ -87,16 +87,23 @@ url_parse(const char *text, struct url *out)
 }
 
 int
-url_host_port(const char *text, struct url *out)
+url_host_or_port(const char *text, uint16_t port, struct url *out)
 {
 	const char *p = text;
 
-	if (take_host(&p, out->host) < 0 || *p++ != ':' ||
-	    take_port(&p, &out->port) < 0 || *p != '\0')
+	out->port = port;
+	if (take_host(&p, out->host) < 0 ||
+	    (*p == ':' && (p++, take_port(&p, &out->port)) < 0) || *p != '\0')
 		return -EINVAL;
 	out->tls = false;
 	out->path = p;
 	return 0;
+}
+
+int
+url_host_port(const char *text, struct url *out)
+{
+	return url_host_or_port(text, 0, out) < 0 || out->port == 0 ? -EINVAL : 0;
 }
 
 bool

@@ -31,6 +31,8 @@ struct url {
 int  url_parse(const char *text, struct url *out);
 /* "HOST:PORT" or "[V6]:PORT", the port given; the rest of *out is empty. */
 int  url_host_port(const char *text, struct url *out);
+/* The same, and where no port is given this one: "HOST" or "[V6]" too. */
+int  url_host_or_port(const char *text, uint16_t port, struct url *out);
 bool url_same_host(const struct url *a, const struct url *b); /* and port */
 bool url_names_host(const char *text, const struct url *host); /* likewise */
 

@@ -9,7 +9,6 @@
 
 #include "common/mcast_group.h"
 #include "common/size.h"
-#include "common/url.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -69,6 +68,23 @@ static const struct conf_item items[] = {
 	A("max-object", CONF_BYTES, max_object, "64GiB", 1024, 1ULL << 44,
 	    "Largest file accepted."),
 	A("parallel", CONF_INT, parallel, "4", 1, 16, "Transfers at once."),
+	AS("gateway", CONF_PEERS, gateways, "",
+	    "Connection gateways, in the order in which they are tried: dp1 "
+	    "dp2:13295 ...; the port is 13295 where none is given."),
+	AS("server", CONF_PEERS, server, "",
+	    "The Administration Server, for a direct connection; port as of "
+	    "gateway."),
+	AS("connect-order", CONF_WORDS, connect_order, "gateway direct",
+	    "Which way is preferred; a way that is not named is not taken."),
+	A("connect-hold", CONF_SECONDS, connect_hold, "10m", 1, 7 * 86400,
+	    "After falling back to another way it is kept for so long, then "
+	    "left when the one preferred has answered."),
+	A("push-keepalive", CONF_SECONDS, push_keepalive, "4m", 1, 86400,
+	    "The other end's interval of signs of life; silence of two and a "
+	    "half of them ends the connection."),
+	A("push-spread", CONF_SECONDS, push_spread, "30", 0, 3600,
+	    "A refresh that many devices are woken for begins at a random time "
+	    "within this."),
 	A("remove", CONF_BOOL, remove, "no", 0, 0,
 	    "Remove placed files that are no longer meant for this device."),
 	{ 0 }
@@ -144,6 +160,28 @@ multicast_trouble(const struct agent_conf *c, const char **key)
 	return NULL;
 }
 
+static bool
+has_word(const char *list, const char *word)
+{
+	char   w[1024];
+	size_t pos = 0;
+
+	while (conf_word(list, &pos, w, sizeof(w)))
+		if (strcmp(w, word) == 0)
+			return true;
+	return false;
+}
+
+/* "gateway", "direct", or both in either order. */
+static bool
+is_order(const char *list)
+{
+	bool gateway = has_word(list, "gateway"), direct = has_word(list, "direct");
+
+	return count_words(list) == (size_t)gateway + direct &&
+	    (gateway || direct);
+}
+
 int
 agent_conf_load(const char *file, struct agent_conf *c,
     struct settings_sources **sources, char err[CONF_ERR_MAX])
@@ -179,6 +217,16 @@ agent_conf_load(const char *file, struct agent_conf *c,
 		    "proxy", "leads to the repository, which is not given; "
 		    "proxy-for = all is for distribution points too" },
 		{ c->root[0] == '\0', "root", "is needed" },
+		{ count_words(c->gateways) > AGENT_GATEWAYS, "gateway",
+		    "expected at most 16 addresses" },
+		{ count_words(c->server) > 1, "server",
+		    "expected one address" },
+		{ !is_order(c->connect_order), "connect-order",
+		    "expected gateway direct, direct gateway, or one of them" },
+		{ c->gateways[0] != '\0' && c->client_cert[0] == '\0', "gateway",
+		    "needs client-cert: gateways know devices by it" },
+		{ c->server[0] != '\0' && c->client_cert[0] == '\0', "server",
+		    "needs client-cert: the server knows devices by it" },
 		{ c->group[0] != '/', "group",
 		    "expected a group such as / or /hq/berlin" },
 		{ (c->client_cert[0] == '\0') != (c->client_key[0] == '\0'),
@@ -256,6 +304,52 @@ agent_conf_files(const struct agent_conf *c, char err[CONF_ERR_MAX])
 	return 0;
 }
 
+static size_t
+add_ways(const char *list, bool is_gateway, struct agent_way *out, size_t room)
+{
+	char	   word[1024];
+	size_t	   pos = 0, n = 0;
+	struct url at;
+
+	while (n < room && conf_word(list, &pos, word, sizeof(word))) {
+		if (url_host_or_port(word, AGENT_PUSH_PORT, &at) < 0)
+			continue; /* conf_set lets none pass */
+		out[n].is_gateway = is_gateway;
+		memcpy(out[n].host, at.host, sizeof(at.host));
+		out[n++].port = at.port;
+	}
+	return n;
+}
+
+size_t
+agent_ways(const struct agent_conf *c, struct agent_way out[AGENT_WAYS])
+{
+	char   word[32];
+	size_t pos = 0, n = 0;
+
+	while (conf_word(c->connect_order, &pos, word, sizeof(word))) {
+		bool is_gateway = strcmp(word, "gateway") == 0;
+
+		n += add_ways(is_gateway ? c->gateways : c->server, is_gateway,
+		    out + n, is_gateway ? AGENT_GATEWAYS : 1);
+	}
+	return n;
+}
+
+/* To dp-connect they are one more list of hosts. */
+static void
+add_hosts(const struct agent_conf *c, char *out, size_t size)
+{
+	struct agent_way ways[AGENT_WAYS];
+	size_t		 n = agent_ways(c, ways), k = 0;
+
+	for (size_t i = 0; i < n && k < size; i++)
+		k += (size_t)snprintf(out + k, size - k,
+		    strchr(ways[i].host, ':') != NULL ? "%shttps://[%s]:%u/"
+							 : "%shttps://%s:%u/",
+		    i > 0 ? " " : "", ways[i].host, ways[i].port);
+}
+
 #define COPY(to, from) snprintf(to, sizeof(to), "%s", from)
 
 void
@@ -272,6 +366,7 @@ agent_settings(const struct agent_conf *c, struct settings *out)
 	    "%s%s%s", c->sources,
 	    c->sources[0] != '\0' && c->repository[0] != '\0' ? " " : "",
 	    c->repository);
+	add_hosts(c, out->site.upstream, sizeof(out->site.upstream));
 }
 
 bool

@@ -10,8 +10,12 @@
 #define DP_AGENT_CONF_H
 
 #include "common/settings.h"
+#include "common/url.h"
 
 #define AGENT_SOURCES_MAX 16 /* addresses in all */
+#define AGENT_GATEWAYS	  16
+#define AGENT_WAYS	  (AGENT_GATEWAYS + 1)
+#define AGENT_PUSH_PORT	  13295 /* where none is given */
 
 struct agent_conf {
 	char	 group[256];
@@ -28,11 +32,22 @@ struct agent_conf {
 	uint64_t hook_timeout, interval, connect_timeout, stall_timeout;
 	uint64_t max_object, parallel;
 	bool	 remove;
+	/* the connection that is kept */
+	char	 gateways[1024], server[300];
+	char	 connect_order[32]; /* "gateway direct", either or both */
+	uint64_t connect_hold, push_keepalive, push_spread; /* seconds */
 	/* [multicast] */
 	char	 mcast_group[1024]; /* common/mcast_group.h; empty: none */
 	char	 mcast_source[128]; /* who alone is heard; empty: anyone */
 	uint64_t mcast_ttl;	    /* hops of reports */
 	uint64_t mcast_silence;	    /* seconds, then unicast */
+};
+
+/* A way of the connection that is kept. */
+struct agent_way {
+	bool	 is_gateway; /* else the server, directly */
+	char	 host[URL_HOST_LEN];
+	uint16_t port;
 };
 
 extern const struct settings_section agent_sections[];
@@ -43,6 +58,9 @@ int agent_conf_load(const char *file, struct agent_conf *c,
 
 /* Whether the files it names can be read: 0, or -EINVAL and the reason. */
 int agent_conf_files(const struct agent_conf *c, char err[CONF_ERR_MAX]);
+
+/* The ways, the one preferred first; how many. */
+size_t agent_ways(const struct agent_conf *c, struct agent_way out[AGENT_WAYS]);
 
 void agent_settings(const struct agent_conf *c, struct settings *out);
 

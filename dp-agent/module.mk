@@ -14,17 +14,22 @@ dp-agent-net_SRCS := \
 	dp-agent/net_main.c \
 	dp-agent/conf.c \
 	dp-agent/gather.c \
+	dp-agent/link.c \
 	dp-agent/mcast.c \
 	dp-agent/mcast_api.c \
 	dp-agent/mcast_get.c \
 	dp-agent/mcast_wire.c \
 	dp-agent/net_kept.c \
+	dp-agent/net_link.c \
 	dp-agent/receiver.c \
 	dp-agent/net_refresh.c \
 	dp-agent/net_sandbox.c \
 	dp-agent/net_source.c \
 	dp-agent/net_targets.c \
-	dp-agent/news.c
+	dp-agent/news.c \
+	dp-agent/sse.c \
+	dp-agent/stream.c \
+	dp-agent/wake.c
 dp-agent-net_PKGS := libcurl
-dp-agent-net_TESTS := check_gather check_mcast_api check_mcast_get check_mcast_wire check_news check_receiver
-dp-agent-net_FUZZ := fuzz_gather fuzz_mcast_agent fuzz_mcast_api
+dp-agent-net_TESTS := check_gather check_link check_mcast_api check_mcast_get check_mcast_wire check_news check_receiver check_sse
+dp-agent-net_FUZZ := fuzz_gather fuzz_mcast_agent fuzz_mcast_api fuzz_sse

@@ -43,6 +43,7 @@ enum target_state {
 struct net;
 struct cast;
 struct mcast;
+struct net_link;
 
 /* How a target came by multicast, for the status. */
 struct target_cast {
@@ -117,6 +118,7 @@ struct net {
 	uint64_t       bytes; /* received in this round */
 
 	struct mcast *mcast; /* NULL: no group is heard */
+	struct net_link *link; /* NULL: no connection is kept */
 };
 
 extern const struct sandbox net_sandbox;

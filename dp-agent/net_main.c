@@ -9,6 +9,7 @@
  * SPDX-License-Identifier: ISC
  */
 #include "dp-agent/mcast.h"
+#include "dp-agent/net_link.h"
 
 #include "common/json.h"
 #include "common/log.h"
@@ -121,7 +122,10 @@ on_socket(void *ctx, uint32_t ticket, int take_fd, const char *text)
 {
 	struct net *n = ctx;
 
-	downloads_socket(n->downloads, ticket, take_fd, text);
+	if ((ticket & LINK_TICKETS) != 0)
+		link_socket(n, ticket, take_fd, text);
+	else
+		downloads_socket(n->downloads, ticket, take_fd, text);
 }
 
 static void
@@ -131,6 +135,7 @@ on_sockets_lost(void *ctx, int r)
 
 	worker_accuse(PEER_CONNECT, r);
 	downloads_sockets_lost(n->downloads); /* the parent starts us anew */
+	link_sockets_lost(n);
 }
 
 static const struct connect_client_ops connector_ops = {
@@ -289,6 +294,7 @@ end_round(struct net *n, bool known)
 	if (!ok || !n->news_round)
 		loop_timer_set(n->timer, jitter(ms));
 	n->in_round = false;
+	link_round_over(n);
 }
 
 void
@@ -390,6 +396,8 @@ open_all(struct net *n)
 		log_fatal(EXIT_TEMPORARY, "no memory");
 	if ((r = mcast_open(n)) < 0)
 		log_fatal(EXIT_TEMPORARY, "multicast: %s", strerror(-r));
+	if ((r = link_open(n, dc.proxy_auth)) < 0)
+		log_fatal(EXIT_TEMPORARY, "link: %s", strerror(-r));
 }
 
 static void
@@ -427,6 +435,7 @@ main(int argc, char *argv[])
 	sandbox_enter(&net_sandbox);
 	open_channels(&n);
 	kept_ask(&n);
+	link_begin(&n);
 	r = worker_run(n.worker, &ops, &n); /* until the parent says so */
 	return r == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -27,16 +27,25 @@ show(const char *s)
 		putchar((unsigned char)*s < ' ' || *s == 127 ? '?' : *s);
 }
 
+static void
+format_time(int64_t t, const char *never, char out[40])
+{
+	time_t	  v = (time_t)t;
+	struct tm tm;
+
+	if (t <= 0 || gmtime_r(&v, &tm) == NULL)
+		snprintf(out, 40, "%s", never);
+	else
+		strftime(out, 40, "%Y-%m-%d %H:%M:%S UTC", &tm);
+}
+
 /* by: who or what, or NULL or "" */
 static void
 show_time(const char *label, int64_t t, const char *by)
 {
-	char	  text[40] = "none since the start";
-	time_t	  v = (time_t)t;
-	struct tm tm;
+	char text[40];
 
-	if (t > 0 && gmtime_r(&v, &tm) != NULL)
-		strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S UTC", &tm);
+	format_time(t, "none since the start", text);
 	printf("%-14s %s", label, text);
 	if (by != NULL && *by != '\0') {
 		printf(", by ");
@@ -132,6 +141,68 @@ show_carousel(const json_t *o)
 	putchar('\n');
 }
 
+/* "gateway dp1:13295: did not answer within 10 s at 2026-11-28 12:01:12 UTC",
+ * of each way that is not the one in use. */
+static void
+show_ways(const json_t *link, const char *used)
+{
+	const json_t *row;
+	size_t	      i;
+
+	json_array_foreach(js_arr(link, "ways"), i, row) {
+		const char *way = js_str(row, "way"), *why = js_str(row, "why");
+		bool	    on_trial = false;
+		int64_t	    v = 0;
+		char	    when[40];
+
+		(void)js_int(row, "failed", 1, INT64_MAX, &v);
+		(void)js_bool(row, "trial", &on_trial);
+		if (v == 0 || way == NULL || why == NULL ||
+		    (used != NULL && strcmp(way, used) == 0))
+			continue;
+		format_time(v, "none since the start", when);
+		printf("  ");
+		show(way);
+		printf(": ");
+		show(why);
+		printf(" at %s%s\n", when, on_trial ? "; is being tried" : "");
+	}
+}
+
+/* "direct server:13295 since 2026-11-28 12:01:22 UTC", and why not otherwise */
+static void
+show_link(const json_t *link)
+{
+	const char   *state = js_str(link, "state"), *way = js_str(link, "way");
+	const json_t *woken = js_obj(link, "woken");
+	bool	      up = state != NULL && strcmp(state, "up") == 0;
+	int64_t	      v = 0;
+	char	      when[40];
+
+	if (state == NULL)
+		return;
+	(void)js_int(link, up ? "way_since" : "since", 1, INT64_MAX, &v);
+	format_time(v, "none since the start", when);
+	printf("%-14s ", "link");
+	if (up && way != NULL)
+		show(way);
+	else
+		printf("%s", "down");
+	printf(" since %s\n", when);
+	show_ways(link, up ? way : NULL);
+	v = 0;
+	(void)js_int(woken, "time", 1, INT64_MAX, &v);
+	format_time(v, "none since the start", when);
+	printf("%-14s %s", "last wake", when);
+	if (v > 0 && js_str(woken, "by") != NULL && js_str(woken, "what") != NULL) {
+		printf(", for ");
+		show(js_str(woken, "what"));
+		printf(", by ");
+		show(js_str(woken, "by"));
+	}
+	putchar('\n');
+}
+
 static void
 show_text(const json_t *o)
 {
@@ -145,6 +216,7 @@ show_text(const json_t *o)
 	(void)js_int(o, "refreshed", 0, INT64_MAX, &v);
 	show_time("last refresh", v, js_str(o, "refreshed_by"));
 	show_carousel(js_obj(o, "carousel"));
+	show_link(js_obj(o, "link"));
 	show_line("error", js_str(o, "error"));
 	show_line("group", js_str(o, "group"));
 	show_line("kinds", js_str(o, "kinds"));
@@ -189,32 +261,55 @@ add_hooks(const struct agent_conf *c, json_t *o)
 	json_object_set_new(o, "hooks_due", json_integer(n));
 }
 
+/* What the child wrote under that name. */
+static int
+read_state(const struct agent_conf *c, const char *name, json_t **out)
+{
+	char  path[400], why[200], *buf;
+	FILE *f;
+	int   r;
+
+	*out = NULL;
+	snprintf(path, sizeof(path), "%s/tuf/%s", c->state_dir, name);
+	if ((f = fopen(path, "re")) == NULL)
+		return -errno;
+	if ((buf = malloc(STATUS_MAX)) == NULL) {
+		fclose(f);
+		return -ENOMEM;
+	}
+	if ((r = js_parse(out, buf, fread(buf, 1, STATUS_MAX, f), why,
+		 sizeof(why))) < 0)
+		log_err("%s: %s", path, why);
+	fclose(f);
+	free(buf);
+	return r;
+}
+
+/* An older configuration's is of no interest. */
+static void
+add_link(const struct agent_conf *c, json_t *o)
+{
+	struct agent_way ways[AGENT_WAYS];
+	json_t		*link;
+
+	if (agent_ways(c, ways) > 0 && read_state(c, "link.json", &link) == 0)
+		json_object_set_new(o, "link", link);
+}
+
 int
 status_print(const struct agent_conf *c, bool json)
 {
-	char	path[400], why[200], *buf;
-	json_t *o = NULL;
-	FILE   *f;
-	size_t	n;
-	int	r;
+	json_t *o;
+	int	r = read_state(c, "status.json", &o);
 
-	snprintf(path, sizeof(path), "%s/tuf/status.json", c->state_dir);
-	if ((f = fopen(path, "re")) == NULL) {
-		log_err("%s: %s", path,
-		    errno == ENOENT ? "no round has ended yet"
-				    : strerror(errno));
-		return 1;
-	}
-	if ((buf = malloc(STATUS_MAX)) == NULL) {
-		fclose(f);
+	if (r == -ENOMEM)
 		return EXIT_TEMPORARY;
-	}
-	n = fread(buf, 1, STATUS_MAX, f);
-	fclose(f);
-	if ((r = js_parse(&o, buf, n, why, sizeof(why))) < 0)
-		log_err("%s: %s", path, why);
-	else {
+	if (r < 0 && r != -EBADMSG)
+		log_err("%s/tuf/status.json: %s", c->state_dir,
+		    r == -ENOENT ? "no round has ended yet" : strerror(-r));
+	else if (r == 0) {
 		add_hooks(c, o);
+		add_link(c, o);
 		if (json) {
 			json_dumpf(o, stdout, JSON_COMPACT);
 			putchar('\n');
@@ -222,6 +317,5 @@ status_print(const struct agent_conf *c, bool json)
 			show_text(o);
 	}
 	json_decref(o);
-	free(buf);
 	return r < 0 || fflush(stdout) != 0 ? 1 : 0;
 }

@@ -7,6 +7,7 @@
 #include "dp-agent/conf.h"
 
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -92,6 +93,59 @@ START_TEST(the_connector_is_told_every_address)
 }
 END_TEST
 
+static const struct {
+	const char *order, *ways; /* the first one's letter, host:port */
+} orders[] = {
+	{ "gateway direct", "g dp1:13295 g ::1:7 d srv:13295 " },
+	{ "direct gateway", "d srv:13295 g dp1:13295 g ::1:7 " },
+	{ "gateway", "g dp1:13295 g ::1:7 " },
+	{ "direct", "d srv:13295 " },
+};
+START_TEST(ways_come_in_the_order_that_is_given)
+{
+	struct agent_conf c = { 0 };
+	struct agent_way  w[AGENT_WAYS];
+	char		  text[300] = "";
+	size_t		  n;
+
+	strcpy(c.gateways, "DP1 [::1]:7");
+	strcpy(c.server, "srv");
+	strcpy(c.connect_order, orders[_i].order);
+	n = agent_ways(&c, w);
+	for (size_t i = 0; i < n; i++)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text),
+		    "%c %s:%u ", w[i].is_gateway ? 'g' : 'd', w[i].host,
+		    w[i].port);
+	ck_assert_str_eq(text, orders[_i].ways);
+}
+END_TEST
+
+START_TEST(the_connector_is_told_of_the_ways_and_all_of_them_fit)
+{
+	struct agent_conf c = { .connect_order = "gateway direct" };
+	struct settings	 *s = malloc(sizeof(*s));
+	char		  host[70];
+	size_t		  n = 0;
+
+	ck_assert_ptr_nonnull(s);
+	strcpy(c.gateways, "dp1 [::1]:7");
+	agent_settings(&c, s);
+	ck_assert_str_eq(s->site.upstream, "https://dp1:13295/ https://[::1]:7/");
+	memset(host, 'h', sizeof(host));
+	c.gateways[0] = '\0';
+	for (; n < AGENT_GATEWAYS; n++)
+		snprintf(c.gateways + strlen(c.gateways),
+		    sizeof(c.gateways) - strlen(c.gateways), "%.60s%c ", host,
+		    (char)('a' + n));
+	memset(c.server, 's', 255);
+	agent_settings(&c, s);
+	ck_assert_ptr_nonnull(strstr(s->site.upstream, "hp:13295/ https://ss"));
+	ck_assert_str_eq(s->site.upstream + strlen(s->site.upstream) - 8,
+	    "s:13295/");
+	free(s);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -103,6 +157,9 @@ main(void)
 	tcase_add_loop_test(t, a_device_takes_its_kinds, 0, COUNT(rows));
 	tcase_add_test(t, the_child_reads_what_the_parent_read);
 	tcase_add_test(t, the_connector_is_told_every_address);
+	tcase_add_loop_test(t, ways_come_in_the_order_that_is_given, 0,
+	    COUNT(orders));
+	tcase_add_test(t, the_connector_is_told_of_the_ways_and_all_of_them_fit);
 	suite_add_tcase(su, t);
 	srunner_run_all(r, CK_NORMAL);
 	failed = srunner_ntests_failed(r);
