@@ -33,7 +33,7 @@
 #define ASK_MS	   5000
 #define LEAVE_MIN  1000
 #define LEAVE_EACH 5 /* ms: two hundred devices come back in a second */
-/* What the kernel keeps of what a device does not take: a few events. */
+/* What the kernel keeps of what a device does not take: some fifty events. */
 #define SEND_BUFFER 4096
 
 #define DEVICE "urn:dpoint:device:"

@@ -59,7 +59,11 @@ $(BUILD)/tests/store-driver: $(BUILD)/obj/tests/harness/store-driver.o \
 $(BUILD)/tests/flute-writer: $(BUILD)/obj/tests/harness/flute-writer.o $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(COMMON_LIBS)
-harness: $(BUILD)/tests/store-driver $(BUILD)/tests/flute-writer \
+# many devices on a gateway's push channel
+$(BUILD)/tests/push-devices: $(BUILD)/obj/tests/harness/push-devices.o
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(shell pkg-config --libs libssl libcrypto)
+harness: $(BUILD)/tests/store-driver $(BUILD)/tests/push-devices $(BUILD)/tests/flute-writer \
     $(BUILD)/tests/mcast-send $(BUILD)/tests/mcast-recv
 
 include tests/escape/module.mk

@@ -6,7 +6,9 @@
 #   pconf KEY=VALUE...     gconf of a gateway that listens for devices at 13295
 #   listen NAME [QUERY]    curl as that device, in the background; $T/NAME.log
 #   events NAME            how many wakes it got
-#   post NAME JSON         POST /v1/wake: prints status and body
+#   post NAME JSON         POST /v1/wake: prints body and status
+#   crowd NAME ARG...      push-devices; answers to $T/NAME.log
+#   say NAME WORD          to it; prints the answer, of which pick KEY a value
 # SPDX-License-Identifier: ISC
 PUSH=https://127.0.0.1:13295
 
@@ -38,3 +40,22 @@ has() { [ "$(events "$1")" -eq "$2" ]; } # NAME N
 post() { as "$1" -m 10 -w ' %{http_code}' --json "$2" "$PUSH/v1/wake"; }
 devices() { [ "$(metric dpoint_gateway_push_devices)" = "$1" ]; }
 wake() { "$BUILD/dpctl" --socket "$T/run/admin.sock" gateway wake --json "$@"; }
+declare -A CROWDS=()
+crowd() {
+	local name=$1 fd
+	shift
+	mkfifo "$T/$name.in"
+	"$BUILD/tests/push-devices" "$@" "$T/ca/ca.crt" "$T/ca/ca.key" 127.0.0.1 13295 <"$T/$name.in" >"$T/$name.log" 2>"$T/$name.err" &
+	PIDS+=($!)
+	exec {fd}>"$T/$name.in"
+	CROWDS[$name]=$fd
+}
+answers() { wc -l <"$T/$1.log"; }
+say() {
+	local n
+	n=$(answers "$1")
+	echo "$2" >&"${CROWDS[$1]}"
+	wait_for 240 eval "[ \$(answers $1) -gt $n ]"
+	tail -n 1 "$T/$1.log"
+}
+pick() { sed -n "s/.*\b$1=\([^ ]*\).*/\1/p"; }
