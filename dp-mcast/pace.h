@@ -60,6 +60,9 @@ struct pace {
 void pace_init(struct pace *p, uint64_t now, uint64_t ceiling, uint64_t start,
     uint32_t frame);
 void pace_ceiling(struct pace *p, uint64_t ceiling);
+/* What the next one may start with: 0 where the ceiling alone held it, which
+ * says nothing of what receivers can take and may be another one then. */
+uint64_t pace_found(const struct pace *p);
 
 /* How many packets may go now, of `ready` that could: a whole train, at a low
  * rate a part of one, or what is ready; else none. */

@@ -829,7 +829,7 @@ peer_loss(struct sender *s, uint64_t now, uint32_t receiver,
 	    : 1;
 	uint64_t seen = seen_of(s, r),
 		 behind = seen < s->counter ? s->counter - seen : 0;
-	uint32_t loss, w;
+	uint32_t loss, w, known;
 	bool slow = (p->flags & SENDER_SLOW) != 0;
 
 	/* of many only their unprovoked word: those who lack something speak
@@ -845,10 +845,8 @@ peer_loss(struct sender *s, uint64_t now, uint32_t receiver,
 	loss = (uint32_t)((uint64_t)(r->expected - r->received) * 1000 /
 	    r->expected);
 	w = r->expected < 1000 ? r->expected : 1000;
-	if (p->seen_packets == 0)
-		p->loss = (uint16_t)loss;
-	else
-		p->loss = (uint16_t)((p->loss * 1000u + loss * w) / (1000u + w));
+	known = p->seen_packets < 1000 ? p->seen_packets : 1000;
+	p->loss = (uint16_t)((p->loss * known + loss * w) / (known + w));
 	p->seen_packets += r->expected;
 	if (p->seen_packets < r->expected)
 		p->seen_packets = UINT32_MAX;
@@ -1131,6 +1129,12 @@ sender_receivers(struct sender *s, uint32_t n)
 		};
 	s->peers = n;
 	return 0;
+}
+
+uint64_t
+sender_found(const struct sender *s)
+{
+	return pace_found(&s->pace);
 }
 
 void

@@ -57,7 +57,7 @@ struct sender_conf {
 	uint32_t receivers; /* registered; grows by sender_receivers() */
 	uint32_t overhead;  /* bytes on the wire beside a symbol in its packet */
 	uint64_t rate;	    /* ceiling; 0: none */
-	uint64_t rate_start; /* what the last session ended with; 0: unknown */
+	uint64_t rate_start; /* sender_found() of the last session; 0: unknown */
 	uint16_t max_loss;   /* above it a receiver is left to unicast; 0: 200 */
 	/* len bytes of the object from offset, all of them, or an errno */
 	int (*read)(void *ctx, uint64_t offset, void *buf, size_t len);
@@ -126,6 +126,9 @@ int sender_report(struct sender *s, uint64_t now, uint32_t receiver,
 
 /* There are n at least, in all: those that were not known are new ones. */
 int sender_receivers(struct sender *s, uint32_t n);
+
+/* The rate that the next session may start with. */
+uint64_t sender_found(const struct sender *s);
 
 void sender_ceiling(struct sender *s, uint64_t now, uint64_t rate);
 

@@ -71,7 +71,9 @@ struct sessions {
 	struct session	     *first;
 	struct mcast_sealer  *opens;
 	struct session_totals done; /* of those that are over */
-	uint64_t	      rate_end[MCAST_GROUPS]; /* of the last one */
+	struct {
+		uint64_t rate, ms;
+	} found[MCAST_GROUPS]; /* by the last one, and when */
 	char		     *recent[RECENT]; /* JSON of their rows, a ring */
 	unsigned	      nrecent;	      /* that there ever were */
 };
@@ -514,6 +516,24 @@ session_free(struct session *s)
 }
 
 static void
+note_rate(struct sessions *all, const struct session *s)
+{
+	all->found[s->group].rate = sender_found(s->sender);
+	all->found[s->group].ms = loop_now_ms(s->m->loop);
+}
+
+/* What one to that group begins with; 0: nothing is known, or not any more. */
+static uint64_t
+known_rate(const struct mcast *m, unsigned group)
+{
+	uint64_t ms = m->sessions->found[group].ms;
+
+	return loop_now_ms(m->loop) - ms < DECIDE_MEMORY_MS
+	    ? m->sessions->found[group].rate
+	    : 0;
+}
+
+static void
 session_over(struct session *s)
 {
 	struct mcast	   *m = s->m;
@@ -530,8 +550,7 @@ session_over(struct session *s)
 	add_stats(&all->done, s);
 	all->done.aborted += aborted;
 	all->done.finished += !aborted;
-	if (s->group < MCAST_GROUPS)
-		all->rate_end[s->group] = st.rate;
+	note_rate(all, s);
 	hash_to_hex(&h, hex);
 	worker_event(m->w, aborted ? "multicast-aborted" : "multicast-sent",
 	    json_pack("{s:s,s:s,s:s,s:I,s:f,s:I,s:I,s:I,s:I,s:i,s:i,s:i,s:f}",
@@ -737,7 +756,7 @@ session_new(struct mcast *m, unsigned group, const struct hash *h,
 	c = (struct sender_conf){ .length = size, .symbol = fti.symbol,
 		.block = fti.block, .symbols = fti.symbols, .depth = DEPTH,
 		.receivers = receivers, .overhead = wire_overhead(s->wire),
-		.rate = m->rate, .rate_start = m->sessions->rate_end[group],
+		.rate = m->rate, .rate_start = known_rate(m, group),
 		.max_loss = (uint16_t)(m->conf.max_loss * 10),
 		.read = read_object, .ctx = s };
 	if ((r = sender_new(&s->sender, &c)) < 0)

@@ -173,6 +173,7 @@ class Device:
             if h.tsi not in self.sessions:
                 return
             body = self.sessions[h.tsi].open(h.counter, head, body)
+        self.told.setdefault(h.tsi, h.counter - 1)  # what came before was not for us
         self.top[h.tsi] = max(self.top.get(h.tsi, 0), h.counter)
         self.most[h.tsi] = max(self.most.get(h.tsi, 0), h.counter)
         self.count[h.tsi] = self.count.get(h.tsi, 0) + 1

@@ -147,6 +147,71 @@ START_TEST(loss_that_slowing_does_not_cure_is_the_link)
 }
 END_TEST
 
+/* Bytes of ten seconds in which each call comes up to `late` ms after it could. */
+static uint64_t
+sent_when_woken_late(uint64_t rate, unsigned late)
+{
+	uint64_t sent = 0, end;
+
+	begin(rate);
+	end = now + 10000 * MS;
+	for (unsigned k = 0; now < end; k++) {
+		unsigned n = pace_may(&pace, now, 1000);
+
+		pace_spent(&pace, (uint64_t)n * FRAME);
+		sent += (uint64_t)n * FRAME;
+		now = pace_when(&pace, now, 1000) + k % (late + 1) * MS;
+	}
+	return sent;
+}
+
+START_TEST(who_is_woken_late_sends_at_its_rate)
+{
+	for (uint64_t rate = 500000; rate <= 16000000; rate *= 2)
+		for (unsigned late = 0; late <= 3; late++) {
+			uint64_t sent = sent_when_woken_late(rate, late);
+
+			ck_assert_msg(sent >= rate / 100 * 985 &&
+			    sent <= rate / 100 * 1010, "%lu of %lu bytes/s, %u ms",
+			    (unsigned long)sent / 10, (unsigned long)rate, late);
+		}
+}
+END_TEST
+
+START_TEST(idle_time_is_not_made_up_for)
+{
+	for (uint64_t rate = 500000; rate <= 512000000; rate *= 4) {
+		begin(rate);
+		now += 5000 * MS;
+		ck_assert_uint_le(
+		    (uint64_t)pace_may(&pace, now, 1000000) * FRAME, 262144);
+	}
+}
+END_TEST
+
+/* Other times, other ceilings: a rate is remembered if receivers set it. */
+START_TEST(a_ceiling_is_not_what_receivers_can_take)
+{
+	uint64_t slow;
+
+	begin(START / 100);
+	step(0, 1000, 0, 0);
+	ck_assert_uint_eq(pace_found(&pace), 0);
+	begin(0);
+	step(0, 1000, 0, 0);
+	ck_assert_uint_eq(pace_found(&pace), pace.rate);
+	step(0, 667, 0, 2000000); /* a pile: that is what they can take */
+	slow = pace.rate;
+	ck_assert_uint_eq(pace_found(&pace), slow);
+	/* a trial is over with the session that makes it */
+	begin(START / 2);
+	while (!pace.trying)
+		step(0, 1000, 50, 0);
+	ck_assert_uint_lt(pace.rate, START / 2);
+	ck_assert_uint_eq(pace_found(&pace), 0);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -163,6 +228,9 @@ main(void)
 	tcase_add_test(tc, what_is_on_its_way_is_no_pile);
 	tcase_add_test(tc, one_of_four_does_not_slow_it);
 	tcase_add_test(tc, loss_that_slowing_does_not_cure_is_the_link);
+	tcase_add_test(tc, who_is_woken_late_sends_at_its_rate);
+	tcase_add_test(tc, idle_time_is_not_made_up_for);
+	tcase_add_test(tc, a_ceiling_is_not_what_receivers_can_take);
 	suite_add_tcase(s, tc);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);
