@@ -1132,6 +1132,12 @@ sender_receivers(struct sender *s, uint32_t n)
 }
 
 uint64_t
+sender_rate(const struct sender *s)
+{
+	return s->pace.rate;
+}
+
+uint64_t
 sender_found(const struct sender *s)
 {
 	return pace_found(&s->pace);

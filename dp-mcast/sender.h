@@ -127,7 +127,8 @@ int sender_report(struct sender *s, uint64_t now, uint32_t receiver,
 /* There are n at least, in all: those that were not known are new ones. */
 int sender_receivers(struct sender *s, uint32_t n);
 
-/* The rate that the next session may start with. */
+/* The rate allowed now, at no cost; and what the next session may start with. */
+uint64_t sender_rate(const struct sender *s);
 uint64_t sender_found(const struct sender *s);
 
 void sender_ceiling(struct sender *s, uint64_t now, uint64_t rate);

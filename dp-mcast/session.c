@@ -604,10 +604,9 @@ session_fail(struct session *s, const char *what, int r)
 static void
 say_fdt(struct session *s, uint64_t now)
 {
-	enum sender_state   state = sender_state(s->sender);
-	struct sender_stats st;
-	uint64_t	    before, one_percent;
-	int		    r;
+	enum sender_state state = sender_state(s->sender);
+	uint64_t	  before, one_percent;
+	int		  r;
 
 	if ((state == SENDER_RUNS && now < s->fdt_at) || s->closed)
 		return;
@@ -619,8 +618,7 @@ say_fdt(struct session *s, uint64_t now)
 	before = wire_counts(s->wire)->bytes - before;
 	sender_charge(s->sender, before);
 	s->closed |= state != SENDER_RUNS;
-	sender_stats(s->sender, &st);
-	one_percent = st.rate > 0 ? before * 100 * 1000 * MS / st.rate : 0;
+	one_percent = before * 100 * 1000 * MS / sender_rate(s->sender);
 	s->fdt_pause = s->fdt_pause * 2 < FDT_PAUSE ? s->fdt_pause * 2 : FDT_PAUSE;
 	if (s->fdt_pause < one_percent)
 		s->fdt_pause = one_percent < FDT_SLOW ? one_percent : FDT_SLOW;
