@@ -142,6 +142,22 @@ enum msg_type {
 				*		us, u32 here, u64 bytes, str error  */
 	MSG_TARGET_LOOK = 139, /* -> keeper	hash, u64 size, str path; reply
 				*		MSG_TARGET_HERE or MSG_STORE_NO     */
+
+	/* -- reports of devices on their way to the server; a device is 16
+	 *    bytes, common/report.h says which -- */
+	MSG_REPORT_PART = 160, /* -> either	... bytes of the report that the next
+				*		PUT or REPORT ends; no reply	      */
+	MSG_REPORT_PUT	= 161, /* -> store	device, u64 sequence, ... its last
+				*		bytes				      */
+	MSG_REPORT_KEPT = 162, /* -> asker	u8 enum report_kept, u64 highest
+				*		sequence of the device	      */
+	MSG_REPORT_TAKE = 163, /* -> store	empty; answered when there is one     */
+	MSG_REPORT	= 164, /* -> asker	device, u64 sequence, ... its last
+				*		bytes: no other of this device's
+				*		before this one is done	      */
+	MSG_REPORT_DONE = 165, /* -> store	device, u64 sequence, u8 enum
+				*		report_end, u16 HTTP status, u32
+				*		ms to wait before it is tried again   */
 };
 
 /* MSG_WORKER states */

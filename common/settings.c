@@ -237,26 +237,55 @@ static const struct conf_item gateway_items[] = {
 	{ 0 }
 };
 
+#define I(k, t, f, d, lo, hi, h) CONF_ITEM(inbox_conf, k, t, f, d, lo, hi, h)
+#define IS(k, t, f, h)		 CONF_STR(inbox_conf, k, t, f, "", h)
+static const struct conf_item inbox_items[] = {
+	IS("url", CONF_URLS, url,
+	    "Where devices' reports go on, an https:// address before "
+	    "/DEVICE/SEQUENCE; empty: no reports are taken."),
+	IS("ca", CONF_FILE, ca, "Private CA of that server; empty: system."),
+	IS("client-cert", CONF_FILE, client_cert,
+	    "Certificate for a server that asks for one."),
+	IS("client-key", CONF_FILE, client_key, "Its key."),
+	I("max-report", CONF_BYTES, max_report, "64KiB", 1, MIB,
+	    "Largest report taken."),
+	I("max-size", CONF_BYTES, max_size, "256MiB", MIB, TIB,
+	    "Most bytes of reports kept; then no more are taken."),
+	I("max-device-size", CONF_BYTES, max_device_size, "16MiB", 2 * KIB, TIB,
+	    "Most bytes kept of one device."),
+	I("max-devices", CONF_INT, max_devices, "100000", 1, 10000000,
+	    "Devices whose last sequence is remembered."),
+	I("max-age", CONF_SECONDS, max_age, "7d", 1, 365 * DAY,
+	    "Reports that wait for longer are dropped."),
+	I("parallel", CONF_INT, parallel, "8", 1, 32,
+	    "Reports forwarded at once, each of another device."),
+	{ 0 }
+};
+
 #define BIT(role) (1U << (role))
 #define ALL	  (BIT(PEER_CONTROL) | BIT(PEER_CONNECT) | BIT(PEER_STORE) | \
 		   BIT(PEER_FETCH) | BIT(PEER_SERVE) | BIT(PEER_MCAST) | \
 		   BIT(PEER_GATEWAY))
 const struct settings_section settings_sections[] = {
-	{ "master", master_items, offsetof(struct settings, master), ALL },
+	{ "master", master_items, offsetof(struct settings, master), ALL,
+	    PEER_NONE },
 	{ "store", store_items, offsetof(struct settings, store),
-	    BIT(PEER_STORE) },
+	    BIT(PEER_STORE), PEER_NONE },
 	{ "fetch", fetch_items, offsetof(struct settings, fetch),
-	    BIT(PEER_FETCH) | BIT(PEER_CONNECT) },
+	    BIT(PEER_FETCH) | BIT(PEER_CONNECT), PEER_FETCH },
 	{ "content", repo_items, offsetof(struct settings, content),
-	    BIT(PEER_FETCH) | BIT(PEER_CONNECT) },
+	    BIT(PEER_FETCH) | BIT(PEER_CONNECT), PEER_FETCH },
 	{ "site", repo_items, offsetof(struct settings, site),
-	    BIT(PEER_FETCH) | BIT(PEER_CONNECT) },
+	    BIT(PEER_FETCH) | BIT(PEER_CONNECT), PEER_FETCH },
 	{ "serve", serve_items, offsetof(struct settings, serve),
-	    BIT(PEER_SERVE) },
+	    BIT(PEER_SERVE), PEER_SERVE },
 	{ "multicast", multicast_items, offsetof(struct settings, multicast),
-	    BIT(PEER_MCAST) | BIT(PEER_SERVE) },
+	    BIT(PEER_MCAST) | BIT(PEER_SERVE), PEER_NONE },
 	{ "gateway", gateway_items, offsetof(struct settings, gateway),
-	    BIT(PEER_GATEWAY) | BIT(PEER_CONNECT) },
+	    BIT(PEER_GATEWAY) | BIT(PEER_CONNECT), PEER_GATEWAY },
+	{ "inbox", inbox_items, offsetof(struct settings, inbox),
+	    BIT(PEER_STORE) | BIT(PEER_FETCH) | BIT(PEER_SERVE) |
+		BIT(PEER_CONNECT), PEER_FETCH },
 	{ 0 }
 };
 
@@ -581,6 +610,21 @@ check_whole(const struct settings *s, const struct settings_sources *src,
 		    "server", "expected at most 8 addresses" },
 		{ s->gateway.enable && s->gateway.sni[0] == '\0', "gateway",
 		    "sni", "is needed where enable = yes" },
+		{ s->inbox.url[0] != '\0' &&
+			(strncmp(s->inbox.url, "https://", 8) != 0 ||
+			    has_more_than(s->inbox.url, 1)),
+		    "inbox", "url", "expected one https:// address" },
+		{ s->inbox.client_cert[0] != '\0' &&
+			s->inbox.client_key[0] == '\0',
+		    "inbox", "client-cert", "is given without client-key" },
+		{ s->inbox.client_key[0] != '\0' &&
+			s->inbox.client_cert[0] == '\0',
+		    "inbox", "client-key", "is given without client-cert" },
+		{ s->inbox.max_report + KIB > s->inbox.max_device_size, "inbox",
+		    "max-report", "expected 1KiB less than "
+		    "inbox.max-device-size, or smaller" },
+		{ s->inbox.max_device_size > s->inbox.max_size, "inbox",
+		    "max-device-size", "expected at most inbox.max-size" },
 	};
 
 	for (size_t i = 0; i < COUNT(rules); i++)

@@ -103,6 +103,16 @@ struct gateway_conf {
 	uint64_t keepalive;
 };
 
+struct inbox_conf {
+	char	 url[2048];	 /* where reports go on; empty: no inbox */
+	char	 ca[256];	 /* file: private CA; empty: the system's */
+	char	 client_cert[256], client_key[256]; /* files */
+	uint64_t max_report, max_size, max_device_size; /* bytes */
+	uint64_t max_devices;
+	uint64_t max_age;	 /* seconds */
+	uint64_t parallel;	 /* reports under way at once */
+};
+
 struct settings {
 	struct master_conf master;
 	struct store_conf  store;
@@ -111,6 +121,7 @@ struct settings {
 	struct serve_conf  serve;
 	struct multicast_conf multicast;
 	struct gateway_conf gateway;
+	struct inbox_conf  inbox;
 };
 
 struct settings_section {
@@ -118,6 +129,7 @@ struct settings_section {
 	const struct conf_item *items;
 	size_t			offset;	 /* of the section in struct settings */
 	unsigned		readers; /* bits 1 << enum peer_role */
+	enum peer_role		files;	 /* the one of them that gets its files */
 };
 extern const struct settings_section settings_sections[]; /* name NULL ends */
 

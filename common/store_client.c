@@ -35,11 +35,15 @@ struct store_client {
 	struct pending			*head, **tail;
 	uint32_t			 last_id;
 	bool				 failing, freed; /* freed while failing */
+	uint8_t				*part; /* of a report, before its end */
+	size_t				 npart;
 };
 
 static int on_answer(void *ctx, struct ipc_msg *m);
 static int on_snapshot(void *ctx, struct ipc_msg *m);
 static int on_evicted(void *ctx, struct ipc_msg *m);
+static int on_part(void *ctx, struct ipc_msg *m);
+static int on_report(void *ctx, struct ipc_msg *m);
 
 static const struct ipc_handler handlers[] = {
 	/* type		   nfds	 min  max   fn */
@@ -54,6 +58,8 @@ static const struct ipc_handler handlers[] = {
 	{ MSG_HAVE_BITS,     0, 0,  MSG_MAX, on_answer },
 	{ MSG_SNAPSHOT,	     0, 10, 40,	     on_snapshot },
 	{ MSG_EVICTED,	     0, 32, 32,	     on_evicted },
+	{ MSG_REPORT_PART,   0, 1,  MSG_MAX, on_part },
+	{ MSG_REPORT,	     0, 24, MSG_MAX, on_report },
 };
 
 static void
@@ -179,6 +185,57 @@ on_evicted(void *ctx, struct ipc_msg *m)
 	return 0;
 }
 
+/* -- reports: what does not fit a message comes in parts -- */
+
+static int
+add_part(struct store_client *c, struct rd *r)
+{
+	size_t	 n = r->left;
+	uint8_t *more;
+
+	if (n > REPORT_BYTES_MAX - c->npart)
+		return -EBADMSG;
+	if ((more = realloc(c->part, c->npart + n + 1)) == NULL)
+		return -ENOMEM;
+	memcpy(more + c->npart, rd_bytes(r, n), n);
+	c->part = more;
+	c->npart += n;
+	return 0;
+}
+
+static int
+on_part(void *ctx, struct ipc_msg *m)
+{
+	return add_part(ctx, &m->rd);
+}
+
+static int
+on_report(void *ctx, struct ipc_msg *m)
+{
+	struct store_client *c = ctx;
+	struct store_answer  a = { .text = "", .fd = -1, .write_fd = -1 };
+	const uint8_t	    *device = rd_bytes(&m->rd, REPORT_DEVICE_LEN);
+	struct pending	    *p;
+	uint8_t		    *body;
+	int		     r;
+
+	a.report.sequence = rd_u64(&m->rd);
+	if (m->rd.err < 0 || (p = take_pending(c, m->id)) == NULL)
+		return -EBADMSG;
+	memcpy(a.report.device, device, REPORT_DEVICE_LEN);
+	r = add_part(c, &m->rd);
+	body = c->part;
+	a.bytes = body;
+	a.len = c->npart;
+	c->part = NULL;
+	c->npart = 0;
+	if (r == 0 && p->fn != NULL)
+		p->fn(p->ctx, &a); /* may free c */
+	free(body);
+	free(p);
+	return r;
+}
+
 static void
 drop_pending(struct store_client *c, bool answer)
 {
@@ -202,6 +259,9 @@ on_broken(void *ctx, struct ipc *ipc, int r)
 
 	ipc_free(&ipc);
 	c->ipc = NULL; /* so that nothing is asked from inside an answer */
+	free(c->part);
+	c->part = NULL;
+	c->npart = 0;
 	c->failing = true;
 	drop_pending(c, true);
 	if (c->ops->broken != NULL && !c->freed)
@@ -253,6 +313,8 @@ store_client_free(struct store_client **cp)
 		return;
 	*cp = NULL;
 	ipc_free(&c->ipc);
+	free(c->part);
+	c->part = NULL;
 	c->freed = true;
 	if (c->failing)
 		return; /* on_broken ends it */
@@ -508,4 +570,28 @@ store_table_put(struct store_client *c, const char *key, const void *bytes,
 	wr_str(&w, key);
 	wr_bytes(&w, bytes, len);
 	return ask(c, MSG_TABLE_PUT, &w, fn, ctx);
+}
+
+int
+store_report_take(struct store_client *c, store_fn fn, void *ctx)
+{
+	struct wr w = wr_to(big, 0);
+
+	return ask(c, MSG_REPORT_TAKE, &w, fn, ctx);
+}
+
+int
+store_report_done(struct store_client *c, const struct report_id *id,
+    enum report_end end, uint16_t status, uint32_t hold_ms, store_fn fn,
+    void *ctx)
+{
+	uint8_t	  buf[REPORT_DEVICE_LEN + 15];
+	struct wr w = wr_to(buf, sizeof(buf));
+
+	wr_bytes(&w, id->device, REPORT_DEVICE_LEN);
+	wr_u64(&w, id->sequence);
+	wr_u8(&w, (uint8_t)end);
+	wr_u16(&w, status);
+	wr_u32(&w, hold_ms);
+	return ask(c, MSG_REPORT_DONE, &w, fn, ctx);
 }

@@ -28,6 +28,7 @@
 #include "common/loop.h"
 #include "common/msg.h"
 #include "common/rd.h"
+#include "common/report.h"
 
 #include <stdbool.h>
 
@@ -54,6 +55,7 @@ struct store_answer {
 				  * store_names_list */
 	size_t	       len;
 	bool	       more;	 /* of store_names_list: not the last page */
+	struct report_id report; /* of store_report_take, its body in bytes */
 };
 typedef void (*store_fn)(void *ctx, const struct store_answer *a);
 
@@ -146,5 +148,17 @@ int store_table_get(struct store_client *c, const char *key, store_fn fn,
     void *ctx);
 int store_table_put(struct store_client *c, const char *key, const void *bytes,
     size_t len, store_fn fn, void *ctx);
+
+/*
+ * Reports of devices, for who forwards them. take is answered when there is a
+ * report, be it tomorrow; until its end is told, and that is answered, nobody
+ * gets another one of the same device. REPORT_LATER: it is given out again, hold_ms
+ * from now at the soonest, and other devices' first. status: what the server
+ * answered, for REPORT_REFUSED.
+ */
+int store_report_take(struct store_client *c, store_fn fn, void *ctx);
+int store_report_done(struct store_client *c, const struct report_id *id,
+    enum report_end end, uint16_t status, uint32_t hold_ms, store_fn fn,
+    void *ctx);
 
 #endif

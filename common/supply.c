@@ -47,7 +47,7 @@ supply_config(struct ipc *c, const struct settings *s, enum peer_role role)
 			const char *path = (const char *)s + sec->offset +
 			    i->offset;
 
-			if ((sec->readers & 1U << role) != 0 &&
+			if (sec->files == role &&
 			    i->type == CONF_FILE && path[0] != '\0')
 				r = supply_file(c, sec->name, i->key, path);
 		}

@@ -104,8 +104,8 @@ static const struct conf_item multicast_items[] = {
 };
 
 const struct settings_section agent_sections[] = {
-	{ "agent", items, 0, 1U << PEER_FETCH },
-	{ "multicast", multicast_items, 0, 1U << PEER_FETCH },
+	{ "agent", items, 0, 1U << PEER_FETCH, PEER_FETCH },
+	{ "multicast", multicast_items, 0, 1U << PEER_FETCH, PEER_FETCH },
 	{ 0 }
 };
 

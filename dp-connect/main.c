@@ -88,7 +88,8 @@ hosts_read(struct hosts *h, enum peer_role role, const struct settings *s)
 		    ? hosts_add(h, s->gateway.server, url_host_port)
 		    : 0;
 	if ((r = hosts_add(h, s->content.upstream, url_parse)) == 0 &&
-	    (r = hosts_add(h, s->site.upstream, url_parse)) == 0)
+	    (r = hosts_add(h, s->site.upstream, url_parse)) == 0 &&
+	    (r = hosts_add(h, s->inbox.url, url_parse)) == 0)
 		r = hosts_add(h, s->fetch.proxy, url_parse);
 	return r;
 }

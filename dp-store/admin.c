@@ -395,6 +395,14 @@ const struct admin_command store_commands[] = {
 	    "Proves every object by hashing it." },
 	{ "store-repair", 0, 0, true, store_verify, "",
 	    "Drops what store-verify finds damaged." },
+	{ "inbox-list", 0, 1, false, reports_list, "[DEVICE]",
+	    "Devices and what is kept of them; the reports of one." },
+	{ "inbox-stats", 0, 0, false, reports_stats, "",
+	    "Reports that wait, and what became of others." },
+	{ "inbox-retry", 1, 1, true, reports_change, "DEVICE|all",
+	    "Puts what the server refused back into the queue." },
+	{ "inbox-drop", 1, 1, true, reports_change, "DEVICE",
+	    "Drops all of a device, and forgets its sequence." },
 	{ 0 }
 };
 
@@ -406,6 +414,7 @@ store_warnings(void *store, struct admin_reply *reply)
 	if (s->low_space)
 		worker_warning(reply, "free space is at its reserve and nothing "
 				      "may be evicted; nothing more is stored");
+	reports_warnings(s->reports, reply);
 }
 
 /* -- metrics -- */
@@ -449,4 +458,5 @@ store_metrics(void *store, struct worker *w, struct admin_reply *reply)
 	    s->stats.no_space);
 #undef GAUGE
 #undef COUNTER
+	reports_metrics(s->reports, reply);
 }

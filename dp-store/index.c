@@ -49,9 +49,8 @@ space_from_name(const char *name, enum space *out)
 	return -ENOENT;
 }
 
-/* LMDB's own codes are negative, the system's positive. */
-static int
-as_errno(int rc)
+int
+db_errno(int rc)
 {
 	switch (rc) {
 	case 0:
@@ -86,13 +85,13 @@ index_read(struct index *ix, MDB_txn **out)
 		rc = mdb_txn_renew(ix->reader);
 	if (rc == 0)
 		*out = ix->reader;
-	return as_errno(rc);
+	return db_errno(rc);
 }
 
 int
 index_begin(struct index *ix, MDB_txn **out)
 {
-	return as_errno(mdb_txn_begin(ix->env, NULL, MDB_RDONLY, out));
+	return db_errno(mdb_txn_begin(ix->env, NULL, MDB_RDONLY, out));
 }
 
 int
@@ -101,7 +100,7 @@ index_write(struct index *ix, MDB_txn **out)
 	*out = NULL;
 	if (index_broken(ix))
 		return -EIO;
-	return as_errno(mdb_txn_begin(ix->env, NULL, 0, out));
+	return db_errno(mdb_txn_begin(ix->env, NULL, 0, out));
 }
 
 void
@@ -119,7 +118,7 @@ index_end(struct index *ix, MDB_txn **t)
 int
 index_commit(struct index *ix, MDB_txn **t)
 {
-	int r = as_errno(mdb_txn_commit(*t));
+	int r = db_errno(mdb_txn_commit(*t));
 
 	*t = NULL;
 	if (r < 0 && r != -ENOSPC) {
@@ -154,7 +153,7 @@ get(struct index *ix, MDB_txn *t, int db, const void *key, size_t klen,
     struct rd *out)
 {
 	MDB_val k = { klen, (void *)key }, v;
-	int	r = as_errno(mdb_get(t, ix->dbi[db], &k, &v));
+	int	r = db_errno(mdb_get(t, ix->dbi[db], &k, &v));
 
 	if (r == 0)
 		*out = rd_from(v.mv_data, v.mv_size);
@@ -167,7 +166,7 @@ put(struct index *ix, MDB_txn *t, int db, const void *key, size_t klen,
 {
 	MDB_val k = { klen, (void *)key }, v = { len, (void *)value };
 
-	return as_errno(mdb_put(t, ix->dbi[db], &k, &v, 0));
+	return db_errno(mdb_put(t, ix->dbi[db], &k, &v, 0));
 }
 
 static int
@@ -175,7 +174,7 @@ del(struct index *ix, MDB_txn *t, int db, const void *key, size_t klen)
 {
 	MDB_val k = { klen, (void *)key };
 
-	return as_errno(mdb_del(t, ix->dbi[db], &k, NULL));
+	return db_errno(mdb_del(t, ix->dbi[db], &k, NULL));
 }
 
 static int
@@ -376,7 +375,7 @@ names_clear(struct index *ix, MDB_txn *t, enum space s)
 	int	     rc = mdb_cursor_open(t, ix->dbi[DB_NAMES], &c), r;
 
 	if (rc != 0)
-		return as_errno(rc);
+		return db_errno(rc);
 	r = 0;
 	for (rc = mdb_cursor_get(c, &k, &v, MDB_SET_RANGE); r == 0 && rc == 0;
 	    rc = mdb_cursor_get(c, &k, &v, MDB_NEXT)) {
@@ -387,10 +386,10 @@ names_clear(struct index *ix, MDB_txn *t, enum space s)
 		if (r == 0)
 			r = refs_add(ix, t, s, &n, -1);
 		if (r == 0)
-			r = as_errno(mdb_cursor_del(c, 0));
+			r = db_errno(mdb_cursor_del(c, 0));
 	}
 	mdb_cursor_close(c);
-	return r < 0 || rc == 0 || rc == MDB_NOTFOUND ? r : as_errno(rc);
+	return r < 0 || rc == 0 || rc == MDB_NOTFOUND ? r : db_errno(rc);
 }
 
 static int
@@ -509,7 +508,7 @@ walk(struct index *ix, MDB_txn *t, int db, MDB_val *from,
 	int	    rc = mdb_cursor_open(t, ix->dbi[db], &c), r = 0;
 
 	if (rc != 0)
-		return as_errno(rc);
+		return db_errno(rc);
 	if (from != NULL)
 		k = *from;
 	for (rc = mdb_cursor_get(c, &k, &v,
@@ -517,7 +516,7 @@ walk(struct index *ix, MDB_txn *t, int db, MDB_val *from,
 	    rc == 0 && r == 0; rc = mdb_cursor_get(c, &k, &v, MDB_NEXT))
 		r = fn(ctx, &k, &v);
 	mdb_cursor_close(c);
-	return r != 0 || rc == MDB_NOTFOUND ? r : as_errno(rc);
+	return r != 0 || rc == MDB_NOTFOUND ? r : db_errno(rc);
 }
 
 static int
@@ -684,7 +683,7 @@ index_open(const char *dir, uint64_t map_bytes, struct index **out,
 		rc = mdb_txn_begin(ix->env, NULL, 0, &t);
 	for (int i = 0; rc == 0 && i < DB_MAX; i++)
 		rc = mdb_dbi_open(t, db_names[i], MDB_CREATE, &ix->dbi[i]);
-	r = as_errno(rc);
+	r = db_errno(rc);
 	if (r == 0)
 		r = check_version(ix, t, version);
 	if (r == 0)

@@ -34,6 +34,9 @@
 struct index;
 struct MDB_txn;
 
+/* Of what LMDB gave, whose own codes are negative, the system's positive. */
+int db_errno(int rc);
+
 enum space { SPACE_CONTENT, SPACE_SITE, SPACE_MAX };
 const char *space_name(enum space s);
 int	    space_from_name(const char *name, enum space *out);

@@ -147,7 +147,7 @@ issue(struct store *s, const char *importance, const struct hash *h,
 void
 store_check(struct store *s)
 {
-	if (index_broken(s->index))
+	if (index_broken(s->index) || reports_broken(s->reports))
 		loop_stop(s->loop, -EIO); /* the next start reconciles */
 }
 

@@ -32,7 +32,10 @@ set_limits(struct store *s)
 static int
 on_reload(void *ctx)
 {
-	set_limits(ctx); /* directory and size of the index: at a start */
+	struct store *s = ctx;
+
+	set_limits(s); /* directory and size of the index: at a start */
+	reports_configure(s->reports);
 	return 0;
 }
 
@@ -45,7 +48,8 @@ on_drain(void *ctx)
 	if (!s->draining)
 		job_touch_flush(s);
 	s->draining = true;
-	if (io_waiting(s->rows) + io_waiting(s->bulk) == 0)
+	if (io_waiting(s->rows) + io_waiting(s->bulk) +
+		reports_waiting(s->reports) == 0)
 		worker_drained(s->worker);
 	else
 		loop_timer_set(s->drain_timer, DRAIN_MS);
@@ -113,6 +117,7 @@ open_all(struct store *s)
 	if ((r = io_new(s->loop, &s->rows)) < 0 ||
 	    (r = io_new(s->loop, &s->bulk)) < 0)
 		log_fatal(EXIT_TEMPORARY, "threads: %s", strerror(-r));
+	s->reports = reports_open(s);
 }
 
 static void
@@ -120,6 +125,7 @@ close_all(struct store *s)
 {
 	for (int i = 0; i < PEER_MAX; i++)
 		ipc_free(&s->peers[i].ipc);
+	reports_close(&s->reports);
 	io_free(&s->bulk);
 	io_free(&s->rows);
 	content_close(&s->content);

@@ -36,18 +36,29 @@ static int on_table_put(void *ctx, struct ipc_msg *m);
 static int on_have(void *ctx, struct ipc_msg *m);
 static int on_names_list(void *ctx, struct ipc_msg *m);
 
-/* First what the multicast sender alone may ask, then what everybody may, then
- * what is the fetcher's. */
-static const struct ipc_handler from_peer[] = {
+/* What everybody may ask. */
+#define READER_HANDLERS							\
+	{ MSG_LOOKUP_NAME,	0, 3,  2 + INDEX_NAME_MAX, on_lookup_name }, \
+	{ MSG_LOOKUP_HASH,	0, 32, 32, on_lookup_hash },		\
+	{ MSG_HAVE,		0, 32, HAVE_MAX * HASH_LEN, on_have },	\
+	{ MSG_TABLE_GET,	0, 3,  2 + INDEX_KEY_MAX, on_table_get }, \
+	{ MSG_TABLE_PUT,	0, 3,  MSG_MAX_PAYLOAD, on_table_put }
+
+static const struct ipc_handler from_reader[] = {
 	/* type		      nfds min max   fn */
+	READER_HANDLERS,
+};
+static const struct ipc_handler from_mcast[] = {
+	READER_HANDLERS,
 	{ MSG_NAMES_LIST,	0, 35, 50, on_names_list },
-#define LISTER_HANDLERS 1
-	{ MSG_LOOKUP_NAME,	0, 3,  2 + INDEX_NAME_MAX, on_lookup_name },
-	{ MSG_LOOKUP_HASH,	0, 32, 32, on_lookup_hash },
-	{ MSG_HAVE,		0, 32, HAVE_MAX * HASH_LEN, on_have },
-	{ MSG_TABLE_GET,	0, 3,  2 + INDEX_KEY_MAX, on_table_get },
-	{ MSG_TABLE_PUT,	0, 3,  MSG_MAX_PAYLOAD, on_table_put },
-#define READER_HANDLERS 5
+};
+static const struct ipc_handler from_serve[] = {
+	READER_HANDLERS,
+	{ MSG_REPORT_PART,	0, 1,  MSG_MAX_PAYLOAD, reports_on_part },
+	{ MSG_REPORT_PUT,	0, 24, MSG_MAX_PAYLOAD, reports_on_put },
+};
+static const struct ipc_handler from_fetch[] = {
+	READER_HANDLERS,
 	{ MSG_PARTIAL_OPEN,	0, 43, 43 + INDEX_NAME_MAX, on_partial_open },
 	{ MSG_PARTIAL_SYNC,	0, 40, 40, on_partial_sync },
 	{ MSG_PARTIAL_CLOSE,	0, 40, 40, on_partial_close },
@@ -57,7 +68,24 @@ static const struct ipc_handler from_peer[] = {
 	{ MSG_NAMES_BEGIN,	0, 3,  18, on_names_begin },
 	{ MSG_NAMES_ADD,	0, 44, MSG_MAX_PAYLOAD, on_names_add },
 	{ MSG_NAMES_COMMIT,	0, 3,  18, on_names_commit },
+	{ MSG_REPORT_TAKE,	0, 0,  0,  reports_on_take },
+	{ MSG_REPORT_DONE,	0, 31, 31, reports_on_done },
 };
+
+static struct ipc_table
+table_of(enum peer_role role)
+{
+	switch (role) {
+	case PEER_MCAST:
+		return (struct ipc_table){ from_mcast, COUNT(from_mcast) };
+	case PEER_SERVE:
+		return (struct ipc_table){ from_serve, COUNT(from_serve) };
+	case PEER_FETCH:
+		return (struct ipc_table){ from_fetch, COUNT(from_fetch) };
+	default:
+		return (struct ipc_table){ from_reader, COUNT(from_reader) };
+	}
+}
 
 static void
 get_hash(struct ipc_msg *m, struct hash *h)
@@ -523,6 +551,7 @@ peer_broken(void *ctx, struct ipc *c, int r)
 	p->ipc = NULL;
 	p->turn++;
 	draft_reset(p);
+	reports_peer_gone(p);
 	/* its partial files stay for the next attempt */
 	for (size_t i = 0; i < OPEN_MAX; i++)
 		if (p->store->open[i].used && p->store->open[i].owner == p &&
@@ -546,23 +575,16 @@ peer_take(void *store, enum peer_role role, int take_fd)
 {
 	struct store   *s = store;
 	struct peer    *p = &s->peers[role];
-	struct ipc_table table = { from_peer + LISTER_HANDLERS,
-		READER_HANDLERS };
 	struct MDB_txn *t = NULL;
 	uint64_t	generation;
 	int		r;
 
-	if (role == PEER_FETCH)
-		table.n = COUNT(from_peer) - LISTER_HANDLERS;
-	if (role == PEER_MCAST)
-		table = (struct ipc_table){ from_peer,
-			LISTER_HANDLERS + READER_HANDLERS };
 	if (p->ipc != NULL)
 		peer_broken(p, p->ipc, -ENOTCONN);
 	p->store = s;
 	p->role = role;
-	r = ipc_new(s->loop, take_fd, table, p, peer_broken, PEER_QUEUE,
-	    &p->ipc);
+	r = ipc_new(s->loop, take_fd, table_of(role), p, peer_broken,
+	    PEER_QUEUE, &p->ipc);
 	if (r < 0) {
 		log_warn_err(r, "%s: channel", peer_role_name(role));
 		return;

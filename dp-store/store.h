@@ -16,6 +16,7 @@
 #include "dp-store/index.h"
 #include "dp-store/io.h"
 #include "dp-store/names.h"
+#include "dp-store/reports.h"
 
 #define OPEN_MAX    256	 /* partial files open at once, over all peers */
 #define TOUCH_SLOTS 1024 /* objects whose use is not yet in the index */
@@ -49,6 +50,7 @@ struct store {
 	struct index	  *index;
 	struct content	  *content;
 	struct io	  *rows, *bulk;
+	struct reports	  *reports; /* with a thread of their own */
 	struct peer	   peers[PEER_MAX];
 	struct open_partial open[OPEN_MAX];
 	struct hash	   touched[TOUCH_SLOTS];

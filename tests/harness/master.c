@@ -12,6 +12,7 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -150,11 +151,14 @@ admin(struct under_test *u, const char *word, json_t **rows, char text[512])
 	struct wr	      w = wr_to(buf, sizeof(buf));
 	struct ipc_msg	      m;
 	json_t		     *row;
+	char		      words[100];
 	int		      r;
 
 	if (rows != NULL)
 		*rows = json_array();
-	wr_str(&w, word);
+	snprintf(words, sizeof(words), "%s", word);
+	for (char *p = strtok(words, " "); p != NULL; p = strtok(NULL, " "))
+		wr_str(&w, p);
 	r = ipc_send_now(ch, MSG_ADMIN, id, buf, w.len, -1);
 	while (r == 0) {
 		r = ipc_recv_now(ch, in, sizeof(in), WAIT_MS, &m);

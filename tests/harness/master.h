@@ -44,7 +44,7 @@ int ask(int ch, uint16_t type, const void *payload, size_t len,
     struct answer *a);
 int tell(int ch, uint16_t type, const void *payload, size_t len);
 
-/* An admin command of one word; rows is an array or NULL. 0, -EREMOTEIO with
+/* An admin command, words between blanks; rows is an array or NULL. 0, -EREMOTEIO with
  * the worker's error text, or -ENOTCONN. */
 int admin(struct under_test *u, const char *word, json_t **rows, char err[512]);
 

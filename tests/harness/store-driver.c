@@ -20,6 +20,7 @@
 #include "common/ipc.h"
 #include "common/wr.h"
 #include "tests/harness/master.h"
+#include "tests/harness/trace.h"
 
 #include <dirent.h>
 #include <err.h>
@@ -40,23 +41,13 @@ static uint8_t		*content;
 static size_t		 size = 600000;
 static unsigned		 seed = 1;
 static struct hash	 want;
-static pid_t		 tracer;
-
-static void
-finish_tracer(void)
-{
-	int status;
-
-	if (tracer > 0)
-		waitpid(tracer, &status, 0);
-}
 
 static void
 gone(const char *step)
 {
 	int status = worker_wait(&u);
 
-	finish_tracer();
+	trace_end();
 	printf("%s: the store is gone (%s %d)\n", step,
 	    WIFSIGNALED(status) ? "signal" : "exit",
 	    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
@@ -73,7 +64,7 @@ refused(const char *step)
 	rd_str(&r, text, sizeof(text));
 	printf("%s: refused: %s (%s)\n", step, text, strerror((int)e));
 	(void)worker_end(&u);
-	finish_tracer();
+	trace_end();
 	exit(2);
 }
 
@@ -82,7 +73,7 @@ wrong(const char *step)
 {
 	printf("%s: WRONG, answer %u\n", step, a.type);
 	(void)worker_end(&u);
-	finish_tracer();
+	trace_end();
 	exit(4);
 }
 
@@ -126,7 +117,7 @@ put_all(int fd, const uint8_t *p, size_t n, size_t at, const char *step)
 			printf("%s: refused: write: %s\n", step,
 			    strerror(errno));
 			(void)worker_end(&u);
-			finish_tracer();
+			trace_end();
 			exit(2);
 		}
 }
@@ -373,73 +364,6 @@ admin_rows(const char *word)
 	printf("%s: ok\n", word);
 }
 
-/* -- tracing one thread, from now on -- */
-
-/* Threads in the order they were started: the loop, rows, bulk. */
-static pid_t
-thread_of(pid_t pid, const char *name)
-{
-	static const char *const names[] = { "main", "rows", "bulk" };
-	char			 path[64];
-	struct dirent	       **e;
-	int			 n, k = 0, tid[16], at = 0;
-
-	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
-	n = scandir(path, &e, NULL, versionsort);
-	for (int i = 0; i < n; i++) {
-		if (e[i]->d_name[0] != '.' && k < 16)
-			tid[k++] = atoi(e[i]->d_name);
-		free(e[i]);
-	}
-	if (n >= 0)
-		free(e);
-	while (at < 3 && strcmp(names[at], name) != 0)
-		at++;
-	if (at >= k)
-		errx(1, "no thread %s", name);
-	return tid[at];
-}
-
-static bool
-is_traced(pid_t tid)
-{
-	char  path[64], line[128];
-	FILE *f;
-	int   by = 0;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)tid);
-	if ((f = fopen(path, "r")) == NULL)
-		return true; /* gone already */
-	while (fgets(line, sizeof(line), f) != NULL) {
-		(void)sscanf(line, "TracerPid: %d", &by);
-		if (strncmp(line, "State:\tZ", 8) == 0)
-			by = 1; /* hit already */
-	}
-	fclose(f);
-	return by != 0;
-}
-
-static void
-trace(const char *thread, const char *file, const char *expr)
-{
-	pid_t tid = thread_of(u.pid, thread);
-	char  num[16];
-
-	snprintf(num, sizeof(num), "%d", (int)tid);
-	if ((tracer = fork()) < 0)
-		err(1, "fork");
-	if (tracer == 0) {
-		execlp("strace", "strace", "-q", "-y", "-p", num, "-o", file,
-		    "-e", expr, (char *)NULL);
-		_exit(127);
-	}
-	for (int i = 0; !is_traced(tid); i++) {
-		if (i > 5000)
-			errx(1, "strace does not attach");
-		usleep(1000);
-	}
-}
-
 /* -- bench -- */
 
 static double
@@ -604,7 +528,8 @@ main(int argc, char *argv[])
 			seed = (unsigned)strtoul(argv[++i], NULL, 10);
 			make_content();
 		} else if (strcmp(argv[i], "trace") == 0 && i + 3 < argc) {
-			trace(argv[i + 1], argv[i + 2], argv[i + 3]);
+			trace_thread(u.pid, argv[i + 1], argv[i + 2],
+			    argv[i + 3]);
 			i += 3;
 		} else if (strcmp(argv[i], "job") == 0)
 			job();
@@ -626,7 +551,7 @@ main(int argc, char *argv[])
 			errx(1, "unknown command %s", argv[i]);
 	}
 	r = worker_end(&u);
-	finish_tracer();
+	trace_end();
 	if (r != 0) {
 		printf("end: %s %d\n", WIFSIGNALED(r) ? "signal" : "exit",
 		    WIFSIGNALED(r) ? WTERMSIG(r) : WEXITSTATUS(r));
