@@ -201,6 +201,7 @@ take_wake(struct conn *c, const struct push_message *m)
 	snprintf(nl->woken_what, sizeof(nl->woken_what), "%s", m->what);
 	name_of(nl, c->way, nl->woken_by);
 	nl->changed = true;
+	look_soon(nl);
 	if (m->kind != PUSH_REFRESH) {
 		complain(c, m->what);
 		return;
@@ -210,7 +211,6 @@ take_wake(struct conn *c, const struct push_message *m)
 		dice = UINT32_MAX / 2;
 	wakes_add(&nl->wakes, m, now_ms(nl), nl->n->conf.push_spread * 1000,
 	    dice);
-	look_soon(nl);
 }
 
 static int
