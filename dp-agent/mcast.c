@@ -23,7 +23,8 @@
 #define TICK_MS	     500
 #define DATA_QUIET_MS 60000 /* a session nobody speaks of is forgotten */
 #define ASK_AGAIN_MS 5000   /* at the earliest */
-#define ASK_SHARE    20	    /* part of the interval to spread questions over */
+#define ASK_SHARE    5	    /* part of the interval to spread questions over:
+			     * 500 a second come, as 100 do otherwise */
 #define OFF_MS	     600000 /* a distribution point that sends no multicast */
 #define AWAY_MS	     30000  /* one that did not answer */
 #define ANSWER_MAX   65536
@@ -75,7 +76,8 @@ on_keys(void *ctx, const struct download_result *res)
 		keys_failed(m, text, AWAY_MS);
 		return;
 	}
-	if (!m->has_keys || k.generations[0].id != m->keys.generations[0].id)
+	if (!m->has_keys || k.open != m->keys.open ||
+	    k.generations[0].id != m->keys.generations[0].id)
 		m->strange_ms = m->strange_wait_ms = 0;
 	/* a fresh registration has a fresh key, and counts from 1 */
 	m->keys = k;
@@ -145,9 +147,9 @@ on_later(void *ctx)
 }
 
 /*
- * A generation that we do not know. All devices hear it at once: they ask one
- * by one. And it may be nobody's, in a packet of anybody's: as long as the answer
- * brings no news, the next question comes later and later.
+ * A generation that we do not know, or the other mode. All devices hear it at
+ * once: they ask one by one. And it may be nobody's, in a packet of anybody's: as
+ * long as the answer brings no news, the next question comes later and later.
  */
 static void
 need_keys_later(struct mcast *m)
@@ -298,8 +300,13 @@ session_begin(struct group *g, const struct alc_head *h)
 			mcast_need_keys(m);
 		return NULL;
 	}
-	if (h->toi != ALC_TOI_FDT || m->keys.open == ((h->flags & ALC_SALT) != 0) ||
-	    !make_room(m) || (s = calloc(1, sizeof(*s))) == NULL)
+	if (h->toi != ALC_TOI_FDT)
+		return NULL;
+	if (m->keys.open == ((h->flags & ALC_SALT) != 0)) {
+		need_keys_later(m);
+		return NULL;
+	}
+	if (!make_room(m) || (s = calloc(1, sizeof(*s))) == NULL)
 		return NULL;
 	s->m = m;
 	s->group = g;

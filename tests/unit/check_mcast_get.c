@@ -362,6 +362,51 @@ START_TEST(a_strange_generation_is_asked_for_seldomer_and_seldomer)
 }
 END_TEST
 
+/* The point was set to the other mode. As with a strange generation, it may be
+ * nobody's word: one question, and not before its time. */
+START_TEST(the_other_mode_is_asked_about)
+{
+	static const char secure[] =
+	    "{\"version\":1,\"mode\":\"secure\",\"interval\":60,"
+	    "\"agent\":{\"id\":3,\"key\":\"AAAAAAAAAAAAAAAAAAAAAA==\"},"
+	    "\"generations\":[{\"id\":4,\"secret\":"
+	    "\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"}]}";
+	struct mcast   *m = lab.net.mcast;
+	struct alc_head h = { .tsi = 9, .counter = 1,
+		.flags = ALC_SECURE | ALC_SALT,
+		.generation = 4, .fdt = 1,
+		.fti = { .length = 10, .symbol = 1376, .block = 1 } };
+	uint8_t		sealed[200] = { 0 }, open[200];
+	size_t		nsealed, nopen;
+
+	ck_assert_int_eq(alc_build(&h, sealed, sizeof(sealed), &nsealed), 0);
+	h.flags = 0;
+	h.generation = 0;
+	ck_assert_int_eq(alc_build(&h, open, sizeof(open), &nopen), 0);
+	memset(open + nopen, 'x', 10);
+
+	lab_send(0, sealed, nsealed + 10 + MCAST_TAG_LEN);
+	lab_run(5);
+	ck_assert(m->later_set);
+	ck_assert_int_eq(loop_timer_set(m->later, 0), 0);
+	/* a lab's point has no https:// address to ask: as if it had answered */
+	lab_run(5);
+	ck_assert(!m->later_set);
+	lab_send(0, sealed, nsealed + 10 + MCAST_TAG_LEN);
+	lab_run(5);
+	ck_assert(!m->later_set); /* no news: not yet */
+	ck_assert_int_eq(mcast_keys_parse(&m->keys, secure, sizeof(secure) - 1,
+	    m->error, sizeof(m->error)), 0);
+	m->strange_ms = 0;
+
+	/* and back */
+	lab_send(0, open, nopen + 10);
+	lab_run(5);
+	ck_assert(m->later_set);
+	ck_assert_uint_eq(m->nsessions, 0);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -386,6 +431,7 @@ main(void)
 	    sizeof(cuts) / sizeof(cuts[0]));
 	tcase_add_test(t, another_cut_later_changes_nothing);
 	tcase_add_test(t, a_strange_generation_is_asked_for_seldomer_and_seldomer);
+	tcase_add_test(t, the_other_mode_is_asked_about);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);
