@@ -54,8 +54,17 @@ address_parse(const char *text, struct sockaddr_storage *ss, socklen_t *len)
 	return 0;
 }
 
+/* The first of several is bound without: somebody else's socket is noticed. */
+static int
+reuse(int fd)
+{
+	int one = 1;
+
+	return setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
+}
+
 int
-listen_tcp(const char *text, int *out)
+listen_tcp(const char *text, unsigned nth, int *out)
 {
 	struct sockaddr_storage ss;
 	socklen_t		len;
@@ -70,8 +79,9 @@ listen_tcp(const char *text, int *out)
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
 	    (ss.ss_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6,
 		 IPV6_V6ONLY, &one, sizeof(one)) < 0) ||
+	    (nth > 1 && reuse(fd) < 0) ||
 	    bind(fd, (struct sockaddr *)&ss, len) < 0 ||
-	    listen(fd, BACKLOG) < 0) {
+	    (nth == 1 && reuse(fd) < 0) || listen(fd, BACKLOG) < 0) {
 		r = -errno;
 		close(fd);
 		return r;

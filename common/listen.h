@@ -9,7 +9,9 @@
 #include <sys/types.h>
 
 /* "ADDRESS:PORT" or "[V6]:PORT", numeric; IPv6 never takes IPv4 too. */
-int listen_tcp(const char *address, int *out);
+/* nth of several sockets on one address, from 1 up, among which the kernel
+ * spreads connections; 0: there is one. */
+int listen_tcp(const char *address, unsigned nth, int *out);
 /*
  * A UDP socket that sends to a group and takes what is sent back. The text is
  * "GROUP TTL LOOP [SOURCE...]": as common/mcast_group.h has it, a number, 0 or

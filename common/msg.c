@@ -8,7 +8,9 @@
 #include <string.h>
 
 static const char *const names[PEER_MAX] = { "?", "master", "control",
-	"connect", "store", "fetch", "serve", "mcast", "gateway" };
+	"connect", "store", "fetch", "serve", "mcast", "gateway", "gateway-2",
+	"gateway-3", "gateway-4", "gateway-5", "gateway-6", "gateway-7",
+	"gateway-8" };
 
 const char *
 peer_role_name(enum peer_role role)
@@ -25,4 +27,11 @@ peer_role_from_name(const char *name, enum peer_role *out)
 			return 0;
 		}
 	return -ENOENT;
+}
+
+enum peer_role
+peer_role_kind(enum peer_role role)
+{
+	return role > PEER_GATEWAY && role <= PEER_GATEWAY_LAST ? PEER_GATEWAY
+								 : role;
 }

@@ -16,13 +16,16 @@
 
 #include <stdint.h>
 
-#define MSG_VERSION	2
+#define MSG_VERSION	3
 #define MSG_MAX		65536 /* bytes of one message, header included */
 #define MSG_MAX_PAYLOAD (MSG_MAX - 8)
 #define MSG_MAX_FDS	2
 #define MSG_EVENT_MAX	4096 /* bytes of one event */
 
-/* Who may be at the other end of a channel: roles, in wire order. */
+#define GATEWAYS_MAX	8
+
+/* Who may be at the other end of a channel: roles, in wire order. Several
+ * processes may do a gateway's work: each has a role of its own, of one kind. */
 enum peer_role {
 	PEER_NONE,
 	PEER_MASTER,	/* root half */
@@ -32,11 +35,14 @@ enum peer_role {
 	PEER_FETCH,	/* TUF client and downloader */
 	PEER_SERVE,	/* HTTP(S) content server */
 	PEER_MCAST,	/* multicast sender */
-	PEER_GATEWAY,	/* connection gateway */
+	PEER_GATEWAY,	/* connection gateway, the first of them */
+	PEER_GATEWAY_LAST = PEER_GATEWAY + GATEWAYS_MAX - 1,
 	PEER_MAX
 };
 const char *peer_role_name(enum peer_role role); /* "store"; "?" if none */
 int	    peer_role_from_name(const char *name, enum peer_role *out);
+/* The first of this kind, whose program and user it is: most are that. */
+enum peer_role peer_role_kind(enum peer_role role);
 
 enum msg_type {
 	/* -- worker and master: fixed sizes towards the master -- */
@@ -45,7 +51,8 @@ enum msg_type {
 	MSG_FILE     = 3, /* -> worker	str section.key + fd: opened for it  */
 	MSG_SOCKET   = 4, /* -> worker	str section.key, str address + fd    */
 	MSG_PEER     = 5, /* -> worker	u8 role + fd: new channel, replaces  */
-	MSG_START    = 6, /* -> worker	empty: all sent (again on reload)    */
+	MSG_START    = 6, /* -> worker	u8 role, of its kind: all sent (again on
+			   *			reload)				      */
 	MSG_READY    = 7, /* -> master	empty: serving (again after reload)  */
 	MSG_SHUTDOWN = 8, /* -> worker	empty: drain, then exit 0	      */
 	MSG_REFUSED  = 9, /* -> master	u8 1: configuration unusable	      */
@@ -67,6 +74,10 @@ enum msg_type {
 	MSG_ADMIN_END = 36, /* -> control	u8 0 ok 1 error, str error text      */
 	MSG_EVENT     = 37, /* -> control	... one JSON object with "event"     */
 	MSG_ADMIN_STOP = 38, /* -> worker	empty: asker of this id is gone      */
+	MSG_WAKE      = 39, /* -> control	str to, str what: of all gateways'
+			     *			devices; reply MSG_WOKEN	      */
+	MSG_WOKEN     = 40, /* -> asker	u8 done, u32 devices, u32 sent,
+			     *			u32 waiting, u64 took ms	      */
 
 	/* -- resolver and connector -- */
 	MSG_CONNECT    = 48, /* -> connect	u16 port, u32 timeout ms, str host   */

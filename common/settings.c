@@ -205,6 +205,9 @@ static const struct conf_item gateway_items[] = {
 	    "CA of the certificates that clients need there."),
 	WS("client-crl", CONF_FILE, client_crl, "",
 	    "Revocation list of that CA."),
+	W("processes", CONF_INT, processes, "1", 1, GATEWAYS_MAX,
+	    "Processes that share the work: each has its own descriptors, and "
+	    "limits count in each."),
 	WS("push-listen", CONF_LISTEN, push_listen, "",
 	    "Where devices wait to be woken, such as 0.0.0.0:13295 [::]:13295; "
 	    "TLS ends there."),
@@ -265,7 +268,8 @@ static const struct conf_item inbox_items[] = {
 #define BIT(role) (1U << (role))
 #define ALL	  (BIT(PEER_CONTROL) | BIT(PEER_CONNECT) | BIT(PEER_STORE) | \
 		   BIT(PEER_FETCH) | BIT(PEER_SERVE) | BIT(PEER_MCAST) | \
-		   BIT(PEER_GATEWAY))
+		   GATEWAYS)
+#define GATEWAYS  (BIT(PEER_GATEWAY_LAST + 1) - BIT(PEER_GATEWAY))
 const struct settings_section settings_sections[] = {
 	{ "master", master_items, offsetof(struct settings, master), ALL,
 	    PEER_NONE },
@@ -282,7 +286,7 @@ const struct settings_section settings_sections[] = {
 	{ "multicast", multicast_items, offsetof(struct settings, multicast),
 	    BIT(PEER_MCAST) | BIT(PEER_SERVE), PEER_NONE },
 	{ "gateway", gateway_items, offsetof(struct settings, gateway),
-	    BIT(PEER_GATEWAY) | BIT(PEER_CONNECT), PEER_GATEWAY },
+	    GATEWAYS | BIT(PEER_CONNECT), PEER_GATEWAY },
 	{ "inbox", inbox_items, offsetof(struct settings, inbox),
 	    BIT(PEER_STORE) | BIT(PEER_FETCH) | BIT(PEER_SERVE) |
 		BIT(PEER_CONNECT), PEER_FETCH },
@@ -602,6 +606,10 @@ check_whole(const struct settings *s, const struct settings_sources *src,
 		    "gateway", "key", "is needed where cert is given" },
 		{ s->gateway.cert[0] != '\0' && s->gateway.client_ca[0] == '\0',
 		    "gateway", "client-ca", "is needed where cert is given" },
+		{ s->gateway.processes > 1 &&
+			strcmp(s->master.start, "systemd") == 0,
+		    "gateway", "processes",
+		    "expected 1 where master.start = systemd" },
 		{ s->gateway.push_listen[0] != '\0' && s->gateway.cert[0] == '\0',
 		    "gateway", "cert", "is needed where push-listen is given" },
 		{ !are_names(s->gateway.push_admins), "gateway", "push-admins",
@@ -647,11 +655,15 @@ struct seen {
 
 static int
 see_socket(void *ctx, const struct settings_section *sec,
-    const struct conf_item *item, const char *text)
+    const struct conf_item *item, const char *text, unsigned readers,
+    unsigned nth)
 {
 	struct seen *s = ctx;
 	char	     why[CONF_ERR_MAX] = "";
 
+	(void)readers;
+	if (nth > 1)
+		return 0;
 	for (size_t i = 0; i < s->n; i++)
 		if (strcmp(s->of[i].text, text) == 0)
 			snprintf(why, sizeof(why),
@@ -697,13 +709,37 @@ settings_check_fixed(const struct settings *now, const struct settings *next,
 			(const char *)next + fixed[i].at) != 0)
 			return settings_blame(next_src, fixed[i].section,
 			    fixed[i].key, "needs a restart to change", err);
+	if (now->gateway.processes != next->gateway.processes)
+		return settings_blame(next_src, "gateway", "processes",
+		    "needs a restart to change", err);
 	return 0;
+}
+
+/* One socket for all who read the section, or one for each gateway. */
+static int
+each_reader(const struct settings *s,
+    int (*fn)(void *ctx, const struct settings_section *sec,
+	const struct conf_item *item, const char *text, unsigned readers,
+	unsigned nth), void *ctx, const struct settings_section *sec,
+    const struct conf_item *item, const char *text)
+{
+	unsigned readers = sec->readers & ~BIT(PEER_CONNECT); /* it dials */
+	int	 r = 0;
+
+	if (item->type == CONF_GROUPS) /* nobody else sends to them */
+		readers = BIT(PEER_MCAST);
+	if (sec->items != gateway_items || s->gateway.processes == 1)
+		return fn(ctx, sec, item, text, readers, 0);
+	for (unsigned n = 1; r == 0 && n <= s->gateway.processes; n++)
+		r = fn(ctx, sec, item, text, BIT(PEER_GATEWAY + n - 1), n);
+	return r;
 }
 
 int
 settings_each_socket(const struct settings *s,
     int (*fn)(void *ctx, const struct settings_section *sec,
-	const struct conf_item *item, const char *text), void *ctx)
+	const struct conf_item *item, const char *text, unsigned readers,
+	unsigned nth), void *ctx)
 {
 	const struct multicast_conf *m = &s->multicast;
 	char   word[MCAST_GROUP_TEXT], text[SETTINGS_LISTEN_LEN];
@@ -730,7 +766,7 @@ settings_each_socket(const struct settings *s,
 					    m->source);
 				else
 					snprintf(text, sizeof(text), "%s", word);
-				r = fn(ctx, sec, it, text);
+				r = each_reader(s, fn, ctx, sec, it, text);
 			}
 		}
 	return r;
@@ -739,9 +775,10 @@ settings_each_socket(const struct settings *s,
 bool
 settings_wants(const struct settings *s, enum peer_role role)
 {
-	return role == PEER_MCAST     ? s->multicast.enable
-	    : role == PEER_GATEWAY ? s->gateway.enable
-				   : true;
+	if (peer_role_kind(role) == PEER_GATEWAY)
+		return s->gateway.enable &&
+		    (unsigned)(role - PEER_GATEWAY) < s->gateway.processes;
+	return role == PEER_MCAST ? s->multicast.enable : true;
 }
 
 int

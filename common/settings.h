@@ -94,6 +94,7 @@ struct gateway_conf {
 	char	 allow[2048];	 /* address ranges; empty: everyone */
 	char	 cert[256], key[256]; /* of listeners that end TLS */
 	char	 client_ca[256], client_crl[256];
+	uint64_t processes;
 	char	 push_listen[1024], push_admins[2048];
 	uint64_t push_keepalive; /* seconds */
 	bool	 proxy_protocol; /* tell the server who the device is */
@@ -170,11 +171,14 @@ int settings_blame(const struct settings_sources *src, const char *section,
     const char *key, const char *text, char err[CONF_ERR_MAX]);
 /*
  * Calls fn for each socket that workers need, with the text that listen_tcp
- * or, for CONF_GROUPS, listen_group takes. Ends with fn's first failure.
+ * or, for CONF_GROUPS, listen_group takes, and the roles it is for (bits 1 <<
+ * role). Of several gateways each has a socket of its own on the same address,
+ * nth from 1 up; else nth is 0. Ends with fn's first failure.
  */
 int settings_each_socket(const struct settings *s,
     int (*fn)(void *ctx, const struct settings_section *sec,
-	const struct conf_item *item, const char *text), void *ctx);
+	const struct conf_item *item, const char *text, unsigned readers,
+	unsigned nth), void *ctx);
 /* 0, or -EINVAL and err for what a running master cannot change. */
 int settings_check_fixed(const struct settings *now, const struct settings *next,
     const struct settings_sources *next_src, char err[CONF_ERR_MAX]);

@@ -47,7 +47,7 @@ supply_config(struct ipc *c, const struct settings *s, enum peer_role role)
 			const char *path = (const char *)s + sec->offset +
 			    i->offset;
 
-			if (sec->files == role &&
+			if (sec->files == peer_role_kind(role) &&
 			    i->type == CONF_FILE && path[0] != '\0')
 				r = supply_file(c, sec->name, i->key, path);
 		}
@@ -66,4 +66,12 @@ supply_socket(struct ipc *c, const char *key, const char *address,
 	wr_str(&w, address);
 	return fd < 0 ? -errno
 		      : ipc_send_fds(c, MSG_SOCKET, 0, buf, w.len, fd, -1);
+}
+
+int
+supply_start(struct ipc *c, enum peer_role role)
+{
+	uint8_t b = (uint8_t)role;
+
+	return ipc_send(c, MSG_START, 0, &b, 1);
 }

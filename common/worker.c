@@ -57,7 +57,7 @@ struct delivery {
 
 struct worker {
 	enum peer_role		 role;
-	char			 name[32];
+	char			 name[32], log_name[40];
 	int			 master_fd; /* -1 once ipc has it */
 	struct ipc		*master, *control;
 	struct loop		*loop;
@@ -87,6 +87,7 @@ static int on_peer(void *ctx, struct ipc_msg *m);
 static int on_start(void *ctx, struct ipc_msg *m);
 static int on_shutdown(void *ctx, struct ipc_msg *m);
 static int on_extra(void *ctx, struct ipc_msg *m);
+static int on_control_extra(void *ctx, struct ipc_msg *m);
 static int on_ping(void *ctx, struct ipc_msg *m);
 static int on_admin(void *ctx, struct ipc_msg *m);
 static int on_admin_stop(void *ctx, struct ipc_msg *m);
@@ -97,7 +98,7 @@ static const struct ipc_handler from_master[] = {
 	{ MSG_FILE,	1, 3, 66,  on_file },
 	{ MSG_SOCKET,	1, 5, 324, on_socket },
 	{ MSG_PEER,	1, 1, 1,   on_peer },
-	{ MSG_START,	0, 0, 0,   on_start },
+	{ MSG_START,	0, 1, 1,   on_start },
 	{ MSG_SHUTDOWN, 0, 0, 0,   on_shutdown },
 	{ MSG_WORKER,	0, 14, 14, on_extra },
 	{ MSG_RELOADED, 0, 3, 600, on_extra },
@@ -108,6 +109,7 @@ static const struct ipc_handler from_control[] = {
 	{ MSG_PING,	  0, 8, 8,    on_ping },
 	{ MSG_ADMIN,	  0, 3, 8192, on_admin },
 	{ MSG_ADMIN_STOP, 0, 0, 0,    on_admin_stop },
+	{ MSG_WOKEN,	  0, 21, 21,  on_control_extra },
 };
 
 static void
@@ -243,17 +245,29 @@ on_peer(void *ctx, struct ipc_msg *m)
 	return 0;
 }
 
+/* Not the first of its kind: so that logs and events tell them apart. */
+static void
+become(struct worker *w, enum peer_role role)
+{
+	w->role = role;
+	snprintf(w->name, sizeof(w->name), "%s", peer_role_name(role));
+	snprintf(w->log_name, sizeof(w->log_name), "dp-%s", w->name);
+	log_init(w->log_name);
+}
+
 static int
 on_start(void *ctx, struct ipc_msg *m)
 {
 	struct worker  *w = ctx;
 	struct delivery old = w->now;
-	uint8_t		no = 1;
+	uint8_t		no = 1, role = rd_u8(&m->rd);
 	int		r;
 
-	(void)m;
-	if (!w->next.has_config)
+	if (!w->next.has_config || role >= PEER_MAX ||
+	    peer_role_kind((enum peer_role)role) != peer_role_kind(w->role))
 		return -EBADMSG;
+	if (role != w->role)
+		become(w, (enum peer_role)role);
 	w->now = w->next;
 	delivery_init(&w->next);
 	if (w->ops == NULL)
@@ -298,19 +312,33 @@ on_term(void *ctx, int signo)
 	drain(ctx);
 }
 
-/* For the few whom the master tells more: looked up in their own table. */
+/* For the few whom others tell more: looked up in their own table. */
 static int
-on_extra(void *ctx, struct ipc_msg *m)
+look_up(struct worker *w, const struct ipc_table *t, struct ipc_msg *m)
 {
-	struct worker		 *w = ctx;
-	const struct ipc_handler *h;
+	for (size_t i = 0; i < t->n; i++) {
+		const struct ipc_handler *h = &t->handlers[i];
 
-	for (size_t i = 0; w->ops != NULL && i < w->ops->from_master.n; i++) {
-		h = &w->ops->from_master.handlers[i];
 		if (h->type == m->type && m->len >= h->min && m->len <= h->max)
 			return h->fn(w->ctx, m);
 	}
 	return -EBADMSG;
+}
+
+static int
+on_extra(void *ctx, struct ipc_msg *m)
+{
+	struct worker *w = ctx;
+
+	return w->ops != NULL ? look_up(w, &w->ops->from_master, m) : -EBADMSG;
+}
+
+static int
+on_control_extra(void *ctx, struct ipc_msg *m)
+{
+	struct worker *w = ctx;
+
+	return look_up(w, &w->ops->from_control, m);
 }
 
 static int
@@ -727,6 +755,18 @@ struct ipc *
 worker_master(struct worker *w)
 {
 	return w->master;
+}
+
+struct ipc *
+worker_control(struct worker *w)
+{
+	return w->control;
+}
+
+enum peer_role
+worker_role(const struct worker *w)
+{
+	return w->role;
 }
 
 const struct settings *

@@ -55,6 +55,7 @@ struct worker_ops {
 	const struct admin_command *commands; /* name NULL ends; may be NULL */
 	/* Further messages of the master that this worker alone is sent. */
 	struct ipc_table from_master;
+	struct ipc_table from_control; /* likewise */
 	/* Adds Prometheus samples with worker_metric(). NULL: none. */
 	void (*metrics)(void *ctx, struct worker *w, struct admin_reply *reply);
 	/* What an operator should look into now, with worker_warning(); asked
@@ -95,6 +96,12 @@ int worker_peer(struct worker *w, enum peer_role role);
  * master replaces the peer and us, since one of the two is not what it should be.
  */
 void worker_accuse(enum peer_role role, int r);
+
+/* Which of its kind this process is, from MSG_START on. */
+enum peer_role worker_role(const struct worker *w);
+
+/* The channel to control, or NULL while it is away. */
+struct ipc *worker_control(struct worker *w);
 
 /* An event for `dpctl events`, log and all: takes the object's reference.
  * event is a stable word: "object-published", "refresh-failed". */

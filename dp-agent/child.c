@@ -284,9 +284,9 @@ supply(struct agent *a)
 		return r;
 	if ((r = send_peer(con, PEER_FETCH, conn[0])) < 0 ||
 	    (r = send_peer(net, PEER_CONNECT, conn[1])) < 0 ||
-	    (r = ipc_send(con->ch, MSG_START, 0, NULL, 0)) < 0)
+	    (r = supply_start(con->ch, kinds[CHILD_CONNECT].role)) < 0)
 		return r;
-	return ipc_send(net->ch, MSG_START, 0, NULL, 0);
+	return supply_start(net->ch, kinds[CHILD_NET].role);
 }
 
 static int

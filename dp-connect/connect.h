@@ -11,12 +11,13 @@
 #define DP_CONNECT_CONNECT_H
 
 #include "common/loop.h"
+#include "common/msg.h"
 #include "common/sandbox.h"
 
 #include <stdint.h>
 
 #define ATTEMPTS_MAX 64 /* under way at once, for each who asks */
-#define ASKERS_MAX   2	/* the fetcher and the gateway */
+#define ASKERS_MAX   (1 + GATEWAYS_MAX) /* the fetcher and the gateways */
 
 struct attempts; /* the resolver and all that is under way */
 

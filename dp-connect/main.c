@@ -48,7 +48,12 @@ struct connector {
 	uint64_t	 asked, connected, failed, refused;
 };
 
-static const enum peer_role roles[ASKERS_MAX] = { PEER_FETCH, PEER_GATEWAY };
+/* Of askers[i]: the fetcher, then the gateways. */
+static enum peer_role
+asker_role(size_t i)
+{
+	return i == 0 ? PEER_FETCH : (enum peer_role)(PEER_GATEWAY + i - 1);
+}
 
 static int on_connect(void *ctx, struct ipc_msg *m);
 
@@ -83,7 +88,7 @@ hosts_read(struct hosts *h, enum peer_role role, const struct settings *s)
 	int r;
 
 	h->n = 0;
-	if (role == PEER_GATEWAY)
+	if (peer_role_kind(role) == PEER_GATEWAY)
 		return s->gateway.enable
 		    ? hosts_add(h, s->gateway.server, url_host_port)
 		    : 0;
@@ -100,7 +105,7 @@ read_all(struct hosts h[ASKERS_MAX], const struct settings *s)
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < ASKERS_MAX; i++)
-		r = hosts_read(&h[i], roles[i], s);
+		r = hosts_read(&h[i], asker_role(i), s);
 	return r;
 }
 
@@ -251,7 +256,8 @@ connect_hosts(void *ctx, struct admin_reply *reply, int argc, char *argv[])
 
 	(void)argc;
 	(void)argv;
-	for (size_t k = 0; k < ASKERS_MAX; k++)
+	for (size_t k = 0; k < ASKERS_MAX &&
+	     asker_role(k) <= PEER_GATEWAY; k++) /* all gateways have the same */
 		for (size_t i = 0; i < c->askers[k].hosts.n; i++)
 			admin_row(reply,
 			    json_pack("{s:s,s:i,s:s}", "host",
@@ -283,7 +289,7 @@ main(int argc, char *argv[])
 
 	c.worker = worker_start(PEER_CONNECT, argc, argv);
 	for (size_t i = 0; i < ASKERS_MAX; i++)
-		c.askers[i] = (struct asker){ .c = &c, .role = roles[i] };
+		c.askers[i] = (struct asker){ .c = &c, .role = asker_role(i) };
 	if ((r = on_reload(&c)) < 0)
 		log_fatal(EXIT_OPERATOR, "upstream addresses: %s", strerror(-r));
 	snprintf(user, sizeof(user), "%sconnect",
@@ -293,8 +299,8 @@ main(int argc, char *argv[])
 		log_fatal(EXIT_TEMPORARY, "no resolver");
 	sandbox_enter(&connect_sandbox);
 	for (size_t i = 0; i < ASKERS_MAX; i++)
-		if ((fd = worker_peer(c.worker, roles[i])) >= 0)
-			on_peer(&c, roles[i], fd);
+		if ((fd = worker_peer(c.worker, asker_role(i))) >= 0)
+			on_peer(&c, asker_role(i), fd);
 	r = worker_run(c.worker, &ops, &c); /* until the master says so */
 	return r == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

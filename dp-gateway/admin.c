@@ -326,8 +326,6 @@ gateway_metrics(void *gateway, struct worker *w, struct admin_reply *reply)
 		{ "dpoint_gateway_push_slow_devices", "gauge",
 		    "Those that do not take what they were sent.", NULL,
 		    push_slow(g->push) },
-		{ "dpoint_gateway_push_orders_total", "counter",
-		    "Orders to wake devices.", NULL, push->orders },
 		{ "dpoint_gateway_push_wakes_total", "counter",
 		    "Wakes sent to devices.", NULL, push->wakes },
 		{ "dpoint_gateway_push_merged_total", "counter",

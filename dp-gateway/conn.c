@@ -75,6 +75,16 @@ phase_ms(const struct gateway *g, enum phase p)
 
 /* -- life and death -- */
 
+/* No two processes give the same. */
+uint64_t
+conn_number(struct gateway *g)
+{
+	uint64_t n = g->conf.processes;
+
+	return ++g->last_id * n +
+	    (uint64_t)(worker_role(g->w) - PEER_GATEWAY + 1) - n;
+}
+
 int
 conn_new(struct gateway *g, const struct listener_kind *kind, int take_fd,
     const uint8_t addr[16], uint16_t port, struct conn **out)
@@ -92,7 +102,7 @@ conn_new(struct gateway *g, const struct listener_kind *kind, int take_fd,
 	}
 	c->g = g;
 	c->kind = kind;
-	c->id = ++g->last_id;
+	c->id = conn_number(g);
 	memcpy(c->addr, addr, 16);
 	c->port = port;
 	relay_init(&c->relay, take_fd, -1);

@@ -10,6 +10,7 @@
 
 #include "common/identity.h"
 #include "common/log.h"
+#include "common/size.h"
 #include "dp-gateway/push.h"
 
 #include <errno.h>
@@ -178,13 +179,31 @@ gateway_open(struct worker *w)
 	return g;
 }
 
+static int
+on_woken(void *ctx, struct ipc_msg *m)
+{
+	struct gateway	  *g = ctx;
+	bool		   done = rd_u8(&m->rd) != 0;
+	struct wake_result r = { .devices = rd_u32(&m->rd) };
+
+	r.sent = rd_u32(&m->rd);
+	r.waiting = rd_u32(&m->rd);
+	r.took_ms = rd_u64(&m->rd);
+	push_woken(g->push, m->id, done ? &r : NULL);
+	return 0;
+}
+
 int
 gateway_run(struct gateway *g)
 {
+	static const struct ipc_handler from_control[] = {
+		{ MSG_WOKEN, 0, 21, 21, on_woken },
+	};
 	static const struct worker_ops ops = {
 		.peer = on_peer,
 		.reload = on_reload,
 		.drain = on_drain,
+		.from_control = { from_control, COUNT(from_control) },
 		.commands = gateway_commands,
 		.metrics = gateway_metrics,
 		.warnings = gateway_warnings,

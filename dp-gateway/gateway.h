@@ -164,6 +164,7 @@ void dial_left(struct conn *c); /* it ends in P_ASKED */
 void dial_say(struct gateway *g); /* what has changed of the servers */
 
 /* conn.c */
+uint64_t conn_number(struct gateway *g); /* of a new connection */
 int  conn_new(struct gateway *g, const struct listener_kind *kind, int take_fd,
      const uint8_t addr[16], uint16_t port, struct conn **out); /* P_HELLO */
 void conn_phase(struct conn *c, enum phase p);

@@ -10,6 +10,7 @@
 #include "common/http_request.h"
 #include "common/log.h"
 #include "common/size.h"
+#include "common/wr.h"
 #include "dp-gateway/registry.h"
 
 #include <errno.h>
@@ -171,10 +172,8 @@ end(struct push_conn *c, enum why why)
 
 	if (c->state == S_ENDED)
 		return;
-	for (struct run *r = p->runs; r != NULL; r = r->next) {
+	for (struct run *r = p->runs; r != NULL; r = r->next)
 		r->at = r->at == c ? c->newer : r->at;
-		r->ctx = r->ctx == c ? NULL : r->ctx;
-	}
 	conn_count(g, c->addr, c->port, name, why);
 	state_remove(c);
 	c->state = S_ENDED;
@@ -337,16 +336,22 @@ answer(struct push_conn *c, int status, const char *text, enum why why)
 	set_state(c, S_LINGER); /* so that it gets to read this */
 }
 
-/* -- orders -- */
+/* -- orders: control has all gateways carry them out -- */
 
-static void
-on_ordered(void *ctx, const struct wake_result *r)
+void
+push_woken(struct push *p, uint32_t id, const struct wake_result *r)
 {
-	struct push_conn *c = ctx;
+	struct push_conn *c = p->list[S_ASKS].first;
 	char		  text[160];
 
+	while (c != NULL && (uint32_t)c->id != id)
+		c = c->next;
 	if (c == NULL) /* it has left meanwhile */
 		return;
+	if (r == NULL) {
+		answer(c, 404, "no such device waits here", WHY_CLOSED);
+		return;
+	}
 	snprintf(text, sizeof(text),
 	    "{\"devices\":%u,\"sent\":%u,\"waiting\":%u,\"took_ms\":%llu}",
 	    r->devices, r->sent, r->waiting, (unsigned long long)r->took_ms);
@@ -354,23 +359,37 @@ on_ordered(void *ctx, const struct wake_result *r)
 }
 
 static void
+unanswered(struct push_conn *c, enum why why)
+{
+	answer(c, 503, "cannot be done now", why);
+}
+
+static void
 order(struct push_conn *c)
 {
 	struct head	 *h = c->head;
+	struct ipc	 *control = worker_control(c->p->g->w);
 	struct wake_order o;
-	char		  why[WAKE_WHY];
-	int		  r;
+	uint8_t		  buf[400];
+	struct wr	  w = wr_to(buf, sizeof(buf));
+	char		  why[WAKE_WHY], to[WAKE_TO_MAX];
 
 	if (wake_order_parse(h->buf + h->req.head_len, (size_t)h->req.body_len,
 		&o, why) < 0) {
 		answer(c, 400, why, WHY_BAD_REQUEST);
 		return;
 	}
+	wake_to_text(&o, to);
+	wr_str(&w, to);
+	wr_str(&w, wake_what_word(o.what));
+	if (control == NULL || w.err != 0 ||
+	    ipc_send(control, MSG_WAKE, (uint32_t)c->id, buf, w.len) < 0) {
+		unanswered(c, WHY_CLOSED);
+		return;
+	}
 	free(c->head);
 	c->head = NULL;
 	set_state(c, S_ASKS);
-	if ((r = push_wake(c->p, &o, on_ordered, c)) < 0)
-		answer(c, 503, strerror(-r), WHY_CLOSED);
 }
 
 static bool
@@ -600,7 +619,7 @@ push_take(struct listener *l, int take_fd, const uint8_t addr[16], uint16_t port
 	}
 	c->p = p;
 	c->fd = take_fd;
-	c->id = ++g->last_id;
+	c->id = conn_number(g);
 	c->port = port;
 	memcpy(c->addr, addr, 16);
 	state_append(c, S_SHAKE);
@@ -706,7 +725,6 @@ push_wake(struct push *p, const struct wake_order *o,
 	r->start_ms = clock_ms();
 	r->done = done;
 	r->ctx = ctx;
-	p->n.orders++;
 	r->next = p->runs;
 	p->runs = r;
 	p->nruns++;
@@ -763,6 +781,7 @@ on_tick(void *ctx)
 	late(p, S_SHAKE, conf->hello_timeout * 1000, end, WHY_HELLO_TIMEOUT);
 	late(p, S_HEAD, conf->hello_timeout * 1000, end, WHY_HELLO_TIMEOUT);
 	late(p, S_SLOW, conf->send_timeout * 1000, end, WHY_STUCK);
+	late(p, S_ASKS, ASK_MS, unanswered, WHY_CLOSED);
 	late(p, S_LINGER, LINGER_MS, linger_end, WHY_CLOSED);
 	while (total > 0 && p->oldest != NULL &&
 	    loop_now_ms(p->g->loop) - p->oldest->start_ms >= total)

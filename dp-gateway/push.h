@@ -23,7 +23,7 @@
 struct push;
 
 struct push_counts {
-	uint64_t orders, wakes, merged, alive, replaced;
+	uint64_t wakes, merged, alive, replaced;
 };
 
 struct wake_result {
@@ -39,9 +39,14 @@ void push_drain(struct push *p); /* all are told to come back, and end */
 void push_take(struct listener *l, int take_fd, const uint8_t addr[16],
      uint16_t port);
 
-/* done once, now or later; ctx as long. -EBUSY, -ENOMEM */
+/* Of our own devices: those of other gateway processes are for control to tell.
+ * done once, now or later; ctx as long. -EBUSY, -ENOMEM */
 int push_wake(struct push *p, const struct wake_order *o,
     void (*done)(void *ctx, const struct wake_result *r), void *ctx);
+
+/* What became of the order numbered id, of all gateways together; NULL: it was
+ * not done. */
+void push_woken(struct push *p, uint32_t id, const struct wake_result *r);
 
 /* The connection with the lowest number of at least id, or NULL. */
 struct push_conn *push_from(const struct push *p, uint64_t id);

@@ -65,6 +65,21 @@ wake_to_parse(const char *text, struct wake_order *out, char why[WAKE_WHY])
 	return 0;
 }
 
+void
+wake_to_text(const struct wake_order *o, char out[WAKE_TO_MAX])
+{
+	snprintf(out, WAKE_TO_MAX, "%s%s",
+	    o->whom == WAKE_ALL		? "all"
+		: o->whom == WAKE_GROUP ? "group:"
+					: "", o->name);
+}
+
+const char *
+wake_what_word(enum wake_what w)
+{
+	return whats[w];
+}
+
 int
 wake_what_parse(const char *word, struct wake_order *out, char why[WAKE_WHY])
 {

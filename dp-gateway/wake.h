@@ -32,6 +32,7 @@
 #define WAKE_BODY_MAX  4096 /* bytes of an order */
 #define WAKE_WHY       120
 #define WAKE_LEAVE_MAX 96
+#define WAKE_TO_MAX    (GROUP_LEN + 8)
 #define WAKE_ALIVE     ":\n\n"
 
 enum wake_what { WAKE_REFRESH, WAKE_POLICY, WAKE_TASK, WAKE_REPORT, WAKE_WHATS };
@@ -46,6 +47,8 @@ struct wake_order {
 /* "all", "group:/hq" (those below it, too), a device's URI or its UUID */
 int wake_to_parse(const char *text, struct wake_order *out,
     char why[WAKE_WHY]);
+void wake_to_text(const struct wake_order *o, char out[WAKE_TO_MAX]);
+const char *wake_what_word(enum wake_what w);
 int wake_what_parse(const char *word, struct wake_order *out,
     char why[WAKE_WHY]);
 int wake_order_parse(const char *json, size_t len, struct wake_order *out,

@@ -39,7 +39,8 @@ struct opening {
 /* Takes the socket that is open on this address already, or opens one. */
 static int
 open_socket(void *ctx, const struct settings_section *sec,
-    const struct conf_item *item, const char *text)
+    const struct conf_item *item, const char *text, unsigned readers,
+    unsigned nth)
 {
 	struct opening	*o = ctx;
 	struct conf_set *c = o->c;
@@ -47,19 +48,17 @@ open_socket(void *ctx, const struct settings_section *sec,
 	char		 why[CONF_ERR_MAX];
 	int		 r = 0;
 
-	*l = (struct listener){ .readers = sec->readers, .fd = -1 };
-	l->readers &= ~(1U << PEER_CONNECT); /* it listens to nobody */
-	if (item->type == CONF_GROUPS)	     /* nobody else sends to them */
-		l->readers &= 1U << PEER_MCAST;
+	*l = (struct listener){ .readers = readers, .nth = nth, .fd = -1 };
 	snprintf(l->key, sizeof(l->key), "%s.%s", sec->name, item->key);
 	snprintf(l->address, sizeof(l->address), "%s", text);
 	for (size_t i = 0; o->keep != NULL && i < o->keep->nlisteners; i++)
-		if (strcmp(o->keep->listeners[i].address, text) == 0)
+		if (strcmp(o->keep->listeners[i].address, text) == 0 &&
+		    o->keep->listeners[i].nth == nth)
 			l->fd = fcntl(o->keep->listeners[i].fd,
 			    F_DUPFD_CLOEXEC, 3);
 	if (l->fd < 0)
 		r = item->type == CONF_GROUPS ? listen_group(text, &l->fd)
-					      : listen_tcp(text, &l->fd);
+					      : listen_tcp(text, nth, &l->fd);
 	if (r < 0) {
 		snprintf(why, sizeof(why), "cannot listen on %s: %s", text,
 		    strerror(-r));

@@ -33,6 +33,12 @@ struct request {
 	uint32_t	id;	/* of the messages about it */
 	unsigned	waits;	/* bits 1 << role: whose answers are missing */
 	bool		json, follows, reloads;
+	/* of what all gateways answer together */
+	json_t	       *merged;
+	bool		done; /* by one of them at least */
+	char		error[600]; /* the first, if none */
+	struct peer    *orderer; /* not a connection's, but one of theirs */
+	uint32_t	order_id;
 	struct metrics *metrics;
 	json_t	       *warnings; /* of a status under way */
 	struct loop_timer *deadline;
@@ -72,6 +78,7 @@ int  admin_init(struct control *c);
 void request_row(struct request *q, json_t *take_row);
 void request_text(struct request *q, const char *line); /* as it is */
 void request_end(struct request *q, const char *error); /* NULL: ok */
+struct request *request_new(struct control *c, struct conn *conn); /* or NULL */
 
 /* control_workers.c */
 extern const char *const state_names[]; /* by enum worker_state */
@@ -81,6 +88,13 @@ int  control_forward(struct request *q, enum peer_role role, int argc,
      char *argv[]);
 void control_event(struct control *c, const char *from, json_t *take_event);
 void control_stop_answers(struct request *q); /* its asker has gone */
+
+/* control_gateways.c */
+int  gateways_wake(void *peer, struct ipc_msg *m); /* MSG_WAKE */
+void gateways_orderer_left(struct peer *p);
+int  gateways_forward(struct request *q, int argc, char *argv[]);
+void gateways_answer(struct request *q, json_t *take_row);
+void gateways_answered(struct request *q, const char *error);
 
 /* control_commands.c */
 void command_run(struct request *q, int argc, char *argv[], bool may_change);

@@ -64,7 +64,9 @@ request_free(struct request *q)
 	while (*p != q)
 		p = &(*p)->next;
 	*p = q->next;
-	q->conn->q = NULL;
+	if (q->conn != NULL)
+		q->conn->q = NULL;
+	json_decref(q->merged);
 	loop_timer_free(&q->deadline);
 	metrics_free(&q->metrics);
 	json_decref(q->warnings);
@@ -177,12 +179,29 @@ request_end(struct request *q, const char *error)
 	struct conn *k = q->conn;
 
 	request_free(q);
+	if (k == NULL)
+		return;
 	if (error != NULL)
 		put_error(k, error);
 	else
 		put(k, "ok\n", 3);
 	k->active = loop_now_ms(k->c->loop);
 	process(k);
+}
+
+struct request *
+request_new(struct control *c, struct conn *conn)
+{
+	struct request *q = calloc(1, sizeof(*q));
+
+	if (q == NULL)
+		return NULL;
+	if (++c->last_id == 0)
+		c->last_id = 1;
+	*q = (struct request){ .next = c->requests, .c = c, .conn = conn,
+		.id = c->last_id };
+	c->requests = q;
+	return q;
 }
 
 static void
@@ -205,15 +224,10 @@ run_line(struct conn *k, const char *line, size_t len)
 		put_error(k, reason);
 		return;
 	}
-	if ((q = calloc(1, sizeof(*q))) == NULL) {
+	if ((q = request_new(k->c, k)) == NULL) {
 		put_error(k, "no memory");
 		return;
 	}
-	if (++k->c->last_id == 0)
-		k->c->last_id = 1;
-	*q = (struct request){ .next = k->c->requests, .c = k->c, .conn = k,
-		.id = k->c->last_id };
-	k->c->requests = q;
 	k->q = q;
 	if (strcmp(argv[0], "json") == 0) {
 		q->json = true;

@@ -190,6 +190,8 @@ cmd_workers(struct request *q, int argc, char *argv[])
 	for (int i = PEER_CONTROL; i < PEER_MAX; i++) {
 		struct peer *p = &q->c->peers[i];
 
+		if (p->state == WORKER_OFF && peer_role_kind(p->role) != p->role)
+			continue; /* another gateway that nobody wants */
 		request_row(q,
 		    json_pack("{s:s,s:s,s:I,s:I,s:I}", "worker",
 			peer_role_name(p->role), "state", state_names[p->state],
@@ -275,10 +277,19 @@ is_line(const char *s)
 }
 
 static void
-metrics_add(struct metrics *m, const char *name, const char *type,
+metrics_add(struct metrics *m, bool adds_up, const char *name, const char *type,
     const char *help, const char *labels, double value)
 {
 	struct sample *bigger;
+
+	for (size_t i = 0; adds_up && name != NULL && i < m->n; i++)
+		if (strcmp(m->samples[i].name, name) == 0 &&
+		    strcmp(m->samples[i].labels != NULL ? m->samples[i].labels
+							: "",
+			labels != NULL ? labels : "") == 0) {
+			m->samples[i].value += value;
+			return;
+		}
 
 	if (!is_name(name) || !is_line(help) || !is_line(labels) ||
 	    (type != NULL && strcmp(type, "gauge") != 0 &&
@@ -349,19 +360,22 @@ own_metrics(struct control *c, struct metrics *m)
 	char labels[64];
 
 	for (int i = PEER_CONTROL; i < PEER_MAX; i++) {
+		if (c->peers[i].state == WORKER_OFF &&
+		    peer_role_kind(c->peers[i].role) != c->peers[i].role)
+			continue;
 		snprintf(labels, sizeof(labels), "worker=\"%s\"",
 		    peer_role_name((enum peer_role)i));
-		metrics_add(m, "dpoint_worker_ready", "gauge",
+		metrics_add(m, false, "dpoint_worker_ready", "gauge",
 		    "Whether the worker serves.", labels,
 		    c->peers[i].state == WORKER_READY);
-		metrics_add(m, "dpoint_worker_restarts_total", "counter",
+		metrics_add(m, false, "dpoint_worker_restarts_total", "counter",
 		    "Times the worker was started again.", labels,
 		    c->peers[i].restarts);
 	}
-	metrics_add(m, "dpoint_events_total", "counter",
+	metrics_add(m, false, "dpoint_events_total", "counter",
 	    "Events since the control half started.", NULL,
 	    (double)c->nevents);
-	metrics_add(m, "dpoint_admin_connections", "gauge",
+	metrics_add(m, false, "dpoint_admin_connections", "gauge",
 	    "Connections to the admin socket.", NULL, (double)c->nconns);
 }
 
@@ -424,11 +438,15 @@ command_answer(struct request *q, enum peer_role from, json_t *take_row)
 		json_decref(take_row);
 		return;
 	}
+	if (q->metrics == NULL && peer_role_kind(from) == PEER_GATEWAY) {
+		gateways_answer(q, take_row);
+		return;
+	}
 	if (q->metrics == NULL) {
 		request_row(q, take_row);
 		return;
 	}
-	metrics_add(q->metrics,
+	metrics_add(q->metrics, peer_role_kind(from) == PEER_GATEWAY,
 	    json_string_value(json_object_get(take_row, "name")),
 	    json_string_value(json_object_get(take_row, "type")),
 	    json_string_value(json_object_get(take_row, "help")),
@@ -441,6 +459,11 @@ void
 command_answered(struct request *q, enum peer_role from, const char *error)
 {
 	q->waits &= ~(1U << from);
+	if (q->metrics == NULL && q->warnings == NULL &&
+	    peer_role_kind(from) == PEER_GATEWAY) {
+		gateways_answered(q, error);
+		return;
+	}
 	if (q->waits != 0)
 		return;
 	if (q->metrics != NULL || q->warnings != NULL)
@@ -472,7 +495,9 @@ command_run(struct request *q, int argc, char *argv[], bool may_change)
 		request_end(q, text);
 	} else if (cmd->fn != NULL)
 		cmd->fn(q, argc, argv);
-	else if ((r = control_forward(q, cmd->role, argc, argv)) < 0) {
+	else if ((r = cmd->role == PEER_GATEWAY
+			 ? gateways_forward(q, argc, argv)
+			 : control_forward(q, cmd->role, argc, argv)) < 0) {
 		snprintf(text, sizeof(text), "worker %s does not serve now%s%s",
 		    peer_role_name(cmd->role), r == -ENOTCONN ? "" : ": ",
 		    r == -ENOTCONN ? "" : strerror(-r));

@@ -36,6 +36,7 @@ static const struct ipc_handler from_worker[] = {
 	{ MSG_ADMIN_ROW,  0, 2, MSG_MAX_PAYLOAD, on_row },
 	{ MSG_ADMIN_END,  0, 3, 600,		 on_end },
 	{ MSG_EVENT,	  0, 2, MSG_EVENT_MAX,		 on_event },
+	{ MSG_WAKE,	  0, 4, 600,		 gateways_wake },
 };
 static const struct ipc_handler from_master[] = {
 	{ MSG_WORKER,	  0, 14, 14,		 on_worker },
@@ -193,6 +194,7 @@ peer_broken(void *ctx, struct ipc *ch, int r)
 
 	ipc_free(&ch);
 	p->ch = NULL;
+	gateways_orderer_left(p);
 	worker_accuse(p->role, r);
 	for (q = p->c->requests; q != NULL; q = next) {
 		next = q->next;

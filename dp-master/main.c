@@ -107,7 +107,7 @@ find_users(struct master *m)
 	}
 	for (int i = PEER_CONTROL; i < PEER_MAX; i++)
 		m->slots[i].uid = place_user(m->conf->s.master.user_prefix,
-		    peer_role_name((enum peer_role)i))->pw_uid;
+		    peer_role_name(peer_role_kind((enum peer_role)i)))->pw_uid;
 }
 
 static void
@@ -156,7 +156,7 @@ on_register(void *ctx, int events)
 		return;
 	}
 	for (int i = PEER_CONTROL; i < PEER_MAX; i++)
-		if (m->slots[i].uid == uid)
+		if (m->slots[i].uid == uid && s == NULL)
 			s = &m->slots[i];
 	if (s == NULL || m->stopping || slot_is_alive(s)) {
 		log_warn("registration of process %ld, user %ld: refused, %s",
@@ -290,13 +290,19 @@ static void
 stop_next(struct master *m)
 {
 	for (size_t i = 0; i < COUNT(stop_order); i++) {
-		struct slot *s = &m->slots[stop_order[i]];
+		bool wait = false; /* one kind after the other */
 
-		if (s->state == WORKER_DRAINING)
-			return; /* one after the other */
-		if (s->state != WORKER_STOPPED)
-			slot_shutdown(s); /* may call us again */
-		if (slot_is_alive(s))
+		for (int k = PEER_CONTROL; k < PEER_MAX; k++) {
+			struct slot *s = &m->slots[k];
+
+			if (peer_role_kind(s->role) != stop_order[i])
+				continue;
+			if (s->state != WORKER_STOPPED &&
+			    s->state != WORKER_DRAINING)
+				slot_shutdown(s); /* may call us again */
+			wait = wait || slot_is_alive(s);
+		}
+		if (wait)
 			return;
 	}
 	loop_stop(m->loop, 0);

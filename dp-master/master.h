@@ -20,13 +20,14 @@
 struct listener {
 	char	 key[64], address[SETTINGS_LISTEN_LEN];
 	unsigned readers; /* bits 1 << role */
+	unsigned nth;	  /* of several on one address, or 0 */
 	int	 fd;
 };
 
 struct conf_set {
 	struct settings		 s;
 	struct settings_sources *src;
-	struct listener		 listeners[SETTINGS_LISTEN_MAX];
+	struct listener		 listeners[SETTINGS_LISTEN_MAX * GATEWAYS_MAX];
 	size_t			 nlisteners;
 };
 

@@ -120,7 +120,7 @@ supply(struct slot *s)
 		 s->m->admin_fd)) < 0)
 		return r;
 	s->owed++;
-	return ipc_send(s->ch, MSG_START, 0, NULL, 0);
+	return supply_start(s->ch, s->role);
 }
 
 void
@@ -143,13 +143,16 @@ send_peer(struct slot *s, enum peer_role role, int take_fd)
 		slot_kill(s);
 }
 
-/* Its partner in this pair, or PEER_NONE. */
-static enum peer_role
-partner(const struct slot *s, size_t pair)
+static bool
+is_pair(const struct slot *s, enum peer_role o)
 {
-	return pairs[pair].a == s->role ? pairs[pair].b
-	    : pairs[pair].b == s->role	? pairs[pair].a
-					: PEER_NONE;
+	enum peer_role a = peer_role_kind(s->role), b = peer_role_kind(o);
+
+	for (size_t i = 0; i < COUNT(pairs); i++)
+		if ((pairs[i].a == a && pairs[i].b == b) ||
+		    (pairs[i].a == b && pairs[i].b == a))
+			return true;
+	return false;
 }
 
 static int
@@ -157,11 +160,10 @@ supply_peers(struct slot *s)
 {
 	int fds[2], r;
 
-	for (size_t i = 0; i < COUNT(pairs); i++) {
-		enum peer_role o = partner(s, i);
-		struct slot   *other = &s->m->slots[o];
+	for (int o = PEER_CONTROL; o < PEER_MAX; o++) {
+		struct slot *other = &s->m->slots[o];
 
-		if (o == PEER_NONE)
+		if (!is_pair(s, other->role) || !slot_is_wanted(other))
 			continue;
 		if (s->pending[o] >= 0) {
 			fds[0] = s->pending[o];
@@ -174,7 +176,7 @@ supply_peers(struct slot *s)
 			else
 				other->pending[s->role] = fds[1];
 		}
-		send_peer(s, o, fds[0]);
+		send_peer(s, other->role, fds[0]);
 	}
 	return 0;
 }
@@ -207,15 +209,13 @@ on_accuse(void *ctx, struct ipc_msg *m)
 	struct slot *s = ctx;
 	uint8_t	     role = rd_u8(&m->rd);
 
-	for (size_t i = 0; i < COUNT(pairs); i++)
-		if (role != PEER_NONE && partner(s, i) == role) {
-			log_warn("worker %s: broken message, says %s: both "
-				 "killed", peer_role_name(role), name_of(s));
-			slot_kill(s);
-			slot_kill(&s->m->slots[role]);
-			return 0;
-		}
-	return -EBADMSG;
+	if (role >= PEER_MAX || !is_pair(s, (enum peer_role)role))
+		return -EBADMSG;
+	log_warn("worker %s: broken message, says %s: both killed",
+	    peer_role_name(role), name_of(s));
+	slot_kill(s);
+	slot_kill(&s->m->slots[role]);
+	return 0;
 }
 
 static int
@@ -271,7 +271,7 @@ on_hello(void *ctx, struct ipc_msg *m)
 	uint8_t	     role = rd_u8(&m->rd);
 	int	     r;
 
-	if (version != MSG_VERSION || role != s->role) {
+	if (version != MSG_VERSION || role != peer_role_kind(s->role)) {
 		log_err("worker %s: says it is \"%s\" of version %u, "
 			"expected version %u: another build in master.libexec?",
 		    name_of(s), peer_role_name(role), version, MSG_VERSION);
@@ -435,7 +435,8 @@ slot_start(struct slot *s)
 	}
 	if ((r = ipc_pair(fds)) == 0) {
 		snprintf(path, sizeof(path), "%s/dp-%s",
-		    s->m->conf->s.master.libexec, name_of(s));
+		    s->m->conf->s.master.libexec,
+		    peer_role_name(peer_role_kind(s->role)));
 		r = spawn(path, walls, fds[1], &pid, &pidfd);
 		close(fds[1]);
 		if (r < 0)

@@ -66,6 +66,7 @@ worker_begin(struct under_test *u, const char *program, const char *config,
 {
 	struct ipc_msg m;
 	int	       p[2], r;
+	uint8_t	       role;
 
 	for (int i = 0; i < PEER_MAX; i++)
 		u->peer[i] = -1;
@@ -89,10 +90,11 @@ worker_begin(struct under_test *u, const char *program, const char *config,
 	if (r == 0 && m.type != MSG_HELLO)
 		errx(1, "the worker said %u, not hello", m.type);
 	if (r == 0) {
+		role = m.rd.p[2]; /* what it says it is */
 		send_config(u->master, config);
 		for (; *roles != PEER_NONE; roles++)
 			send_peer(u, *roles);
-		(void)ipc_send_now(u->master, MSG_START, 0, NULL, 0, -1);
+		(void)ipc_send_now(u->master, MSG_START, 0, &role, 1, -1);
 		r = ipc_recv_now(u->master, in, sizeof(in), WAIT_MS, &m);
 	}
 	if (r == 0 && m.type != MSG_READY)

@@ -1,0 +1,115 @@
+/*
+ * dp-master/control_gateways.c - several gateways, asked and answering as one.
+ *
+ * Runs in the control half. A command goes to all that serve. Rows with an "id"
+ * are passed on as they come; of the others those that tell of the same thing
+ * become one (merge.h). It is done if one of them has done it: only one has the
+ * connection that is to end, the device that is to wake. One gateway may order,
+ * for a peer of its, to wake the devices of all.
+ * SPDX-License-Identifier: ISC
+ */
+#include "common/size.h"
+#include "common/wr.h"
+#include "dp-master/control.h"
+#include "dp-master/merge.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+int
+gateways_forward(struct request *q, int argc, char *argv[])
+{
+	int r = -ENOTCONN, one;
+
+	if ((q->merged = json_array()) == NULL)
+		return -ENOMEM;
+	for (int i = PEER_GATEWAY; i <= PEER_GATEWAY_LAST; i++)
+		if ((one = control_forward(q, (enum peer_role)i, argc, argv)) !=
+			-ENOTCONN && r != 0)
+			r = one;
+	return r;
+}
+
+void
+gateways_answer(struct request *q, json_t *take_row)
+{
+	if (json_object_get(take_row, "id") != NULL && q->conn != NULL)
+		request_row(q, take_row);
+	else
+		merge_row(q->merged, take_row);
+}
+
+static uint32_t
+number(const json_t *row, const char *key)
+{
+	return (uint32_t)json_integer_value(json_object_get(row, key));
+}
+
+static void
+tell_orderer(struct request *q)
+{
+	const json_t *row = json_array_get(q->merged, 0);
+	uint8_t	      buf[32];
+	struct wr     w = wr_to(buf, sizeof(buf));
+
+	if (q->orderer == NULL) /* it has left */
+		return;
+	wr_u8(&w, q->done);
+	wr_u32(&w, number(row, "devices"));
+	wr_u32(&w, number(row, "sent"));
+	wr_u32(&w, number(row, "waiting"));
+	wr_u64(&w, number(row, "took_ms"));
+	/* one that takes no answer is itself the problem */
+	(void)ipc_send(q->orderer->ch, MSG_WOKEN, q->order_id, buf, w.len);
+}
+
+void
+gateways_answered(struct request *q, const char *error)
+{
+	json_t *row;
+	size_t	i;
+
+	if (error == NULL)
+		q->done = true;
+	else if (q->error[0] == '\0')
+		snprintf(q->error, sizeof(q->error), "%s", error);
+	if (q->waits != 0)
+		return;
+	if (q->conn == NULL)
+		tell_orderer(q);
+	else
+		json_array_foreach(q->merged, i, row)
+			request_row(q, json_incref(row));
+	request_end(q, q->done ? NULL : q->error);
+}
+
+int
+gateways_wake(void *peer, struct ipc_msg *m)
+{
+	struct peer    *p = peer;
+	char		to[300], what[32], *argv[] = { "gateway-wake", to, what };
+	struct request *q;
+
+	rd_str(&m->rd, to, sizeof(to));
+	rd_str(&m->rd, what, sizeof(what));
+	if (rd_done(&m->rd) < 0 || peer_role_kind(p->role) != PEER_GATEWAY)
+		return -EBADMSG;
+	if ((q = request_new(p->c, NULL)) == NULL)
+		return -ENOMEM;
+	q->orderer = p;
+	q->order_id = m->id;
+	if (gateways_forward(q, COUNT(argv), argv) < 0 && q->waits == 0) {
+		tell_orderer(q);
+		request_end(q, NULL);
+	}
+	return 0;
+}
+
+void
+gateways_orderer_left(struct peer *p)
+{
+	for (struct request *q = p->c->requests; q != NULL; q = q->next)
+		if (q->orderer == p)
+			q->orderer = NULL;
+}
