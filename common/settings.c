@@ -217,6 +217,32 @@ static const struct conf_item gateway_items[] = {
 	WS("push-admins", CONF_TEXT, push_admins, "",
 	    "Who may wake devices over the network: names in certificates, such "
 	    "as urn:dpoint:dp:UUID; empty: nobody."),
+	WS("id", CONF_TEXT, id, "",
+	    "Name of this gateway among gateways, by which circles are found; "
+	    "empty: a random one."),
+	WS("uplink", CONF_HOSTS, uplink, "",
+	    "Far ends, tried in order: one connection carries all devices', "
+	    "such as far.example.org:13001."),
+	W("uplink-fallback", CONF_BOOL, uplink_fallback, "no", 0, 0,
+	    "Where there is no uplink, connect to the server directly."),
+	WS("uplink-ca", CONF_FILE, uplink_ca, "",
+	    "CA of those whom uplink and dial name; empty: client-ca."),
+	WS("uplink-listen", CONF_LISTEN, uplink_listen, "",
+	    "Far end: where gateways connect."),
+	WS("dmz-listen", CONF_LISTEN, dmz_listen, "",
+	    "Gateway in a DMZ: where far ends connect."),
+	WS("uplink-peers", CONF_TEXT, uplink_peers, "",
+	    "Who may connect there: names in certificates, such as "
+	    "urn:dpoint:dp:UUID; empty: nobody."),
+	WS("dial", CONF_HOSTS, dial, "",
+	    "Far end: gateways in a DMZ, each of which it connects to."),
+	WS("far-end-allow", CONF_HOSTS, far_end_allow, "",
+	    "Far end: where gateways' streams may go, such as "
+	    "server.example.org:13000."),
+	W("uplink-ping", CONF_SECONDS, uplink_ping, "30", 1, 3600,
+	    "An uplink is asked so often whether it works."),
+	W("uplink-timeout", CONF_SECONDS, uplink_timeout, "20", 1, 600,
+	    "One that does not answer within this is given up."),
 	W("proxy-protocol", CONF_BOOL, proxy_protocol, "no", 0, 0,
 	    "Tell the server each device's address by PROXY protocol v2."),
 	W("max-connections", CONF_INT, max_connections, "50000", 1, 1000000,
@@ -503,6 +529,20 @@ has_more_than(const char *list, size_t max)
 
 /* Of ours, as certificates have them. */
 static bool
+is_token(const char *s)
+{
+	return s[strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+			   "0123456789-._~")] == '\0';
+}
+
+static bool
+uses_uplinks(const struct gateway_conf *c)
+{
+	return c->uplink[0] != '\0' || c->dial[0] != '\0' ||
+	    c->uplink_listen[0] != '\0' || c->dmz_listen[0] != '\0';
+}
+
+static bool
 are_names(const char *list)
 {
 	char   word[2048];
@@ -598,10 +638,40 @@ check_whole(const struct settings *s, const struct settings_sources *src,
 		    "multicast", "group", "is needed where enable = yes" },
 		{ !is_one_of(s->multicast.mode, "secure open"), "multicast",
 		    "mode", "expected secure or open" },
-		{ s->gateway.enable && s->gateway.listen[0] == '\0', "gateway",
-		    "listen", "is needed where enable = yes" },
-		{ s->gateway.enable && s->gateway.server[0] == '\0', "gateway",
-		    "server", "is needed where enable = yes" },
+		{ s->gateway.enable && s->gateway.listen[0] == '\0' &&
+			s->gateway.uplink_listen[0] == '\0' &&
+			s->gateway.dial[0] == '\0',
+		    "gateway", "listen", "is needed where enable = yes" },
+		{ s->gateway.enable && s->gateway.listen[0] != '\0' &&
+			s->gateway.server[0] == '\0',
+		    "gateway", "server", "is needed where listen is given" },
+		{ s->gateway.id[0] != '\0' && !is_token(s->gateway.id),
+		    "gateway", "id", "expected letters, digits, - . _ ~" },
+		{ uses_uplinks(&s->gateway) && s->gateway.cert[0] == '\0',
+		    "gateway", "cert",
+		    "is needed where uplink, dial, uplink-listen or dmz-listen "
+		    "is given" },
+		{ uses_uplinks(&s->gateway) && s->gateway.proxy_protocol,
+		    "gateway", "proxy-protocol", "does not go through uplinks" },
+		{ (s->gateway.uplink_listen[0] != '\0' ||
+			s->gateway.dmz_listen[0] != '\0') &&
+			s->gateway.uplink_peers[0] == '\0',
+		    "gateway", "uplink-peers",
+		    "is needed where uplink-listen or dmz-listen is given" },
+		{ (s->gateway.uplink_listen[0] != '\0' ||
+			s->gateway.dial[0] != '\0') &&
+			s->gateway.far_end_allow[0] == '\0',
+		    "gateway", "far-end-allow",
+		    "is needed where uplink-listen or dial is given" },
+		{ !are_names(s->gateway.uplink_peers), "gateway",
+		    "uplink-peers",
+		    "expected urn:dpoint:dp:... or urn:dpoint:device:..." },
+		{ has_more_than(s->gateway.uplink, GATEWAY_SERVERS), "gateway",
+		    "uplink", "expected at most 8 addresses" },
+		{ has_more_than(s->gateway.dial, GATEWAY_SERVERS), "gateway",
+		    "dial", "expected at most 8 addresses" },
+		{ has_more_than(s->gateway.far_end_allow, GATEWAY_FAR_ENDS),
+		    "gateway", "far-end-allow", "expected at most 32 addresses" },
 		{ s->gateway.cert[0] != '\0' && s->gateway.key[0] == '\0',
 		    "gateway", "key", "is needed where cert is given" },
 		{ s->gateway.cert[0] != '\0' && s->gateway.client_ca[0] == '\0',
@@ -616,8 +686,9 @@ check_whole(const struct settings *s, const struct settings_sources *src,
 		    "expected urn:dpoint:dp:... or urn:dpoint:device:..." },
 		{ has_more_than(s->gateway.server, GATEWAY_SERVERS), "gateway",
 		    "server", "expected at most 8 addresses" },
-		{ s->gateway.enable && s->gateway.sni[0] == '\0', "gateway",
-		    "sni", "is needed where enable = yes" },
+		{ s->gateway.enable && s->gateway.listen[0] != '\0' &&
+			s->gateway.sni[0] == '\0',
+		    "gateway", "sni", "is needed where listen is given" },
 		{ s->inbox.url[0] != '\0' &&
 			(strncmp(s->inbox.url, "https://", 8) != 0 ||
 			    has_more_than(s->inbox.url, 1)),

@@ -84,6 +84,7 @@ struct multicast_conf {
 };
 
 #define GATEWAY_SERVERS 8 /* addresses of the one server */
+#define GATEWAY_FAR_ENDS 32 /* where a far end may connect to */
 
 struct gateway_conf {
 	bool	 enable;
@@ -97,6 +98,15 @@ struct gateway_conf {
 	uint64_t processes;
 	char	 push_listen[1024], push_admins[2048];
 	uint64_t push_keepalive; /* seconds */
+	char	 id[64];	 /* our name in Via; empty: a random one */
+	char	 uplink[1024];	 /* far ends, tried in order */
+	bool	 uplink_fallback; /* directly where there is no uplink */
+	char	 uplink_ca[256]; /* of those we dial; empty: client_ca */
+	char	 uplink_listen[1024], dmz_listen[1024];
+	char	 uplink_peers[4096]; /* names of those who come there */
+	char	 dial[1024];	 /* gateways in a DMZ, each */
+	char	 far_end_allow[2048]; /* HOST:PORT words: where streams may go */
+	uint64_t uplink_ping, uplink_timeout;
 	bool	 proxy_protocol; /* tell the server who the device is */
 	uint64_t max_connections, max_per_address;
 	uint64_t hello_timeout, server_timeout, send_timeout;

@@ -81,6 +81,18 @@ hosts_add(struct hosts *h, const char *list,
 	return 0;
 }
 
+static int
+gateway_hosts(struct hosts *h, const struct gateway_conf *c)
+{
+	const char *const lists[] = { c->server, c->uplink, c->dial,
+		c->far_end_allow };
+	int		  r = 0;
+
+	for (size_t i = 0; r == 0 && i < COUNT(lists); i++)
+		r = hosts_add(h, lists[i], url_host_port);
+	return r;
+}
+
 /* What this role may be connected to. */
 static int
 hosts_read(struct hosts *h, enum peer_role role, const struct settings *s)
@@ -89,9 +101,7 @@ hosts_read(struct hosts *h, enum peer_role role, const struct settings *s)
 
 	h->n = 0;
 	if (peer_role_kind(role) == PEER_GATEWAY)
-		return s->gateway.enable
-		    ? hosts_add(h, s->gateway.server, url_host_port)
-		    : 0;
+		return s->gateway.enable ? gateway_hosts(h, &s->gateway) : 0;
 	if ((r = hosts_add(h, s->content.upstream, url_parse)) == 0 &&
 	    (r = hosts_add(h, s->site.upstream, url_parse)) == 0 &&
 	    (r = hosts_add(h, s->inbox.url, url_parse)) == 0)

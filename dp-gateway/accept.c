@@ -6,7 +6,7 @@
  * (MSG_PEEK), so that the server gets it as it was sent.
  * SPDX-License-Identifier: ISC
  */
-#include "dp-gateway/gateway.h"
+#include "dp-gateway/uplink.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -146,6 +146,7 @@ on_accept(void *ctx, int events)
 	(void)events;
 	(void)accept_some(l);
 	dial_pump(l->g);
+	uplink_pump(l->g->uplinks);
 	conn_tick_soon(l->g);
 }
 

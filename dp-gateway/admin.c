@@ -9,6 +9,7 @@
 
 #include "common/size.h"
 #include "dp-gateway/push.h"
+#include "dp-gateway/uplink.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -61,9 +62,13 @@ conn_row(struct conn *c)
 		snprintf(server, sizeof(server),
 		    strchr(s->host, ':') != NULL ? "[%s]:%u" : "%s:%u",
 		    s->host, s->port);
-	return json_pack("{s:I,s:s,s:s,s:s,s:s,s:s,s:I,s:I,s:I,s:I}", "id",
+	if (c->origin != NULL && c->phase >= P_ASKED)
+		snprintf(server, sizeof(server), "%s", c->sni);
+	return json_pack("{s:I,s:s,s:s,s:s,s:s,s:s,s:s,s:I,s:I,s:I,s:I}", "id",
 	    (json_int_t)c->id, "kind", c->kind->name, "client", at, "name",
-	    c->sni != NULL ? c->sni : "", "server", server, "state",
+	    c->origin != NULL ? c->origin->device : c->sni != NULL ? c->sni : "",
+	    "server", server, "way",
+	    c->phase < P_ASKED ? "" : uplink_at(g->uplinks, c->link), "state",
 	    phases[c->phase], "age_s", (json_int_t)((now - c->start_ms) / 1000),
 	    "idle_s", (json_int_t)((now - c->since_ms) / 1000), "from_client",
 	    (json_int_t)c->relay.bytes[CLIENT], "from_server",
@@ -171,6 +176,7 @@ cmd_stats(void *ctx, struct admin_reply *reply, int argc, char *argv[])
 			(json_int_t)s->failures, "why",
 			s->state == SERVER_UP ? "" : s->why));
 	}
+	uplinks_rows(g->uplinks, reply);
 	admin_end(reply, NULL);
 }
 
@@ -218,6 +224,7 @@ cmd_kick(void *ctx, struct admin_reply *reply, int argc, char *argv[])
 			n++;
 		}
 	}
+	uplink_pump(g->uplinks);
 	conn_bury(g);
 	for (struct push_conn *c = push_from(g->push, 0), *next; c != NULL;
 	     c = next) {
@@ -377,6 +384,7 @@ gateway_metrics(void *gateway, struct worker *w, struct admin_reply *reply)
 		    "counter", "Times this address was found to be away.",
 		    label, (double)g->upstream.of[i].failures);
 	}
+	uplinks_metrics(g->uplinks, reply);
 }
 
 void
@@ -384,6 +392,7 @@ gateway_warnings(void *gateway, struct admin_reply *reply)
 {
 	const struct gateway *g = gateway;
 
+	uplinks_warnings(g->uplinks, reply);
 	for (size_t i = 0; i < g->upstream.n; i++)
 		if (g->upstream.of[i].state == SERVER_DOWN)
 			worker_warning(reply,

@@ -32,6 +32,9 @@ enum why {
 	WHY_BAD_REQUEST,
 	WHY_NO_DEVICE,	   /* its certificate names none */
 	WHY_NO_ADMIN,	   /* nor is it in gateway.push-admins */
+	WHY_NO_UPLINK,	   /* and gateway.uplink-fallback = no */
+	WHY_CIRCLE,	   /* of gateways */
+	WHY_NOT_ALLOWED,   /* by a far end */
 	WHY_LEFT,	   /* the client, before there was a server */
 	WHY_REFUSED = WHY_LEFT,
 	WHY_CLOSED,	   /* by both ends, after all was carried */
@@ -39,6 +42,8 @@ enum why {
 	WHY_SERVER_RESET,
 	WHY_SILENT,	   /* the server connected and never answered */
 	WHY_STUCK,	   /* gateway.send-timeout */
+	WHY_QUEUE,	   /* too much waits for it, for all of an uplink */
+	WHY_UPLINK,	   /* was lost */
 	WHY_IDLE,
 	WHY_TOTAL,
 	WHY_REPLACED,	   /* the same device has come anew */

@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "dp-gateway/proxy.h"
 #include "dp-gateway/push.h"
+#include "dp-gateway/uplink.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -94,10 +95,11 @@ conn_new(struct gateway *g, const struct listener_kind *kind, int take_fd,
 
 	*out = NULL;
 	if (c == NULL ||
-	    (r = addr_count_add(g->addresses, addr, g->conf.max_per_address)) <
-		0) {
+	    (r = addr_count_add(g->addresses, addr,
+		 kind->anywhere ? 0 : g->conf.max_per_address)) < 0) {
 		free(c);
-		close(take_fd);
+		if (take_fd >= 0)
+			close(take_fd);
 		return r;
 	}
 	c->g = g;
@@ -139,11 +141,19 @@ send_alert(struct conn *c, enum why why)
 	uint8_t alert[ADMIT_ALERT];
 	size_t	n = admit_alert(why, alert);
 
-	if (n == 0)
+	if (n == 0 || c->relay.fd[CLIENT] < 0)
 		return;
 	/* unread bytes would make the close a reset, the alert lost */
 	(void)recv(c->relay.fd[CLIENT], NULL, HELLO_MAX, MSG_TRUNC);
 	(void)send(c->relay.fd[CLIENT], alert, n, MSG_NOSIGNAL);
+}
+
+/* One side, or each, is a stream. */
+static bool
+is_tunnel(const struct conn *c)
+{
+	return c->origin != NULL || c->stream[CLIENT] != NULL ||
+	    c->stream[SERVER] != NULL || c->link != 0;
 }
 
 void
@@ -157,7 +167,9 @@ conn_end(struct conn *c, enum why why)
 	conn_count(g, c->addr, c->port, c->sni, why);
 	if (c->phase == P_ASKED)
 		dial_left(c);
-	if (c->phase == P_ANSWER && why == WHY_SILENT) {
+	if (is_tunnel(c))
+		tunnel_drop(c, why);
+	else if (c->phase == P_ANSWER && why == WHY_SILENT) {
 		upstream_silent(&g->upstream, c->server, loop_now_ms(g->loop));
 		dial_say(g);
 	} else if (c->phase == P_ANSWER)
@@ -264,10 +276,17 @@ conn_watch(struct conn *c, int side, uint32_t events)
 }
 
 /* It moved: last in the order of the idle, but not for each byte. */
-static void
-moved(struct conn *c)
+void
+conn_moved(struct conn *c)
 {
 	struct gateway *g = c->g;
+
+	if (c->phase == P_ANSWER && is_tunnel(c)) { /* whose server others watch */
+		if (c->relay.bytes[SERVER] > 0 || c->relay.ended[SERVER] ||
+		    c->origin != NULL)
+			conn_phase(c, P_OPEN);
+		return;
+	}
 
 	if (c->phase == P_ANSWER &&
 	    (c->relay.bytes[SERVER] > 0 || c->relay.ended[SERVER])) {
@@ -293,7 +312,7 @@ carry(struct conn *c, int side, uint32_t events)
 		conn_end(c, bad == CLIENT ? WHY_CLIENT_RESET : WHY_SERVER_RESET);
 		return;
 	}
-	moved(c);
+	conn_moved(c);
 	if (relay_over(&c->relay)) {
 		conn_end(c, WHY_CLOSED);
 		return;
@@ -320,7 +339,10 @@ on_event(struct conn *c, int side, uint32_t events)
 		break;
 	case P_ANSWER:
 	case P_OPEN:
-		carry(c, side, events);
+		if (is_tunnel(c))
+			tunnel_event(c, side, events);
+		else
+			carry(c, side, events);
 		break;
 	default:
 		break;
@@ -339,6 +361,7 @@ conn_events(void *gateway, int events)
 		on_event((struct conn *)(uintptr_t)(ev[i].data.u64 & ~1ULL),
 		    (int)(ev[i].data.u64 & 1), ev[i].events);
 	dial_pump(g);
+	uplink_pump(g->uplinks);
 	conn_bury(g);
 }
 
@@ -397,6 +420,10 @@ conn_open(struct conn *c, int take_fd)
 	set_int(take_fd, IPPROTO_TCP, TCP_KEEPINTVL, g->conf.keepalive / 4 + 1);
 	set_int(take_fd, IPPROTO_TCP, TCP_KEEPCNT, 4);
 	c->relay.fd[SERVER] = take_fd;
+	if (is_tunnel(c)) {
+		tunnel_connected(c);
+		return;
+	}
 	g->carried++;
 	conn_phase(c, P_ANSWER);
 	if (g->conf.proxy_protocol && !send_proxy(c)) {
@@ -457,7 +484,8 @@ conn_tick_soon(struct gateway *g)
 
 	for (size_t i = 0; i < g->upstream.n; i++)
 		away = away || g->upstream.of[i].state == SERVER_DOWN;
-	if (!g->ticking && (g->n > 0 || away || g->paused))
+	if (!g->ticking && (g->n > 0 || away || g->paused ||
+		uplinks_want_ticks(g->uplinks)))
 		g->ticking = loop_timer_set(g->tick, TICK_MS) == 0;
 }
 
@@ -469,7 +497,8 @@ conn_tick(void *gateway)
 
 	g->ticking = false;
 	late(g, P_HELLO, WHY_HELLO_TIMEOUT);
-	late(g, P_QUEUE, WHY_NO_SERVER);
+	late(g, P_QUEUE,
+	    g->conf.uplink[0] != '\0' ? WHY_NO_UPLINK : WHY_NO_SERVER);
 	late(g, P_ASKED, WHY_NO_SERVER);
 	late(g, P_ANSWER, WHY_SILENT);
 	late(g, P_OPEN, WHY_IDLE);
@@ -482,6 +511,7 @@ conn_tick(void *gateway)
 	accept_resume(g);
 	dial_probe(g);
 	dial_pump(g);
+	uplinks_tick(g->uplinks);
 	conn_bury(g);
 	conn_tick_soon(g);
 }
@@ -498,6 +528,7 @@ conn_drain(struct gateway *g)
 		while (g->list[p].first != NULL)
 			conn_end(g->list[p].first, WHY_DRAINING);
 	push_drain(g->push);
+	uplinks_drain(g->uplinks);
 	g->n--;
 	accept_unlisten(g, &g->listeners);
 	conn_check_drained(g);

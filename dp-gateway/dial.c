@@ -8,7 +8,7 @@
  * next.
  * SPDX-License-Identifier: ISC
  */
-#include "dp-gateway/gateway.h"
+#include "dp-gateway/uplink.h"
 
 #include "common/log.h"
 
@@ -41,7 +41,7 @@ dial_say(struct gateway *g)
 }
 
 static struct ask *
-ask(struct gateway *g, const struct server *s, struct conn *c)
+ask_at(struct gateway *g, const char *host, uint16_t port)
 {
 	struct ask *a = g->asks;
 
@@ -49,13 +49,36 @@ ask(struct gateway *g, const struct server *s, struct conn *c)
 		a++;
 	if (++g->last_ticket == 0)
 		g->last_ticket = 1;
-	if (connect_client_ask(g->connector, g->last_ticket, s->host, s->port,
+	if (connect_client_ask(g->connector, g->last_ticket, host, port,
 		g->conf.server_timeout * 1000) < 0)
 		return NULL;
-	*a = (struct ask){ .ticket = g->last_ticket, .server = s->id,
-		.probe = c == NULL, .conn = c };
+	*a = (struct ask){ .ticket = g->last_ticket };
 	g->nasks++;
 	return a;
+}
+
+static struct ask *
+ask(struct gateway *g, const struct server *s, struct conn *c)
+{
+	struct ask *a = ask_at(g, s->host, s->port);
+
+	if (a == NULL)
+		return NULL;
+	a->server = s->id;
+	a->probe = c == NULL;
+	a->conn = c;
+	return a;
+}
+
+int
+dial_link(struct gateway *g, struct dialler *d, const char *host, uint16_t port)
+{
+	struct ask *a = g->nasks < ASKS_MAX ? ask_at(g, host, port) : NULL;
+
+	if (a == NULL)
+		return -ENOTCONN;
+	a->dialler = d;
+	return 0;
 }
 
 static void
@@ -71,13 +94,53 @@ dial_queue(struct conn *c)
 	conn_phase(c, P_QUEUE);
 }
 
+/* To where a gateway asked for; the list that allows it was looked at. */
+static bool
+ask_far(struct conn *c)
+{
+	struct url  at;
+	struct ask *a;
+
+	if (url_host_port(c->sni, &at) < 0 ||
+	    (a = ask_at(c->g, at.host, at.port)) == NULL)
+		return false;
+	a->conn = c;
+	conn_phase(c, P_ASKED);
+	return true;
+}
+
+/* By an uplink, if it is to go there. Whether the next one is to be looked at. */
+static bool
+goes_up(struct conn *c, bool *goes)
+{
+	enum uplink_way way = uplink_open(c);
+
+	*goes = way != UPLINK_DIRECT;
+	if (way == UPLINK_DIRECT)
+		c->link = 0; /* of an attempt before */
+	if (way == UPLINK_NONE)
+		conn_end(c, c->server != UPSTREAM_NONE ? WHY_NO_SERVER
+						       : WHY_NO_UPLINK);
+	return way != UPLINK_WAIT;
+}
+
 void
 dial_pump(struct gateway *g)
 {
 	struct conn   *c;
 	struct server *s;
+	bool	       goes;
 
 	while (g->nasks < ASKS_MAX && (c = g->list[P_QUEUE].first) != NULL) {
+		if (!goes_up(c, &goes))
+			return;
+		if (goes)
+			continue;
+		if (c->origin != NULL) {
+			if (!ask_far(c))
+				return;
+			continue;
+		}
 		if ((s = upstream_choose(&g->upstream, c->server)) == NULL) {
 			conn_end(c, WHY_NO_SERVER);
 			continue;
@@ -127,6 +190,10 @@ on_answer(void *ctx, uint32_t ticket, int take_fd, const char *text)
 	}
 	is = *a;
 	ask_free(g, a);
+	if (is.dialler != NULL) {
+		uplink_dialled(is.dialler, take_fd, text);
+		return;
+	}
 	if (is.probe)
 		upstream_probed(&g->upstream, is.server, now,
 		    take_fd < 0 ? text : NULL);
@@ -138,11 +205,14 @@ on_answer(void *ctx, uint32_t ticket, int take_fd, const char *text)
 		conn_open(is.conn, take_fd);
 	else if (take_fd >= 0)
 		close(take_fd);
+	else if (is.conn != NULL && is.conn->origin != NULL)
+		conn_end(is.conn, WHY_NO_SERVER);
 	else if (is.conn != NULL)
 		dial_queue(is.conn);
 	if (take_fd < 0)
 		dial_say(g);
 	dial_pump(g);
+	uplink_pump(g->uplinks);
 }
 
 /* All that was asked will have no answer: it is asked again. */
@@ -158,7 +228,9 @@ on_lost(void *ctx, int r)
 		if (is.ticket == 0)
 			continue;
 		ask_free(g, &g->asks[i]);
-		if (is.probe)
+		if (is.dialler != NULL)
+			uplink_dialled(is.dialler, -1, "dp-connect is away");
+		else if (is.probe)
 			upstream_probed(&g->upstream, is.server,
 			    loop_now_ms(g->loop), "dp-connect is away");
 		else

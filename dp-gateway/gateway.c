@@ -12,9 +12,13 @@
 #include "common/log.h"
 #include "common/size.h"
 #include "dp-gateway/push.h"
+#include "dp-gateway/uplink.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <openssl/rand.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -55,6 +59,20 @@ listen_all(struct gateway *g)
 	return 0;
 }
 
+/* A random name is as good as any where circles are to be found. */
+static void
+name(struct gateway *g)
+{
+	uint64_t n = 0;
+
+	if (g->conf.id[0] != '\0')
+		snprintf(g->id, sizeof(g->id), "%s", g->conf.id);
+	else if (strncmp(g->id, "gw-", 3) != 0) {
+		(void)RAND_bytes((unsigned char *)&n, sizeof(n));
+		snprintf(g->id, sizeof(g->id), "gw-%016" PRIx64, n);
+	}
+}
+
 static int
 tls_from(struct gateway *g, const struct gateway_conf *conf, struct tls **out)
 {
@@ -87,6 +105,7 @@ configure(struct gateway *g)
 	g->listeners = NULL;
 	g->conf = *conf; /* whose keep-alive the listeners get */
 	if ((r = listen_all(g)) < 0 ||
+	    (r = uplinks_configure(g->uplinks)) < 0 ||
 	    (r = upstream_set(&g->upstream, conf->server)) < 0) {
 		tls_unref(&tls);
 		g->conf = was;
@@ -94,6 +113,7 @@ configure(struct gateway *g)
 		g->listeners = old;
 		return r;
 	}
+	name(g);
 	g->scope = scope;
 	tls_unref(&g->tls);
 	g->tls = tls;
@@ -172,6 +192,8 @@ gateway_open(struct worker *w)
 		log_fatal(EXIT_TEMPORARY, "no event loop");
 	if (push_new(g, &g->push) < 0)
 		log_fatal(EXIT_TEMPORARY, "no push channel");
+	if (uplinks_new(g, &g->uplinks) < 0)
+		log_fatal(EXIT_TEMPORARY, "no memory");
 	if (configure(g) < 0)
 		log_fatal(EXIT_OPERATOR,
 		    "cannot carry anything with this configuration");
@@ -221,6 +243,7 @@ gateway_close(struct gateway **gp)
 	accept_unlisten(g, &g->listeners);
 	while (g->oldest != NULL)
 		conn_end(g->oldest, WHY_DRAINED);
+	uplinks_free(&g->uplinks);
 	push_free(&g->push);
 	loop_io_free(&g->io);
 	loop_timer_free(&g->tick);

@@ -7,7 +7,8 @@
  *          admit.h), dial.c to a server (upstream.h) by way of dp-connect,
  *          conn.c carries its bytes (relay.h) and ends it. admin.c answers the
  *          administrator. What ends a connection, wherever, is conn_end() with
- *          its reason.
+ *          its reason. A connection's side may be a stream of an uplink in
+ *          place of a socket (uplink.h).
  * TLS:     g->tls is what all listeners that end TLS show and trust: the
  *          gateway's certificate and its client CA, which every client needs
  *          a certificate of. A reload makes a new one, tls_accept keeps the
@@ -54,6 +55,11 @@ enum phase {
 	P_COUNT = P_ENDED,
 };
 
+struct mux_stream;
+struct origin { /* of a connection that a gateway asked for */
+	char *via, *device; /* via: NULL once it is connected */
+};
+
 struct listener_kind;
 struct conn {
 	struct gateway *g;
@@ -61,19 +67,26 @@ struct conn {
 	struct conn    *prev, *next;   /* in the list of its phase */
 	struct conn    *older, *newer; /* of all */
 	struct relay	relay;
-	char	       *sni; /* NULL before it is known, or without one */
+	struct mux_stream *stream[2]; /* by side; NULL: a socket, or over */
+	struct origin  *origin; /* NULL: our own device's */
+	char	       *sni; /* or where it goes; NULL before it is known */
 	uint64_t	id, start_ms;
 	uint64_t	since_ms; /* of its phase; in P_OPEN it last moved */
+	uint64_t	blocked_ms; /* one takes nothing of a stream since */
 	uint32_t	watch[2]; /* by side: epoll's events; 0: not there */
 	uint16_t	port, server; /* number of the last server tried */
 	uint8_t		addr[16], phase;
+	bool		drained[2], closing[2]; /* sockets beside a stream */
+	uint32_t	link; /* its uplink's number */
 };
 
+struct dialler;
 struct ask { /* one question to dp-connect */
 	uint32_t     ticket; /* 0: free */
 	uint16_t     server;
 	bool	     probe;
 	struct conn *conn; /* NULL: a probe, or it has left meanwhile */
+	struct dialler *dialler; /* of an uplink; NULL: not for one */
 };
 
 /*
@@ -102,6 +115,7 @@ struct listener {
 };
 
 struct push;
+struct uplinks;
 struct gateway {
 	struct worker	      *w;
 	struct loop	      *loop;
@@ -122,6 +136,8 @@ struct gateway {
 	} list[P_COUNT];
 	struct conn	  *oldest, *newest, *ended;
 	struct push	  *push;
+	struct uplinks	  *uplinks;
+	char		   id[64]; /* ours, in Via */
 	unsigned	   n, max; /* connections */
 	unsigned	   fds, max_fds; /* descriptors of these */
 	uint64_t	   last_id;
@@ -161,6 +177,8 @@ void dial_queue(struct conn *c); /* to a server past c->server */
 void dial_pump(struct gateway *g);
 void dial_probe(struct gateway *g);
 void dial_left(struct conn *c); /* it ends in P_ASKED */
+int  dial_link(struct gateway *g, struct dialler *d, const char *host,
+     uint16_t port); /* uplink_dialled() then */
 void dial_say(struct gateway *g); /* what has changed of the servers */
 
 /* conn.c */
@@ -168,6 +186,7 @@ uint64_t conn_number(struct gateway *g); /* of a new connection */
 int  conn_new(struct gateway *g, const struct listener_kind *kind, int take_fd,
      const uint8_t addr[16], uint16_t port, struct conn **out); /* P_HELLO */
 void conn_phase(struct conn *c, enum phase p);
+void conn_moved(struct conn *c);
 void conn_watch(struct conn *c, int side, uint32_t events);
 void conn_open(struct conn *c, int take_fd); /* the server's */
 void conn_end(struct conn *c, enum why why);

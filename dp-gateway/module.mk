@@ -14,10 +14,14 @@ dp-gateway_SRCS := \
 	dp-gateway/proxy.c \
 	dp-gateway/push.c \
 	dp-gateway/registry.c \
+	dp-gateway/redial.c \
 	dp-gateway/relay.c \
 	dp-gateway/sandbox.c \
+	dp-gateway/tunnel.c \
+	dp-gateway/uplink.c \
 	dp-gateway/upstream.c \
+	dp-gateway/via.c \
 	dp-gateway/wake.c
 dp-gateway_PKGS := libnghttp2
-dp-gateway_TESTS := check_gateway_hello check_gateway_mux check_gateway_registry check_gateway_wake check_gateway_relay check_gateway_upstream
+dp-gateway_TESTS := check_gateway_hello check_gateway_mux check_gateway_redial check_gateway_registry check_gateway_wake check_gateway_relay check_gateway_upstream
 dp-gateway_FUZZ := fuzz_hello fuzz_mux fuzz_wake

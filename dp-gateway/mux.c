@@ -18,7 +18,7 @@
 
 /* A DATA frame with its header is one record of TLS. */
 #define FRAME_MAX	  (16384 - 9)
-#define CONNECTION_WINDOW (64 << 20) /* streams' windows are what bounds */
+#define CONNECTION_WINDOW (16 << 20) /* streams' windows are what bounds */
 #define HEADERS_MAX	  8192	     /* names and values of one block */
 #define CONTINUATIONS_MAX 4
 #define SETTINGS_MS	  10000 /* the peer's must be here by then */
@@ -67,7 +67,7 @@ struct mux_stream {
 	void		  *owner;
 	uint8_t		  *queue; /* not taken: len bytes from off */
 	uint32_t	   off, len, size;
-	uint32_t	   window, flowed; /* flowed: taken at once, of a window */
+	uint32_t	   window, flowed; /* flowed: taken while none waited */
 	int32_t		   id;
 	bool		   answered; /* with 2xx: bytes flow */
 	bool		   deferred; /* nghttp2 waits for mux_give */
@@ -224,7 +224,7 @@ stream_abort(struct mux_stream *s, uint32_t code)
 
 /* Window for n bytes that the owner took. */
 static void
-consumed(struct mux_stream *s, size_t n, bool at_once)
+consumed(struct mux_stream *s, size_t n)
 {
 	struct mux *m = s->m;
 
@@ -233,7 +233,7 @@ consumed(struct mux_stream *s, size_t n, bool at_once)
 	(void)nghttp2_session_consume_stream(m->session, s->id, n);
 	/* who keeps up with a whole window gets a larger one: a long line is
 	 * not slowed down then, and who never keeps up never holds much */
-	s->flowed = at_once ? s->flowed + (uint32_t)n : 0;
+	s->flowed = s->len == 0 ? s->flowed + (uint32_t)n : 0;
 	if (s->flowed < s->window || s->window >= m->conf.window_max)
 		return;
 	s->flowed = 0;
@@ -286,9 +286,28 @@ mux_take(struct mux_stream *s)
 		s->m->stats.queued -= n;
 		if (s->len == 0)
 			queue_drop(s);
-		consumed(s, n, false);
+		consumed(s, n);
 	}
 	check_ended(s);
+}
+
+size_t
+mux_read(struct mux_stream *s, uint8_t *buf, size_t max)
+{
+	size_t n = s->len < max ? s->len : max;
+
+	if (n == 0)
+		return 0;
+	memcpy(buf, s->queue + s->off, n);
+	s->off += (uint32_t)n;
+	s->len -= (uint32_t)n;
+	s->m->stats.queued -= n;
+	if (s->len == 0)
+		queue_drop(s);
+	consumed(s, n);
+	if (!s->busy)
+		check_ended(s);
+	return n;
 }
 
 static struct mux_stream *
@@ -605,10 +624,14 @@ on_data(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *p,
 		return stop_if_over(m);
 	}
 	m->stats.in += n;
-	if (s->len == 0 && (took = ask_to_take(s, p, n)) > 0)
-		consumed(s, took, took == n);
+	if (s->len == 0)
+		took = ask_to_take(s, p, n);
 	if (took < n && !s->forgotten && keep(s, p + took, n - took) < 0)
 		fail(m, MUX_MEMORY, "no memory for what streams carry");
+	if (took > 0)
+		consumed(s, took);
+	if (took < n && s->answered && !s->forgotten && m->ops->waits != NULL)
+		m->ops->waits(m->ctx, s);
 	return stop_if_over(m);
 }
 
@@ -946,6 +969,12 @@ mux_drain(struct mux *m)
 	check_done(m);
 }
 
+bool
+mux_is_draining(const struct mux *m)
+{
+	return m->draining || m->peer_draining;
+}
+
 enum mux_why
 mux_why(const struct mux *m, const char **text)
 {
@@ -1011,6 +1040,12 @@ mux_open(struct mux *m, const struct mux_request *rq, void *owner,
 	mux_earn(&m->budget[MUX_UPDATES], rules[MUX_UPDATES].each_us);
 	*out = s;
 	return 0;
+}
+
+void
+mux_own(struct mux_stream *s, void *owner)
+{
+	s->owner = owner;
 }
 
 void

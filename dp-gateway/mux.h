@@ -93,6 +93,8 @@ struct mux_ops {
 	 * more can be taken. */
 	size_t (*take)(void *ctx, struct mux_stream *s, const uint8_t *p,
 	    size_t n);
+	/* It has bytes that wait now, for mux_read(); may be NULL. */
+	void (*waits)(void *ctx, struct mux_stream *s);
 	/* The peer sends no more; all it sent was taken. */
 	void (*ended)(void *ctx, struct mux_stream *s);
 	/* Up to max bytes to send; 0: no more will come; -EAGAIN: none now, call
@@ -112,6 +114,7 @@ ssize_t mux_out(struct mux *m, const uint8_t **p, uint64_t now);
 bool	mux_has_out(const struct mux *m);
 void	mux_tick(struct mux *m, uint64_t now);
 void	mux_drain(struct mux *m); /* no new streams; MUX_DONE after the last */
+bool	mux_is_draining(const struct mux *m); /* by either end */
 
 /* text: more about it, for the log; good until mux_free. */
 enum mux_why mux_why(const struct mux *m, const char **text);
@@ -121,14 +124,17 @@ enum mux_why mux_why(const struct mux *m, const char **text);
 int mux_may_open(const struct mux *m);
 int mux_open(struct mux *m, const struct mux_request *rq, void *owner,
     struct mux_stream **out);
-/* Far end. text goes into the header proxy-status (RFC 9209), or NULL. */
+/* Far end; who owns it before it is accepted, for ops->closed. text goes into the header proxy-status (RFC 9209), or NULL. */
+void mux_own(struct mux_stream *s, void *owner);
 void mux_accept(struct mux_stream *s, void *owner);
 void mux_refuse(struct mux_stream *s, unsigned status, const char *text);
 
 void  mux_take(struct mux_stream *s); /* ops->take, for what waits */
+/* What waits, in place of mux_take: how much. s may be gone after it. */
+size_t mux_read(struct mux_stream *s, uint8_t *buf, size_t max);
 void  mux_give(struct mux_stream *s); /* ops->give has bytes again */
 void  mux_reset(struct mux_stream *s);
-void *mux_owner(const struct mux_stream *s); /* NULL before mux_accept */
+void *mux_owner(const struct mux_stream *s); /* NULL: nobody said so yet */
 size_t	 mux_waiting(const struct mux_stream *s); /* bytes not taken */
 uint32_t mux_id(const struct mux_stream *s);
 

@@ -114,7 +114,7 @@ say(struct mux *m, uint64_t now)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct mux_ops ops = { on_request, on_response, on_take,
+	static const struct mux_ops ops = { on_request, on_response, on_take, NULL,
 		on_ended, on_give, on_closed };
 	const struct mux_request    rq = { "server.example:443", "2.0 a", "" };
 	struct mux_conf conf = { .max_streams = STREAMS, .window = 16384,

@@ -154,8 +154,8 @@ on_closed(void *ctx, struct mux_stream *s, enum mux_end why)
 	f->s = NULL;
 }
 
-static const struct mux_ops ops = { on_request, on_response, on_take, on_ended,
-	on_give, on_closed };
+static const struct mux_ops ops = { on_request, on_response, on_take, NULL,
+	on_ended, on_give, on_closed };
 
 /* -- the world -- */
 

@@ -1,0 +1,94 @@
+/*
+ * dp-gateway/redial.c - when to connect where; see redial.h.
+ *
+ * Runs in dp-gateway. Believes what its callers saw. Pure.
+ * SPDX-License-Identifier: ISC
+ */
+#include "dp-gateway/redial.h"
+
+#include "common/conf.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+int
+redial_set(struct redial *r, const char *list, bool *changed)
+{
+	struct redial next = { 0 };
+	char	      word[1024];
+	size_t	      pos = 0;
+	struct url    at;
+
+	while (conf_word(list, &pos, word, sizeof(word))) {
+		if (next.n == GATEWAY_SERVERS || url_host_port(word, &at) < 0)
+			return -EINVAL;
+		/* not what lies behind its end: these are compared whole */
+		memcpy(next.of[next.n].host, at.host, strlen(at.host));
+		next.of[next.n++].port = at.port;
+	}
+	*changed = next.n != r->n || memcmp(next.of, r->of, sizeof(r->of)) != 0;
+	if (*changed)
+		*r = next;
+	return 0;
+}
+
+int
+redial_due(struct redial *r, uint64_t now)
+{
+	if (r->n == 0 || r->busy || now < r->retry_ms)
+		return -1;
+	r->busy = true;
+	return (int)r->next;
+}
+
+/* Half of it at least: also a herd of thousands comes back spread. */
+static void
+back_off(struct redial *r, uint64_t now, uint64_t chance)
+{
+	r->backoff_ms = r->backoff_ms == 0 ? REDIAL_BACKOFF_MIN
+	    : r->backoff_ms < REDIAL_BACKOFF_MAX / 2
+	    ? r->backoff_ms * 2
+	    : REDIAL_BACKOFF_MAX;
+	r->retry_ms = now + r->backoff_ms - chance % (r->backoff_ms / 2 + 1);
+}
+
+static void
+over(struct redial *r, const char *why)
+{
+	r->busy = false;
+	r->failures++;
+	snprintf(r->why, sizeof(r->why), "%s", why);
+}
+
+void
+redial_failed(struct redial *r, uint64_t now, uint64_t chance, const char *why)
+{
+	over(r, why);
+	if (++r->next < r->n) {
+		r->retry_ms = now;
+		return;
+	}
+	r->next = 0;
+	r->down = true;
+	back_off(r, now, chance);
+}
+
+void
+redial_up(struct redial *r, uint64_t now)
+{
+	r->down = false;
+	r->up_ms = now;
+}
+
+void
+redial_lost(struct redial *r, uint64_t now, uint64_t chance, const char *why)
+{
+	over(r, why);
+	r->next = 0;
+	if (now - r->up_ms >= REDIAL_STEADY) {
+		r->backoff_ms = 0;
+		r->retry_ms = now + chance % REDIAL_BACKOFF_MIN;
+	} else
+		back_off(r, now, chance);
+}

@@ -1,0 +1,52 @@
+/*
+ * dp-gateway/redial.h - when to connect where, for one connection that is to
+ * stay: the addresses in order, and a back-off after the last.
+ *
+ * Shape:   pure; callers pass the time, and chance as any number. The caller asks
+ *          redial_due(), connects there and says what became of it. Without one
+ *          connection the addresses are tried one after the other at once; when
+ *          none connects a back-off follows, from 1 s to 1 min, a random part of
+ *          it left out, so that those who lost the same server do not come back
+ *          all at once.
+ * Units:   milliseconds of one monotonic clock.
+ * Errors:  redial_set: -EINVAL, nothing changed.
+ * SPDX-License-Identifier: ISC
+ */
+#ifndef DP_GATEWAY_REDIAL_H
+#define DP_GATEWAY_REDIAL_H
+
+#include "common/settings.h"
+#include "common/url.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define REDIAL_BACKOFF_MIN 1000
+#define REDIAL_BACKOFF_MAX 60000
+#define REDIAL_STEADY	   10000 /* up for so long: it begins anew */
+
+struct redial {
+	struct {
+		char	 host[URL_HOST_LEN];
+		uint16_t port;
+	} of[GATEWAY_SERVERS];
+	size_t	 n, next; /* next: which is tried, or connected */
+	bool	 busy;	  /* it is being tried, or connected */
+	bool	 down;	  /* none of them has connected since the last one */
+	uint64_t retry_ms, backoff_ms, up_ms;
+	uint64_t failures;
+	char	 why[160]; /* of the last failure */
+};
+
+/* Whether that is another list than before; then it starts over. */
+int redial_set(struct redial *r, const char *list, bool *changed);
+
+/* The address to connect to now, once: then one of these tells. -1: none. */
+int  redial_due(struct redial *r, uint64_t now);
+void redial_failed(struct redial *r, uint64_t now, uint64_t chance,
+     const char *why);
+void redial_up(struct redial *r, uint64_t now);
+void redial_lost(struct redial *r, uint64_t now, uint64_t chance,
+     const char *why); /* one that was up */
+
+#endif

@@ -1,0 +1,400 @@
+/*
+ * dp-gateway/tunnel.c - a connection of which one side, or each, is a stream of
+ * an uplink; see uplink.h.
+ *
+ * Runs in dp-gateway behind its sandbox. Believes of a request from a gateway
+ * that may come here no more than the closed list allows. Bytes go from a socket
+ * right into a frame and from a record right to a socket: nothing is kept but
+ * what a slow socket leaves with its stream.
+ * SPDX-License-Identifier: ISC
+ */
+#include "dp-gateway/uplink.h"
+
+#include "dp-gateway/via.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#define WATCH (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)
+
+static int
+side_of(const struct conn *c, const struct mux_stream *s)
+{
+	return c->stream[CLIENT] == s ? CLIENT : SERVER;
+}
+
+static bool
+is_socket(const struct conn *c, int side)
+{
+	return c->relay.fd[side] >= 0;
+}
+
+static void
+reset_by(struct conn *c, int side)
+{
+	conn_end(c, side == CLIENT ? WHY_CLIENT_RESET : WHY_SERVER_RESET);
+}
+
+/* -- refusals, as statuses (RFC 9209, 2.3) -- */
+
+static const struct {
+	enum why    why;
+	unsigned    status;
+	const char *error;
+} refusals[] = {
+	{ WHY_CIRCLE, 508, "proxy_loop_detected" },
+	{ WHY_NOT_ALLOWED, 403, "http_request_denied" },
+	{ WHY_FULL, 503, "connection_limit_reached" },
+	{ WHY_MEMORY, 503, "proxy_internal_error" },
+	{ WHY_DRAINING, 503, "destination_unavailable" },
+	{ WHY_NO_UPLINK, 502, "destination_unavailable" },
+	{ WHY_NO_SERVER, 502, "connection_refused" },
+	{ WHY_CLOSED, 502, "destination_unavailable" }, /* all others */
+};
+
+static void
+refuse(struct gateway *g, struct mux_stream *s, enum why why)
+{
+	char   text[MUX_TEXT_MAX];
+	size_t i = 0;
+
+	while (refusals[i].why != why && refusals[i].why != WHY_CLOSED)
+		i++;
+	snprintf(text, sizeof(text), "%s; error=%s; details=\"%s\"", g->id,
+	    refusals[i].error, why_text(why));
+	mux_refuse(s, refusals[i].status, text);
+}
+
+static enum why
+why_of(unsigned status)
+{
+	return status == 508 ? WHY_CIRCLE
+	    : status == 403  ? WHY_NOT_ALLOWED
+	    : status == 503  ? WHY_FULL
+			     : WHY_NO_SERVER;
+}
+
+/* -- far end: a gateway asks for a connection -- */
+
+static enum why
+admit_request(struct gateway *g, const struct mux_request *rq, char *via,
+    struct url *at)
+{
+	if (via_has(rq->via, g->id) ||
+	    via_add(rq->via, g->id, via, MUX_VIA_MAX) < 0)
+		return WHY_CIRCLE;
+	if (!via_allows(g->conf.far_end_allow, rq->authority, at))
+		return WHY_NOT_ALLOWED;
+	if (g->refusing)
+		return WHY_DRAINING;
+	if (g->n >= g->conf.max_connections || g->fds + 2 > g->max_fds)
+		return WHY_FULL;
+	return WHY_CLOSED;
+}
+
+static int
+keep_origin(struct conn *c, const struct mux_request *rq, const char *via)
+{
+	struct origin *o = calloc(1, sizeof(*o));
+
+	if ((c->origin = o) == NULL ||
+	    (c->sni = strdup(rq->authority)) == NULL ||
+	    (o->via = strdup(via)) == NULL ||
+	    (o->device = strdup(rq->device)) == NULL)
+		return -ENOMEM;
+	return 0;
+}
+
+static void
+on_request(void *ctx, struct mux_stream *s, const struct mux_request *rq)
+{
+	static const struct listener_kind far = { .name = "far-end",
+		.key = NULL, .anywhere = true };
+	struct link    *k = ctx;
+	struct gateway *g = link_gateway(k);
+	uint16_t	port;
+	const uint8_t  *addr = link_addr(k, &port);
+	char		via[MUX_VIA_MAX];
+	struct url	at;
+	struct conn    *c;
+	enum why	why = admit_request(g, rq, via, &at);
+
+	g->accepted++;
+	if (why == WHY_CLOSED && conn_new(g, &far, -1, addr, port, &c) < 0)
+		why = WHY_MEMORY;
+	if (why != WHY_CLOSED) {
+		conn_count(g, addr, port, rq->authority, why);
+		refuse(g, s, why);
+		return;
+	}
+	c->stream[CLIENT] = s;
+	mux_own(s, c);
+	if (keep_origin(c, rq, via) < 0)
+		conn_end(c, WHY_MEMORY);
+	else
+		dial_queue(c);
+}
+
+/* Of a connection through us to the next gateway; the first byte is answered. */
+static void
+opened(struct conn *c)
+{
+	c->g->carried++;
+	/* whether the server answers is watched where the device is */
+	conn_phase(c, c->origin != NULL ? P_OPEN : P_ANSWER);
+	if (c->origin != NULL) {
+		free(c->origin->via);
+		c->origin->via = NULL;
+	}
+	if (c->stream[CLIENT] != NULL)
+		mux_accept(c->stream[CLIENT], c);
+	for (int side = 0; side < 2 && c->phase != P_ENDED; side++)
+		if (is_socket(c, side))
+			conn_watch(c, side, WATCH);
+}
+
+void
+tunnel_connected(struct conn *c)
+{
+	opened(c);
+}
+
+/* -- near end: the answer -- */
+
+static void
+on_response(void *ctx, struct mux_stream *s, unsigned status, const char *text)
+{
+	struct conn *c = mux_owner(s);
+
+	(void)ctx, (void)text;
+	if (status == 200) {
+		opened(c);
+		return;
+	}
+	c->stream[SERVER] = NULL;
+	if (why_of(status) == WHY_NO_SERVER && c->stream[CLIENT] == NULL)
+		dial_queue(c); /* to the next address of the server */
+	else
+		conn_end(c, why_of(status));
+}
+
+/* -- bytes -- */
+
+static size_t
+on_take(void *ctx, struct mux_stream *s, const uint8_t *p, size_t n)
+{
+	struct conn *c = mux_owner(s);
+	int	     from = side_of(c, s);
+	ssize_t	     sent;
+
+	(void)ctx;
+	if (!is_socket(c, !from))
+		return 0; /* on_waits tells the other stream */
+	sent = send(c->relay.fd[!from], p, n, MSG_NOSIGNAL);
+	if (sent < 0 && errno != EAGAIN && errno != EINTR) {
+		reset_by(c, !from);
+		return n;
+	}
+	if (sent < (ssize_t)n && !c->relay.blocked[from]) {
+		c->relay.blocked[from] = true;
+		c->blocked_ms = loop_now_ms(c->g->loop);
+	}
+	if (sent <= 0)
+		return 0;
+	c->blocked_ms = loop_now_ms(c->g->loop);
+	c->relay.bytes[from] += (uint64_t)sent;
+	conn_moved(c);
+	return (size_t)sent;
+}
+
+static void
+on_waits(void *ctx, struct mux_stream *s)
+{
+	struct conn *c = mux_owner(s);
+	int	     from = side_of(c, s);
+
+	(void)ctx;
+	if (is_socket(c, !from))
+		return;
+	if (!c->relay.blocked[from]) {
+		c->relay.blocked[from] = true;
+		c->blocked_ms = loop_now_ms(c->g->loop);
+	}
+	if (c->stream[!from] != NULL)
+		mux_give(c->stream[!from]);
+}
+
+static void
+on_ended(void *ctx, struct mux_stream *s)
+{
+	struct conn *c = mux_owner(s);
+	int	     from = side_of(c, s);
+
+	(void)ctx;
+	c->relay.ended[from] = true;
+	c->relay.told[from] = true;
+	conn_moved(c);
+	if (is_socket(c, !from))
+		(void)shutdown(c->relay.fd[!from], SHUT_WR);
+	else if (c->stream[!from] != NULL)
+		mux_give(c->stream[!from]);
+}
+
+static ssize_t
+give_socket(struct conn *c, int from, uint8_t *buf, size_t max)
+{
+	ssize_t n;
+
+	if (c->drained[from])
+		return -EAGAIN; /* the next edge tells */
+	n = recv(c->relay.fd[from], buf, max, 0);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+		c->drained[from] = errno == EAGAIN;
+		return -EAGAIN;
+	}
+	if (n < 0) {
+		reset_by(c, from);
+		return -EAGAIN;
+	}
+	if (n == 0) {
+		c->relay.ended[from] = c->relay.told[from] = true;
+		conn_moved(c);
+		return 0;
+	}
+	/* a short read took all; an end has its own edge, and undoes this */
+	c->drained[from] = (size_t)n < max && !c->closing[from];
+	return n;
+}
+
+static ssize_t
+give_stream(struct conn *c, int from, uint8_t *buf, size_t max)
+{
+	struct mux_stream *s = c->stream[from];
+	size_t		   n;
+
+	/* its end may be told in it, and it be gone */
+	if (s != NULL && (n = mux_read(s, buf, max)) > 0) {
+		c->blocked_ms = loop_now_ms(c->g->loop);
+		c->relay.blocked[from] = c->stream[from] != NULL &&
+		    mux_waiting(c->stream[from]) > 0;
+		return (ssize_t)n;
+	}
+	return c->stream[from] == NULL || c->relay.ended[from] ? 0 : -EAGAIN;
+}
+
+static ssize_t
+on_give(void *ctx, struct mux_stream *s, uint8_t *buf, size_t max)
+{
+	struct conn *c = mux_owner(s);
+	int	     from = !side_of(c, s);
+	ssize_t	     n = is_socket(c, from) ? give_socket(c, from, buf, max)
+					    : give_stream(c, from, buf, max);
+
+	(void)ctx;
+	if (n > 0) {
+		c->relay.bytes[from] += (uint64_t)n;
+		conn_moved(c);
+	}
+	return n;
+}
+
+/* -- ends -- */
+
+static void
+on_closed(void *ctx, struct mux_stream *s, enum mux_end why)
+{
+	struct conn *c = mux_owner(s);
+	int	     side;
+
+	(void)ctx;
+	if (c == NULL)
+		return;
+	side = side_of(c, s);
+	c->stream[side] = NULL;
+	if (side == CLIENT && c->phase < P_ANSWER && why != MUX_LOST)
+		conn_end(c, WHY_LEFT);
+	else if (why == MUX_CLOSED && c->stream[!side] != NULL)
+		mux_give(c->stream[!side]); /* it has its end still to send */
+	else if (side == SERVER && c->phase == P_ASKED &&
+	    (why == MUX_REFUSED || why == MUX_LOST)) {
+		c->server = UPSTREAM_NONE; /* nothing is lost: once more */
+		dial_queue(c);
+	} else if (why == MUX_CLOSED)
+		conn_end(c, WHY_CLOSED);
+	else if (why == MUX_OVERFLOW)
+		conn_end(c, WHY_QUEUE);
+	else if (why == MUX_LOST)
+		conn_end(c, WHY_UPLINK);
+	else
+		reset_by(c, side);
+}
+
+void
+tunnel_drop(struct conn *c, enum why why)
+{
+	struct mux_stream *s = c->stream[CLIENT];
+
+	if (s != NULL && c->phase < P_ANSWER)
+		refuse(c->g, s, why);
+	else if (s != NULL)
+		mux_reset(s);
+	if (c->stream[SERVER] != NULL)
+		mux_reset(c->stream[SERVER]);
+	c->stream[CLIENT] = c->stream[SERVER] = NULL;
+	if (c->origin != NULL) {
+		free(c->origin->via);
+		free(c->origin->device);
+		free(c->origin);
+		c->origin = NULL;
+	}
+}
+
+/* -- the socket's events -- */
+
+void
+tunnel_event(struct conn *c, int side, uint32_t events)
+{
+	struct mux_stream *other = c->stream[!side];
+
+	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+		c->closing[side] = true;
+	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+		c->drained[side] = false;
+	/* it sends no more already, and now it takes no more either */
+	if ((events & EPOLLERR) && c->relay.ended[side]) {
+		reset_by(c, side);
+		return;
+	}
+	if (other == NULL)
+		return;
+	if ((events & EPOLLOUT) && c->relay.blocked[!side]) {
+		c->relay.blocked[!side] = false;
+		mux_take(other);
+	}
+	if ((other = c->stream[!side]) != NULL && c->phase != P_ENDED)
+		mux_give(other);
+}
+
+bool
+tunnel_is_stuck(const struct conn *c, uint64_t now)
+{
+	for (int side = 0; side < 2; side++)
+		if (c->stream[side] != NULL && c->relay.blocked[side] &&
+		    now - c->blocked_ms >= c->g->conf.send_timeout * 1000)
+			return true;
+	return false;
+}
+
+const struct mux_ops tunnel_ops = {
+	.request = on_request,
+	.response = on_response,
+	.take = on_take,
+	.waits = on_waits,
+	.ended = on_ended,
+	.give = on_give,
+	.closed = on_closed,
+};
