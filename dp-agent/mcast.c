@@ -407,7 +407,7 @@ on_placed(void *ctx, struct mcast_session *w, const struct alc_head *h, size_t n
 		return;
 	}
 	/* a failure is the receiver's state, which mcast_run() looks at */
-	(void)receiver_commit(c->rx, mcast_now_ns(), h->counter, h->sbn, h->esi);
+	(void)receiver_commit(c->rx, c->m->batch_ns, h->counter, h->sbn, h->esi);
 	cast_moved(c);
 }
 

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <netinet/udp.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -77,6 +78,10 @@ mcast_socket_hear(const struct mcast_group *g, const char *source,
 		r = set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 	if (r == 0 && set(fd, SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER) < 0)
 		r = set(fd, SOL_SOCKET, SO_RCVBUF, RECEIVE_BUFFER);
+	/* data comes as trains where the card joins packets; before Linux 5.0
+	 * one by one */
+	if (port == MCAST_PORT)
+		(void)set(fd, IPPROTO_UDP, UDP_GRO, 1);
 	len = mcast_group_addr(g, port, scope, &ss);
 	if (r == 0 && bind(fd, (struct sockaddr *)&ss, len) < 0)
 		r = -errno;

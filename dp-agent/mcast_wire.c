@@ -8,13 +8,18 @@
 #include "dp-agent/mcast_wire.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/udp.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#define PACKET_MAX 2048 /* a longer one is cut, and then refused */
+#define PACKET_MAX 2048	 /* a longer one is refused */
+#define TRAIN_MAX  65536 /* bytes of packets that the kernel joined */
+#define FEW	   8	 /* trains of one system call: they stay in the cache */
 
-/* One socket is read at a time. */
-static uint8_t packets[MCAST_BATCH][PACKET_MAX];
+/* One socket is read at a time. Of a place where only single packets come no
+ * more than its first page is ever there. */
+static uint8_t trains[MCAST_BATCH][TRAIN_MAX];
 
 /* The payload of an authentic packet, at `to`; its bytes, or -1. */
 static ssize_t
@@ -78,45 +83,83 @@ mcast_wire_packet(const struct mcast_wire_ops *ops, void *ctx,
 		ops->placed(ctx, s, &h, len);
 }
 
+/* Bytes of each packet of a train; 0: it is a packet by itself. */
+static size_t
+train_step(struct msghdr *m)
+{
+	int step = 0;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c != NULL;
+	     c = CMSG_NXTHDR(m, c))
+		if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO)
+			memcpy(&step, CMSG_DATA(c), sizeof(step));
+	return step > 0 ? (size_t)step : 0;
+}
+
+/* The packets of a message one by one; how many. */
+static unsigned
+take_message(const struct mcast_wire_ops *ops, void *ctx,
+    struct mcast_wire_counts *counts, const uint8_t *p, size_t n, size_t step)
+{
+	unsigned taken = 0;
+
+	do {
+		size_t len = step > 0 && step < n ? step : n;
+
+		mcast_wire_packet(ops, ctx, counts, p, len);
+		p += len;
+		n -= len;
+		taken++;
+	} while (n > 0);
+	return taken;
+}
+
+/* One system call: *packets, and whether there may be more. */
 static int
 read_batch(int fd, unsigned max, const struct mcast_wire_ops *ops, void *ctx,
-    struct mcast_wire_counts *counts)
+    struct mcast_wire_counts *counts, unsigned *packets)
 {
+	static unsigned messages = MCAST_BATCH;
+	union {
+		char	       bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control[MCAST_BATCH];
 	struct mmsghdr m[MCAST_BATCH] = { 0 };
 	struct iovec   iov[MCAST_BATCH];
 	int	       n;
 
-	if (max > MCAST_BATCH)
-		max = MCAST_BATCH;
+	if (max > messages)
+		max = messages;
 	for (unsigned i = 0; i < max; i++) {
-		iov[i] = (struct iovec){ packets[i], PACKET_MAX };
+		iov[i] = (struct iovec){ trains[i], TRAIN_MAX };
 		m[i].msg_hdr.msg_iov = &iov[i];
 		m[i].msg_hdr.msg_iovlen = 1;
+		m[i].msg_hdr.msg_control = &control[i];
+		m[i].msg_hdr.msg_controllen = sizeof(control[i]);
 	}
+	*packets = 0;
 	n = recvmmsg(fd, m, max, MSG_DONTWAIT, NULL);
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
 	if (n > 0 && ops->batch != NULL)
 		ops->batch(ctx);
 	for (int i = 0; i < n; i++)
-		mcast_wire_packet(ops, ctx, counts, packets[i], m[i].msg_len);
-	return n;
+		*packets += take_message(ops, ctx, counts, trains[i],
+		    m[i].msg_len, train_step(&m[i].msg_hdr));
+	messages = *packets > FEW * (unsigned)n ? FEW : MCAST_BATCH;
+	return n == (int)max;
 }
 
 int
 mcast_wire_read(int fd, unsigned max, const struct mcast_wire_ops *ops,
     void *ctx, struct mcast_wire_counts *counts)
 {
-	unsigned done = 0;
-	int	 n;
+	unsigned done = 0, n;
+	int	 r = 1;
 
-	while (done < max) {
-		n = read_batch(fd, max - done, ops, ctx, counts);
-		if (n < 0)
-			return n;
-		done += (unsigned)n;
-		if (n < MCAST_BATCH)
-			break;
+	while (r > 0 && done < max) {
+		r = read_batch(fd, max - done, ops, ctx, counts, &n);
+		done += n;
 	}
-	return (int)done;
+	return r < 0 ? r : (int)done;
 }

@@ -1,7 +1,8 @@
 /*
  * dp-agent/mcast_wire.h - packets of a group, from the socket to their places.
  *
- * Shape:   mcast_wire_read() empties a data socket in batches. Of each packet
+ * Shape:   mcast_wire_read() empties a data socket in batches, of packets one by
+ *          one or of trains that the kernel joined (UDP_GRO). Of each packet
  *          it reads the header, finds the session, looks whether the counter is
  *          fresh, asks where the symbol is wanted, and opens it right into that
  *          place: no copy, and a packet that nobody wants or that came before
@@ -19,7 +20,7 @@
 #include "common/alc.h"
 #include "common/mcast_seal.h"
 
-#define MCAST_BATCH	  64 /* packets of one system call */
+#define MCAST_BATCH	  64 /* messages of one system call */
 #define MCAST_PAYLOAD_MAX 2000 /* bytes of a symbol; longer packets are cut */
 
 struct mcast_session {
@@ -54,12 +55,12 @@ struct mcast_wire_ops {
 	/* An authentic packet of TOI 0. */
 	void (*fdt)(void *ctx, struct mcast_session *s,
 	    const struct alc_head *h, const uint8_t *payload, size_t n);
-	/* Packets have come, MCAST_BATCH at most, and are dealt with next: to
-	 * look at the clock once for them all. May be NULL. */
+	/* Packets have come and are dealt with next: to look at the clock
+	 * once for them all. May be NULL. */
 	void (*batch)(void *ctx);
 };
 
-/* At most max packets, MCAST_BATCH a system call. */
+/* Until there are no more, or there were max packets or some more. */
 int mcast_wire_read(int fd, unsigned max, const struct mcast_wire_ops *ops,
     void *ctx, struct mcast_wire_counts *counts);
 

@@ -6,6 +6,8 @@
 #include "dp-agent/mcast_wire.h"
 
 #include <check.h>
+#include <netinet/in.h>
+#include <netinet/udp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -261,6 +263,51 @@ START_TEST(a_socket_is_emptied_in_batches)
 }
 END_TEST
 
+/* Five packets of one length and a shorter one leave as one train, and come as
+ * one by the loopback interface; a lone packet behind it comes as it is. */
+START_TEST(a_train_is_taken_apart)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(at);
+	uint8_t	  train[6 * 2048], *p = train;
+	char	  first[2048];
+	struct iovec  iov = { first, sizeof(first) };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
+	size_t	  n = 0;
+	int	  in = socket(AF_INET, SOCK_DGRAM, 0), one = 1, step;
+	int	  out = socket(AF_INET, SOCK_DGRAM, 0);
+
+	ck_assert_int_eq(setsockopt(in, IPPROTO_UDP, UDP_GRO, &one, sizeof(one)),
+	    0);
+	ck_assert_int_eq(bind(in, (struct sockaddr *)&at, sizeof(at)), 0);
+	ck_assert_int_eq(getsockname(in, (struct sockaddr *)&at, &len), 0);
+	ck_assert_int_eq(connect(out, (struct sockaddr *)&at, sizeof(at)), 0);
+	for (uint64_t i = 0; i < 5; i++)
+		p += n = packet(p, i + 1, (uint16_t)i, 'x', true);
+	step = (int)n;
+	memset(p, 0xff, 20); /* no packet of ours ends the train */
+	ck_assert_int_eq(setsockopt(out, IPPROTO_UDP, UDP_SEGMENT, &step,
+			     sizeof(step)), 0);
+	n = (size_t)(p - train) + 20;
+	ck_assert_int_eq(send(out, train, n, 0), (ssize_t)n);
+	n = packet(train, 6, 5, 'y', true);
+	ck_assert_int_eq(send(out, train, n, 0), (ssize_t)n);
+	/* it is a train here, or this says nothing */
+	ck_assert_int_eq(recvmsg(in, &m, MSG_PEEK | MSG_TRUNC), 5 * step + 20);
+
+	ck_assert_int_eq(mcast_wire_read(in, 999, &ops, NULL, &counts), 7);
+	ck_assert_uint_eq(symbols, 6);
+	ck_assert_uint_eq(places[4][SYMBOL - 1], 'x');
+	ck_assert_uint_eq(places[5][0], 'y');
+	ck_assert_uint_eq(counts.packets, 7);
+	ck_assert_uint_eq(counts.malformed, 1);
+	ck_assert_uint_eq(counts.forged, 0);
+	close(in);
+	close(out);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -281,6 +328,7 @@ main(void)
 	tcase_add_test(t, an_fdt_is_handed_over_opened);
 	tcase_add_test(t, rubbish_is_counted);
 	tcase_add_test(t, a_socket_is_emptied_in_batches);
+	tcase_add_test(t, a_train_is_taken_apart);
 	suite_add_tcase(s, t);
 	srunner_run_all(sr, CK_NORMAL);
 	failed = srunner_ntests_failed(sr);
