@@ -3,9 +3,12 @@
 # A sender $NS-s, receivers $NS-r1..., and between them a bridge in $NS-sw: MTU
 # 1500, no snooping. The sender's stack cuts trains of UDP segmentation offload
 # before its veth, as a plain network card would see them: what is sent, counted
-# and lost is packets of 1,500 bytes. Loss is an nftables rule at each receiver, of
-# its own, on multicast UDP only: what receivers say is never lost. Nothing is
-# done to the machine's own network.
+# and lost is packets of 1,500 bytes. The receivers' cards join packets again
+# (GRO) for a socket that asks for it, as real cards do by default; NAPI=0 is
+# without. Loss is an nftables rule at the bridge's ports, before the cards, so
+# that single packets are lost and not trains: the copy for each receiver is lost
+# or not by a draw of its own. On multicast UDP only: what receivers say is never
+# lost. Nothing is done to the machine's own network.
 # SPDX-License-Identifier: ISC
 
 net_node() { # NAMESPACE PORT ADDRESS
@@ -28,26 +31,30 @@ net_up() { # N
 	ip -n "$NS-sw" link add br0 type bridge mcast_snooping 0 stp_state 0 forward_delay 0 &&
 	ip -n "$NS-sw" link set br0 up &&
 	net_node "$NS-s" ps 10.66.0.1 || return
-	for ((i = 1; i <= $1; i++)); do net_node "$NS-r$i" "p$i" "10.66.0.$((10 + i))" || return; done
+	for ((i = 1; i <= $1; i++)); do
+		net_node "$NS-r$i" "p$i" "10.66.0.$((10 + i))" || return
+		[ "${NAPI:-1}" = 1 ] || continue
+		# a veth has this only if nothing larger than a packet comes to it
+		ip netns exec "$NS-sw" ethtool -K "p$i" gso off tso off >/dev/null &&
+		ip netns exec "$NS-r$i" ethtool -K eth0 gro on || return
+	done
 	ip netns exec "$NS-s" ethtool -K eth0 tx-udp-segmentation off gso off tso off >/dev/null || return
 	NET_N=$1
 	sleep 0.5 # until the ports forward
 }
 
 net_loss() { # PERCENT, in steps of 0.1
-	local permille i
+	local permille
 	permille=$(awk -v p="$1" 'BEGIN { printf "%d", p * 10 + 0.5 }')
-	for ((i = 1; i <= NET_N; i++)); do
-		ip netns exec "$NS-r$i" nft 'add table ip loss; delete table ip loss' || return
-		[ "$permille" -eq 0 ] || ip netns exec "$NS-r$i" nft -f - <<-E || return
-		table ip loss {
-			chain in {
-				type filter hook input priority -300; policy accept;
-				ip daddr 224.0.0.0/4 meta l4proto udp numgen random mod 1000 < $permille counter drop
-			}
+	ip netns exec "$NS-sw" nft 'add table bridge loss; delete table bridge loss' || return
+	[ "$permille" -eq 0 ] || ip netns exec "$NS-sw" nft -f - <<-E
+	table bridge loss {
+		chain out {
+			type filter hook forward priority 0; policy accept;
+			ip daddr 224.0.0.0/4 meta l4proto udp numgen random mod 1000 < $permille counter drop
 		}
-		E
-	done
+	}
+	E
 }
 
 net_sent() { ip netns exec "$NS-s" cat /sys/class/net/eth0/statistics/tx_bytes; }

@@ -169,7 +169,7 @@ run_one() { # PEER: sets GOOD, OVER (wire bytes a byte), CPU_S, CPU_R; 1: not al
 run_raw() { # content a second at the sender, MB
 	local i jobs=()
 	for ((i = 1; i <= N; i++)); do
-		ip netns exec "$NS-r$i" "$BIN/mcast-raw" recv 1400 1 1 0 >"$W/raw.$i" & jobs+=($!)
+		ip netns exec "$NS-r$i" "$BIN/mcast-raw" recv 1400 1 1 1 >"$W/raw.$i" & jobs+=($!)
 	done
 	sleep 0.3
 	GOOD=$(ip netns exec "$NS-s" "$BIN/mcast-raw" send $RAW_BYTES 0 1400 1 1 | awk '{ print $8 }')
