@@ -2,7 +2,8 @@
  * common/loop.c - readiness, timers and signals; see loop.h.
  *
  * Runs in every program. The event base is made before the sandbox closes, so
- * that later only epoll_ctl, epoll_wait and timerfd-free timeouts are needed.
+ * that later only epoll_ctl and epoll_wait are needed, and timerfd_settime by a
+ * precise one.
  * SPDX-License-Identifier: ISC
  */
 #include "common/loop.h"
@@ -38,8 +39,8 @@ struct loop_signal {
 	void	      *ctx;
 };
 
-int
-loop_new(struct loop **out)
+static int
+new_with(int flags, struct loop **out)
 {
 	struct event_config *cfg = event_config_new();
 	struct loop	    *l = calloc(1, sizeof(*l));
@@ -47,7 +48,7 @@ loop_new(struct loop **out)
 	*out = NULL;
 	if (cfg != NULL && l != NULL) {
 		event_config_set_flag(cfg,
-		    EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV);
+		    EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV | flags);
 		event_config_avoid_method(cfg, "select");
 		l->base = event_base_new_with_config(cfg);
 	}
@@ -59,6 +60,18 @@ loop_new(struct loop **out)
 	}
 	*out = l;
 	return 0;
+}
+
+int
+loop_new(struct loop **out)
+{
+	return new_with(0, out);
+}
+
+int
+loop_new_precise(struct loop **out)
+{
+	return new_with(EVENT_BASE_FLAG_PRECISE_TIMER, out);
 }
 
 void
@@ -206,8 +219,14 @@ loop_timer_new(struct loop *l, loop_fn fn, void *ctx, struct loop_timer **out)
 int
 loop_timer_set(struct loop_timer *t, uint64_t ms)
 {
-	struct timeval tv = { (time_t)(ms / 1000),
-		(suseconds_t)(ms % 1000 * 1000) };
+	return loop_timer_set_us(t, ms * 1000);
+}
+
+int
+loop_timer_set_us(struct loop_timer *t, uint64_t us)
+{
+	struct timeval tv = { (time_t)(us / 1000000),
+		(suseconds_t)(us % 1000000) };
 
 	return evtimer_add(t->ev, &tv) < 0 ? -ENOMEM : 0;
 }

@@ -5,7 +5,9 @@
  *          _signal) belongs to who made it and is freed by it, also inside
  *          its own callback. Watches are persistent; LOOP_EDGE makes them
  *          edge-triggered.
- * Units:   milliseconds; loop_now_ms is monotonic and cached per turn.
+ * Units:   milliseconds; loop_now_ms is monotonic. Timers are right to a tick of
+ *          the kernel's, 1 to 10 ms; those of a precise loop to 0.1 ms, for one
+ *          system call more a turn.
  * Errors:  0 or -ENOMEM and such; loop_run gives what loop_stop was told.
  * SPDX-License-Identifier: ISC
  */
@@ -25,6 +27,7 @@ struct loop_signal;
 #define LOOP_CLOSED 8 /* the peer sends no more; bytes may still lie unread */
 
 int	 loop_new(struct loop **out);
+int	 loop_new_precise(struct loop **out);
 void	 loop_free(struct loop **l);
 int	 loop_run(struct loop *l);
 void	 loop_stop(struct loop *l, int result);
@@ -45,6 +48,7 @@ void loop_io_free(struct loop_io **io);
 int  loop_timer_new(struct loop *l, loop_fn fn, void *ctx,
      struct loop_timer **out); /* not running yet */
 int  loop_timer_set(struct loop_timer *t, uint64_t ms); /* once, from now */
+int  loop_timer_set_us(struct loop_timer *t, uint64_t us);
 void loop_timer_stop(struct loop_timer *t);
 void loop_timer_free(struct loop_timer **t);
 

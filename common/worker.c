@@ -698,6 +698,14 @@ worker_loop(struct worker *w)
 	return w->loop;
 }
 
+struct loop *
+worker_loop_precise(struct worker *w)
+{
+	if (w->loop == NULL && loop_new_precise(&w->loop) < 0)
+		log_fatal(EXIT_TEMPORARY, "no event loop");
+	return w->loop;
+}
+
 static void
 master_broken(void *ctx, struct ipc *c, int r)
 {

@@ -66,6 +66,7 @@ struct worker_ops {
 /* argv: --master PATH, --help, --version. */
 struct worker *worker_start(enum peer_role role, int argc, char *argv[]);
 struct loop   *worker_loop(struct worker *w); /* made at the first call */
+struct loop   *worker_loop_precise(struct worker *w); /* that first call */
 int	       worker_run(struct worker *w, const struct worker_ops *ops, void *ctx);
 void	       worker_drained(struct worker *w);
 

@@ -375,7 +375,7 @@ mcast_open(struct worker *w)
 	if (m == NULL)
 		log_fatal(EXIT_TEMPORARY, "no memory");
 	m->w = w;
-	m->loop = worker_loop(w);
+	m->loop = worker_loop_precise(w); /* trains leave in time */
 	tzset();
 	if (store_client_new(m->loop, -1, &store_ops, m, &m->store) < 0 ||
 	    keys_new(&m->keys) < 0 || wants_new(m, &m->wants) < 0 ||

@@ -273,7 +273,7 @@ static void
 drain(struct pace *p, uint64_t now, const struct verdict *v)
 {
 	p->seen_congestion = true;
-	set_rate(p, now, clamp(v->read / 10 * 9, p->rate / 4, p->rate / 5 * 4));
+	set_rate(p, now, clamp(p->read / 10 * 9, p->rate / 4, p->rate / 5 * 4));
 	p->changed = now + clamp(v->behind * SEC / p->rate, 0, SEC);
 	for (unsigned i = 0; i < PACE_RECEIVERS; i++)
 		p->sample[i].behind = 0;
@@ -290,6 +290,7 @@ pace_step(struct pace *p, uint64_t now, bool repairs)
 	actual = p->sent * 1000 / ms;
 	p->step_at = now;
 	p->sent = 0;
+	p->read = p->read == 0 || p->many ? v.read : (3 * p->read + v.read) / 4;
 	if (repairs) {
 		if (v.behind > BEHIND_MOST)
 			drain(p, now, &v);
@@ -307,6 +308,7 @@ pace_step(struct pace *p, uint64_t now, bool repairs)
 		if (!p->seen_congestion && actual >= p->rate / 16 * 15)
 			p->rate = clamp(p->rate / 2 * 3, RATE_MIN, p->ceiling);
 		else if (actual >= p->rate / 5 * 4)
-			p->rate = clamp(p->rate / 32 * 33, RATE_MIN, p->ceiling);
+			p->rate = clamp(p->rate / 32 * (p->rate < p->read ? 35 : 33),
+			    RATE_MIN, p->ceiling);
 	}
 }

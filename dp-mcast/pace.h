@@ -45,6 +45,7 @@ struct pace {
 	uint32_t base; /* loss that slowing down did not cure */
 	uint64_t step_at, changed, try_after, try_wait;
 	uint64_t sent; /* bytes since step_at */
+	uint64_t read; /* what receivers take a second, smoothed; 0: not known */
 	uint64_t old_rate;
 	uint32_t old_loss;
 	unsigned nsamples; /* fresh ones */
@@ -68,7 +69,7 @@ uint64_t pace_found(const struct pace *p);
  * rate a part of one, or what is ready; else none. */
 unsigned pace_may(struct pace *p, uint64_t now, uint64_t ready);
 void	 pace_spent(struct pace *p, uint64_t bytes);
-/* When pace_may() says other than none. */
+/* When to ask pace_may() again: it then says other than none. */
 uint64_t pace_when(struct pace *p, uint64_t now, uint64_t ready);
 
 /*

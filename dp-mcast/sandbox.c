@@ -14,6 +14,7 @@
 static const struct sandbox_call calls[] = {
 	{ SYS_sendto, "notices to the groups", 0, 0 },
 	{ SYS_sendmmsg, "packets to the groups, many at once", 0, 0 },
+	{ SYS_timerfd_settime, "when the next train may leave", 0, 0 },
 	{ SYS_recvmmsg, "reports of receivers, many at once", 0, 0 },
 	{ SYS_getsockname, "of which family a group's socket is", 0, 0 },
 };

@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #define MS	   1000000ULL /* ns */
+#define TICK	   50000ULL   /* ns that are not worth a wait */
 #define TRAINS	   4	      /* of one turn; then the others and reports */
 #define DEPTH	   4	      /* blocks interleaved */
 #define TOI	   1
@@ -640,14 +641,14 @@ say_notice(struct session *s, uint64_t now)
 static void
 schedule(struct session *s, bool more)
 {
-	uint64_t now = now_ns(), wake = sender_wake(s->sender, now), ms = 0;
+	uint64_t now = now_ns(), wake = sender_wake(s->sender, now), ns = 0;
 
 	if (!s->closed && s->fdt_at < wake)
 		wake = s->fdt_at;
 	if (!more && wake > now)
-		ms = wake - now < 1000 * MS ? (wake - now) / MS : 1000;
-	/* a wait below a millisecond is a turn of the others */
-	(void)loop_timer_set(s->timer, ms);
+		ns = wake - now < 1000 * MS ? wake - now : 1000 * MS;
+	/* less than a timer's precision is a turn of the others */
+	(void)loop_timer_set_us(s->timer, ns < TICK ? 0 : ns / 1000);
 }
 
 static void

@@ -84,6 +84,23 @@ START_TEST(a_pile_slows_it_to_what_is_read)
 END_TEST
 
 /* The word of a liar is good for a second. */
+/* They wait for a processor once, and read two thirds in that step; the steps
+ * before say what they can. Back there, and not at a crawl. */
+START_TEST(one_bad_step_is_not_believed)
+{
+	begin(START);
+	for (int i = 0; i < 3; i++)
+		step(0, 1000, 0, 0);
+	step(0, 667, 0, 2000000);
+	ck_assert_uint_le(pace.rate, START / 5 * 4);
+	ck_assert_uint_gt(pace.rate, START / 10 * 7);
+	now += 100 * MS;
+	for (int i = 0; i < 4; i++)
+		step(0, 1000, 0, 0);
+	ck_assert_uint_gt(pace.rate, START / 10 * 9);
+}
+END_TEST
+
 START_TEST(no_pile_is_waited_for_for_ever)
 {
 	uint64_t rate;
@@ -223,6 +240,7 @@ main(void)
 	tcase_add_test(tc, it_grows_while_nothing_is_lost);
 	tcase_add_test(tc, it_grows_to_the_ceiling_alone);
 	tcase_add_test(tc, a_pile_slows_it_to_what_is_read);
+	tcase_add_test(tc, one_bad_step_is_not_believed);
 	tcase_add_test(tc, no_pile_is_waited_for_for_ever);
 	tcase_add_test(tc, repairs_slow_down_too_and_loss_is_theirs);
 	tcase_add_test(tc, what_is_on_its_way_is_no_pile);

@@ -181,7 +181,7 @@ main(int argc, char *argv[])
 	    fstat(b.fd, &st) < 0)
 		err(1, "%s", argv[1]);
 	b.size = (uint64_t)st.st_size;
-	if (loop_new(&m->loop) < 0 || hash_setup() < 0 ||
+	if (loop_new_precise(&m->loop) < 0 || hash_setup() < 0 ||
 	    mcast_seal_setup() < 0 || keys_new(&m->keys) < 0 ||
 	    keys_rotate(m->keys, time(NULL)) < 0 ||
 	    sessions_new(m, &m->sessions) < 0)
