@@ -35,6 +35,8 @@
 #define REDIRECTS_MAX 5
 #define IDLE_CONNECTIONS 16L
 #define CA_MAX	      (4 << 20)
+#define PUT_SLICE     (16U << 10) /* sent before the budget is asked again */
+#define PUT_ANSWER    (64U << 10) /* more of an answer nobody reads */
 #define AGENT	      "dpoint/" DPOINT_VERSION
 
 /* Where sockets lead: a server, or the proxy. */
@@ -70,6 +72,8 @@ struct download {
 	bool		      resumed;	/* bytes before this download's own */
 	bool		      missing_all; /* so far nothing but 404 and such */
 	bool		      refused;	   /* no socket: on_slice goes on */
+	size_t		      sent;	   /* of a body */
+	unsigned	      status, retry_after_s; /* of the answer to it */
 	uint64_t	      there, at_attempt; /* hashed bytes */
 	uint8_t		     *buf;	/* towards the disk, or all of it */
 	size_t		      nbuf, size;
@@ -263,7 +267,8 @@ download_cancel(struct download **dp)
 static void
 finish(struct download *d)
 {
-	struct download_result res = { .r = d->r, .text = d->error };
+	struct download_result res = { .r = d->r, .text = d->error,
+		.status = d->status, .retry_after_s = d->retry_after_s };
 	void (*done)(void *, const struct download_result *) = d->want.done;
 	void	*ctx = d->want.ctx;
 	uint8_t *buf = NULL;
@@ -382,6 +387,8 @@ on_body(char *p, size_t size, size_t n, void *ctx)
 	n *= size;
 	if (d->ds->ops->received != NULL)
 		d->ds->ops->received(d->ds->ctx, n);
+	if (d->want.body != NULL) /* its status has said all */
+		return (d->there += n) > PUT_ANSWER ? 0 : n;
 	if (!d->began && look_at_answer(d) < 0)
 		return 0;
 	if (!d->keep)
@@ -395,6 +402,43 @@ on_body(char *p, size_t size, size_t n, void *ctx)
 		return 0;
 	}
 	return take_bytes(d, (const uint8_t *)p, n) < 0 ? 0 : n;
+}
+
+/* What goes out is of the same budget as what comes in. */
+static size_t
+on_send(char *p, size_t size, size_t n, void *ctx)
+{
+	struct download	 *d = ctx;
+	struct downloads *ds = d->ds;
+	uint64_t	  ms = ds->ops->hold != NULL ? ds->ops->hold(ds->ctx) : 0;
+
+	if (ms > 0 && ms != UINT64_MAX) {
+		loop_timer_set(ds->held, ms);
+		return CURL_READFUNC_PAUSE;
+	}
+	n *= size;
+	if (n > d->want.body_len - d->sent)
+		n = d->want.body_len - d->sent;
+	if (n > PUT_SLICE)
+		n = PUT_SLICE;
+	memcpy(p, d->want.body + d->sent, n);
+	d->sent += n;
+	if (ds->ops->received != NULL)
+		ds->ops->received(ds->ctx, n);
+	return n;
+}
+
+/* A kept connection may turn out to be dead after some of it was sent. */
+static int
+on_seek(void *ctx, curl_off_t offset, int origin)
+{
+	struct download *d = ctx;
+
+	if (origin != SEEK_SET || offset < 0 ||
+	    (uint64_t)offset > d->want.body_len)
+		return CURL_SEEKFUNC_FAIL;
+	d->sent = (size_t)offset;
+	return CURL_SEEKFUNC_OK;
 }
 
 static bool
@@ -446,6 +490,29 @@ add_header(struct curl_slist **list, const char *text)
 }
 
 static int
+set_body(struct download *d)
+{
+	CURL *e = d->easy;
+
+	d->sent = 0;
+	d->status = d->retry_after_s = 0;
+	curl_easy_setopt(e, CURLOPT_UPLOAD, 1L);
+	curl_easy_setopt(e, CURLOPT_READFUNCTION, on_send);
+	curl_easy_setopt(e, CURLOPT_READDATA, d);
+	curl_easy_setopt(e, CURLOPT_SEEKFUNCTION, on_seek);
+	curl_easy_setopt(e, CURLOPT_SEEKDATA, d);
+	curl_easy_setopt(e, CURLOPT_INFILESIZE_LARGE,
+	    (curl_off_t)d->want.body_len);
+	/* one round trip is better than the chance to save a few bytes */
+	if (add_header(&d->headers, "Expect:") < 0 ||
+	    add_header(&d->headers, "Content-Type: application/octet-stream") <
+		0)
+		return -ENOMEM;
+	curl_easy_setopt(e, CURLOPT_HTTPHEADER, d->headers);
+	return 0;
+}
+
+static int
 make_easy(struct download *d, const char *url)
 {
 	struct downloads *ds = d->ds;
@@ -480,7 +547,9 @@ make_easy(struct download *d, const char *url)
 	curl_easy_setopt(e, CURLOPT_WRITEDATA, d);
 	curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, on_open);
 	curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, d);
-	if (d->there > 0 || d->want.whole > 0) {
+	if (d->want.body != NULL && set_body(d) < 0)
+		return -ENOMEM;
+	if (d->want.body == NULL && (d->there > 0 || d->want.whole > 0)) {
 		size_t n = (size_t)snprintf(text, sizeof(text), "%" PRIu64 "-",
 		    d->want.from + d->there);
 
@@ -799,12 +868,43 @@ failed(struct download *d, CURLcode rc)
 	next_source(d);
 }
 
+/* Whoever put it decides what an answer means, if there is one. */
+static void
+put_ended(struct download *d, CURLcode rc, long code)
+{
+	struct downloads *ds = d->ds;
+	curl_off_t	  wait_s = 0;
+	long		  head = 0;
+
+	curl_easy_getinfo(d->easy, CURLINFO_RETRY_AFTER, &wait_s);
+	curl_easy_getinfo(d->easy, CURLINFO_REQUEST_SIZE, &head);
+	if (ds->ops->received != NULL && head > 0)
+		ds->ops->received(ds->ctx, (size_t)head);
+	/* an answer is one once all the body has gone out, or if it refuses */
+	if (code >= 200 && (d->sent == d->want.body_len || code >= 300)) {
+		d->status = (unsigned)code;
+		d->retry_after_s = wait_s > 0 && wait_s < UINT32_MAX
+		    ? (unsigned)wait_s : 0;
+		if (code < 300)
+			d->r = 0;
+		else
+			fail(d, -EPROTO, "HTTP status %ld", code);
+		finish(d);
+		return;
+	}
+	failed(d, rc == CURLE_OK ? CURLE_WEIRD_SERVER_REPLY : rc);
+}
+
 static void
 completed(struct download *d, CURLcode rc)
 {
 	long code = 0;
 
 	curl_easy_getinfo(d->easy, CURLINFO_RESPONSE_CODE, &code);
+	if (d->want.body != NULL) {
+		put_ended(d, rc, code);
+		return;
+	}
 	if (rc == CURLE_OK && !d->began && look_at_answer(d) < 0)
 		rc = CURLE_WRITE_ERROR;
 	if (d->r == -EIO || flush_disk(d) < 0) {
@@ -853,7 +953,9 @@ on_held(void *ctx)
 	for (struct download *d = ds->list; d != NULL; d = d->next)
 		if (d->state == ACTIVE && d->easy != NULL)
 			curl_easy_pause(d->easy,
-			    ms > 0 ? CURLPAUSE_RECV : CURLPAUSE_CONT);
+			    ms == 0 ? CURLPAUSE_CONT
+				: d->want.body != NULL ? CURLPAUSE_ALL
+						       : CURLPAUSE_RECV);
 	if (ms > 0)
 		loop_timer_set(ds->held, ms);
 }

@@ -16,6 +16,9 @@
  * Pieces:  with `whole` set, only `length` bytes from `from` on of a resource of
  *          `whole` bytes are asked for and written to their place in fd; the
  *          hash, if any, is the piece's. A server without ranges is no source.
+ * Putting: with `body` set it goes the other way: a PUT of these bytes, within the
+ *          same budget. Any 2xx is success, whatever else the server says; no
+ *          redirect is followed, and nothing is tried twice.
  * Give up: wrong length, as soon as a header or a byte shows it, and wrong hash
  *          go to the next address; a cut connection that brought something is
  *          taken up again at the same address, up to five times in a row.
@@ -90,6 +93,8 @@ struct download_result {
 	const void *bytes; /* of a download into memory */
 	size_t	    len;
 	uint64_t    there; /* bytes written, good to go on after; 0 if wrong */
+	unsigned    status; /* of a PUT: what the server answered; 0: nothing */
+	unsigned    retry_after_s; /* of a PUT, if the server said so; else 0 */
 };
 
 struct download_want {
@@ -104,6 +109,8 @@ struct download_want {
 	int			   fd, read_fd; /* borrowed; -1: into memory */
 	uint64_t		   start;
 	uint64_t		   from, whole; /* of a piece; else 0 */
+	const uint8_t		  *body; /* to put, borrowed to the end; or NULL */
+	size_t			   body_len;
 	void (*progress)(void *ctx, uint64_t there); /* may be NULL */
 	void (*done)(void *ctx, const struct download_result *r);
 	void *ctx;

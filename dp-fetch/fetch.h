@@ -17,6 +17,7 @@
 #include "common/wan.h"
 #include "common/worker.h"
 #include "dp-fetch/bucket.h"
+#include "dp-fetch/forward.h"
 #include "dp-fetch/set.h"
 #include "dp-fetch/source.h"
 
@@ -134,6 +135,7 @@ struct fetch {
 	struct repo	     repos[REPOS];
 	struct job	    *jobs;
 	struct want	    *wants;
+	struct forward	    *forward;
 	bool		     draining;
 	/* counted since the start */
 	uint64_t wan_bytes, downloads_ok, downloads_failed, bytes_verified;

@@ -147,13 +147,16 @@ on_reload(void *ctx)
 	struct fetch	     *f = ctx;
 	const struct settings *s = worker_settings(f->worker);
 	struct source	     *src[REPOS] = { NULL };
+	struct forward_conf  *fc = NULL;
 	struct downloads_conf dc;
 	int		      r;
 
 	if ((r = source_read(f, "content", &s->content, &src[0])) == 0 &&
-	    (r = source_read(f, "site", &s->site, &src[1])) == 0)
+	    (r = source_read(f, "site", &s->site, &src[1])) == 0 &&
+	    (r = forward_read(f, &s->inbox, &fc)) == 0)
 		r = read_conf(f, &dc); /* the last to fail: it takes effect */
 	if (r < 0) {
+		forward_conf_free(&fc);
 		source_free(&src[0]);
 		source_free(&src[1]);
 		return r;
@@ -164,6 +167,7 @@ on_reload(void *ctx)
 		if (store_client_connected(f->store))
 			repo_store_ready(&f->repos[i]);
 	}
+	forward_apply(f->forward, &fc);
 	on_minute(f);
 	return 0;
 }
@@ -179,6 +183,7 @@ store_broken(void *ctx, int r)
 	jobs_store_lost(f);
 	for (size_t i = 0; i < REPOS; i++)
 		repo_store_lost(&f->repos[i]);
+	forward_store_lost(f->forward);
 }
 
 static const struct store_client_ops store_ops = { .broken = store_broken };
@@ -189,6 +194,7 @@ store_ready(struct fetch *f)
 	for (size_t i = 0; i < REPOS; i++)
 		repo_store_ready(&f->repos[i]);
 	jobs_pump(f);
+	forward_store_ready(f->forward);
 }
 
 static void
@@ -355,6 +361,8 @@ static const struct admin_command commands[] = {
 	    "Bring one target into the store now." },
 	{ "fetch-status", 0, 0, false, cmd_status, "",
 	    "What is known of each repository, and of the line." },
+	{ "inbox-flush", 0, 0, true, forward_flush, "",
+	    "Tries to forward devices' reports now." },
 	{ 0 }
 };
 
@@ -437,6 +445,7 @@ on_warnings(void *ctx, struct admin_reply *reply)
 			worker_warning(reply, "%s: refresh fails, %u in a row: %s",
 			    r->space, r->failures, r->error);
 	}
+	forward_warnings(f->forward, reply);
 }
 
 static void
@@ -449,6 +458,7 @@ on_drain(void *ctx)
 		repo_end(&f->repos[i]);
 	wants_end(f);
 	jobs_end(f);
+	forward_end(f->forward);
 	worker_drained(f->worker);
 }
 
@@ -465,6 +475,7 @@ static void
 open_all(struct fetch *f)
 {
 	const struct settings *s = worker_settings(f->worker);
+	struct forward_conf   *fc;
 	struct downloads_conf  dc;
 	int		       r;
 
@@ -478,14 +489,17 @@ open_all(struct fetch *f)
 		log_fatal(EXIT_TEMPORARY, "libcurl or OpenSSL does not start");
 	if (read_conf(f, &dc) < 0 ||
 	    repo_init(&f->repos[0], f, "content", "repo", &s->content) < 0 ||
-	    repo_init(&f->repos[1], f, "site", "site", &s->site) < 0)
+	    repo_init(&f->repos[1], f, "site", "site", &s->site) < 0 ||
+	    forward_read(f, &s->inbox, &fc) < 0)
 		exit(EXIT_OPERATOR);
 	if (downloads_new(f->loop, &dc, &line, f, &f->downloads) < 0 ||
 	    store_client_new(f->loop, -1, &store_ops, f, &f->store) < 0 ||
 	    connect_client_new(f->loop, -1, &connector_ops, f,
 		&f->connector) < 0 ||
-	    loop_timer_new(f->loop, on_minute, f, &f->minute) < 0)
+	    loop_timer_new(f->loop, on_minute, f, &f->minute) < 0 ||
+	    forward_new(f, &f->forward) < 0)
 		log_fatal(EXIT_TEMPORARY, "no memory");
+	forward_apply(f->forward, &fc);
 }
 
 int

@@ -3,6 +3,7 @@ PROGS += dp-fetch
 dp-fetch_SRCS := \
 	dp-fetch/main.c \
 	dp-fetch/bucket.c \
+	dp-fetch/forward.c \
 	dp-fetch/job.c \
 	dp-fetch/repo.c \
 	dp-fetch/sandbox.c \

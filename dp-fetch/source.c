@@ -33,8 +33,8 @@ read_file(struct fetch *f, const char *section, const char *name, size_t max,
 	return r == -ENOENT ? 0 : r;
 }
 
-static int
-read_tls(struct fetch *f, const char *section, struct download_tls *t)
+int
+source_read_tls(struct fetch *f, const char *section, struct download_tls *t)
 {
 	struct tls_conf c = { 0 };
 	char		err[TLS_ERR_MAX];
@@ -103,7 +103,7 @@ source_read(struct fetch *f, const char *section, const struct repo_conf *conf,
 		sizeof(s->urls[0])))
 		s->nurls++;
 	if ((r = read_root(f, section, s)) == 0)
-		r = read_tls(f, section, &s->tls);
+		r = source_read_tls(f, section, &s->tls);
 	if (r == 0 && s->tls.ca == NULL &&
 	    strstr(conf->upstream, "https://") != NULL) {
 		log_err("%s.ca: is needed for https: no CA of the system's is in %s",
@@ -116,15 +116,21 @@ source_read(struct fetch *f, const char *section, const struct repo_conf *conf,
 }
 
 void
+source_free_tls(struct download_tls *t)
+{
+	free(t->ca);
+	free(t->cert);
+	free(t->key);
+}
+
+void
 source_free(struct source **sp)
 {
 	struct source *s = *sp;
 
 	if (s == NULL)
 		return;
-	free(s->tls.ca);
-	free(s->tls.cert);
-	free(s->tls.key);
+	source_free_tls(&s->tls);
 	free(s->root);
 	free(s);
 	*sp = NULL;

@@ -29,6 +29,10 @@ struct source {
 int  source_read(struct fetch *f, const char *section,
      const struct repo_conf *conf, struct source **out);
 void source_free(struct source **s);
+/* ca (or the system's), client-cert and client-key of a section. */
+int  source_read_tls(struct fetch *f, const char *section,
+     struct download_tls *out);
+void source_free_tls(struct download_tls *t);
 bool source_same(const struct source *a, const struct source *b);
 bool source_same_root(const struct source *a, const struct source *b);
 

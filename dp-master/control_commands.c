@@ -83,6 +83,8 @@ static const struct command commands[] = {
 	    "Devices' reports that wait for the server." },
 	{ "inbox-stats", PEER_STORE, 0, 8, false, NULL, "",
 	    "How many wait, and what became of others." },
+	{ "inbox-flush", PEER_FETCH, 0, 8, true, NULL, "",
+	    "Tries to forward them now." },
 	{ "inbox-retry", PEER_STORE, 1, 8, true, NULL, "DEVICE|all",
 	    "Puts what the server refused back into the queue." },
 	{ "inbox-drop", PEER_STORE, 1, 8, true, NULL, "DEVICE",

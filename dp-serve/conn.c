@@ -43,9 +43,10 @@
 #define REST_SUM    (32 * 1024 * 1024) /* of all: above it, small batches */
 #define TICK_MS	    500
 #define ACCEPTS	    64	 /* of one turn of a listener */
+#define METHODS	    (HTTP_GET | HTTP_HEAD | HTTP_PUT)
 
 /* The lists of connections by what they are given time for. */
-enum phase { P_HEAD, P_IDLE, P_SEND, P_WAIT, P_LINGER, P_COUNT };
+enum phase { P_HEAD, P_IDLE, P_BODY, P_SEND, P_WAIT, P_LINGER, P_COUNT };
 
 struct partial { /* a head that came in pieces, or requests that must wait */
 	struct http_request req;
@@ -68,6 +69,7 @@ struct conn {
 	uint64_t	 off, end; /* of them */
 	struct partial	*in;
 	struct rest	*rest;
+	struct upload	*up;	   /* a report that comes, or waits */
 	struct waiter	 waiter;
 	uint64_t	 deadline_ms, moved, mark;
 	uint32_t	 batch, lingered;
@@ -75,7 +77,7 @@ struct conn {
 	uint16_t	 force; /* a status, since time is over */
 	uint8_t		 phase, addr[16];
 	bool		 readable, shaking, close_after, headed, queued,
-	    denied, begun, closing;
+	    denied, begun, closing, unread; /* unread: a body that nobody wants */
 };
 
 struct listener {
@@ -90,6 +92,7 @@ struct engine {
 	struct loop	    *loop;
 	struct content	    *content;
 	struct api	    *api;
+	struct inbox	    *inbox;
 	struct engine_conf   conf;
 	struct engine_counts n;
 	struct listener	    *listeners;
@@ -132,7 +135,7 @@ static uint64_t
 phase_ms(const struct engine *e, enum phase p)
 {
 	const uint64_t ms[P_COUNT] = { e->conf.header_ms, e->conf.idle_ms,
-		e->conf.send_ms, e->conf.want_ms, LINGER_MS };
+		e->conf.send_ms, e->conf.send_ms, e->conf.want_ms, LINGER_MS };
 
 	return ms[p];
 }
@@ -199,6 +202,7 @@ conn_free(struct conn *c)
 	again_remove(c);
 	waiter_stop(&c->waiter);
 	object_unref(&c->obj);
+	upload_free(&c->up);
 	tls_conn_free(&c->tls);
 	loop_io_free(&c->io);
 	close(c->fd);
@@ -261,16 +265,25 @@ on_again(void *ctx)
 }
 
 static void
-on_woken(struct waiter *w)
+wake(struct conn *c)
 {
-	struct conn *c = (struct conn *)((char *)w -
-	    offsetof(struct conn, waiter));
-
 	if (c->phase == P_WAIT) { /* something came: its time begins anew */
 		list_remove(c);
 		list_append(c, P_WAIT);
 	}
 	run_again(c);
+}
+
+static void
+on_woken(struct waiter *w)
+{
+	wake((struct conn *)((char *)w - offsetof(struct conn, waiter)));
+}
+
+static void
+on_report(struct upload *u)
+{
+	wake(u->ctx);
 }
 
 /* -- bytes in and out: 0, -EAGAIN, or what ends the connection -- */
@@ -372,6 +385,8 @@ reason(int status)
 		int	    status;
 		const char *text;
 	} all[] = {
+		{ 200, "OK" },
+		{ 201, "Created" },
 		{ 206, "Partial Content" },
 		{ 304, "Not Modified" },
 		{ 400, "Bad Request" },
@@ -379,6 +394,7 @@ reason(int status)
 		{ 404, "Not Found" },
 		{ 405, "Method Not Allowed" },
 		{ 408, "Request Timeout" },
+		{ 411, "Length Required" },
 		{ 412, "Precondition Failed" },
 		{ 413, "Content Too Large" },
 		{ 414, "URI Too Long" },
@@ -390,6 +406,7 @@ reason(int status)
 		{ 503, "Service Unavailable" },
 		{ 504, "Gateway Timeout" },
 		{ 505, "HTTP Version Not Supported" },
+		{ 507, "Insufficient Storage" },
 	};
 
 	for (size_t i = 0; i < COUNT(all); i++)
@@ -432,7 +449,7 @@ static void
 request_used(struct conn *c)
 {
 	in_pos += req.head_len;
-	http_request_begin(&req, HTTP_GET | HTTP_HEAD);
+	http_request_begin(&req, METHODS);
 	c->begun = true;
 }
 
@@ -449,6 +466,7 @@ answer_status(struct conn *c, int status)
 {
 	const char *more = status == 405 ? "Allow: GET, HEAD\r\n"
 	    : status == 503		 ? "Retry-After: 2\r\n"
+	    : status == 507		 ? "Retry-After: 60\r\n"
 					 : "";
 	char	    text[64];
 	int	    n;
@@ -468,6 +486,7 @@ static int
 answer_last(struct conn *c, int status)
 {
 	c->close_after = true;
+	c->unread |= req.body_len > 0;
 	req.head_len = (uint16_t)(in_end - in_pos);
 	return answer_status(c, status);
 }
@@ -552,6 +571,76 @@ answer_object(struct conn *c)
 	return 0;
 }
 
+/* -- reports that are put -- */
+
+static int
+answer_report(struct conn *c)
+{
+	struct upload *u = c->up;
+	char	       text[48];
+	int	       n;
+
+	if (u->status >= 300)
+		(void)answer_status(c, u->status);
+	else {
+		n = snprintf(text, sizeof(text), "{\"highest\":%llu}\n",
+		    (unsigned long long)u->highest);
+		out_start(c, u->status);
+		out_len += (size_t)snprintf(out_buf + out_len, 256,
+		    "Content-Type: application/json\r\nContent-Length: %d\r\n"
+		    "Cache-Control: no-store\r\n\r\n%s", n, text);
+	}
+	upload_free(&c->up);
+	return 0;
+}
+
+/* Its bytes, then the store's word. 0, -EAGAIN, -EINPROGRESS, or the end. */
+static int
+take_report(struct conn *c)
+{
+	struct upload *u = c->up;
+	ssize_t	       n;
+
+	while (u->got < u->len) {
+		size_t left = u->len - u->got;
+
+		if (in_pos < in_end) {
+			n = (ssize_t)(in_end - in_pos < left ? in_end - in_pos
+							     : left);
+			memcpy(u->bytes + u->got, in_buf + in_pos, (size_t)n);
+			in_pos += (size_t)n;
+		} else if ((n = take_bytes(c, u->bytes + u->got, left)) <= 0)
+			return n < 0 ? (int)n : -EPIPE;
+		u->got += (size_t)n;
+	}
+	if (!u->asked)
+		inbox_put(u);
+	return u->status == 0 ? -EINPROGRESS : answer_report(c);
+}
+
+static int
+begin_report(struct conn *c)
+{
+	const char *path = in_buf + in_pos + req.path.off;
+	bool	    expects = req.f[HTTP_EXPECT].len > 0;
+	int	    status = 405;
+
+	if (req.has_query)
+		status = 404;
+	else if (api_has(path, req.path.len))
+		status = inbox_begin(c->e->inbox, path, req.path.len,
+		    c->tls != NULL ? tls_peer_name(c->tls) : "",
+		    req.f[HTTP_CONTENT_LENGTH].len > 0, req.body_len, &c->up);
+	if (status != 0)
+		return answer_last(c, status);
+	c->up->woken = on_report;
+	c->up->ctx = c;
+	request_used(c);
+	if (expects && in_pos == in_end && c->up->len > 0)
+		out("HTTP/1.1 100 Continue\r\n\r\n", 25);
+	return take_report(c);
+}
+
 static int
 answer(struct conn *c)
 {
@@ -562,6 +651,8 @@ answer(struct conn *c)
 	c->close_after = !req.keep_alive || c->e->draining;
 	if (c->denied)
 		return answer_last(c, 403);
+	if (req.method == HTTP_PUT)
+		return begin_report(c);
 	if (req.has_query)
 		return answer_status(c, 404);
 	if (api_has(path, req.path.len))
@@ -706,6 +797,8 @@ turn(struct conn *c)
 		return r;
 	if (c->force != 0) {
 		waiter_stop(&c->waiter);
+		c->unread = c->up != NULL && c->up->got < c->up->len;
+		upload_free(&c->up);
 		(void)answer_last(c, c->force);
 		c->force = 0;
 	}
@@ -718,7 +811,9 @@ turn(struct conn *c)
 			r = c->off < c->end ? send_body(c) : 0;
 			if (r == 0 && c->off == c->end)
 				answer_done(c);
-		} else if (c->close_after)
+		} else if (c->up != NULL)
+			r = take_report(c);
+		else if (c->close_after)
 			return (r = flush(c, false)) < 0 ? r : -ESHUTDOWN;
 		else if ((r = get_request(c)) == 0) {
 			answers++;
@@ -732,7 +827,8 @@ turn(struct conn *c)
 			continue;
 		}
 		if (r == -EINPROGRESS) {
-			object_wait(c->obj, &c->waiter);
+			if (c->obj != NULL)
+				object_wait(c->obj, &c->waiter);
 			if ((r = flush(c, false)) == 0)
 				set_phase(c, P_WAIT);
 			return r == 0 ? -EINPROGRESS : r;
@@ -760,7 +856,7 @@ turn_begin(struct conn *c)
 {
 	out_len = in_pos = in_end = 0;
 	if (c->in == NULL) {
-		http_request_begin(&req, HTTP_GET | HTTP_HEAD);
+		http_request_begin(&req, METHODS);
 		return;
 	}
 	req = c->in->req;
@@ -798,7 +894,7 @@ conn_close(struct conn *c)
 {
 	if (c->tls != NULL)
 		tls_goodbye(c->tls);
-	if (!c->readable && c->in == NULL) {
+	if (!c->readable && c->in == NULL && !c->unread) {
 		conn_free(c);
 		return;
 	}
@@ -846,6 +942,10 @@ conn_run(struct conn *c)
 			set_phase(c, P_SEND);
 		break;
 	case -ENODATA: /* for the client to ask */
+		if (c->up != NULL) {
+			set_phase(c, P_BODY);
+			break;
+		}
 		if (c->e->draining && c->in == NULL) {
 			conn_close(c);
 			break;
@@ -900,8 +1000,8 @@ expire(struct conn *c)
 	}
 	e->n.timed_out += c->phase != P_LINGER;
 	if ((c->phase == P_HEAD && c->in != NULL && !c->shaking) ||
-	    (c->phase == P_WAIT && !c->headed)) {
-		c->force = c->phase == P_HEAD ? 408 : 504;
+	    c->phase == P_BODY || (c->phase == P_WAIT && !c->headed)) {
+		c->force = c->phase == P_WAIT ? 504 : 408;
 		set_phase(c, P_SEND);
 		conn_run(c);
 	} else if (c->phase == P_IDLE)
@@ -1091,7 +1191,7 @@ engine_set_conf(struct engine *e, const struct engine_conf *conf)
 }
 
 int
-engine_new(struct loop *l, struct content *c, struct api *a,
+engine_new(struct loop *l, struct content *c, struct api *a, struct inbox *in,
     const struct engine_conf *conf, struct engine **out_e)
 {
 	struct engine *e = calloc(1, sizeof(*e));
@@ -1103,6 +1203,7 @@ engine_new(struct loop *l, struct content *c, struct api *a,
 	e->loop = l;
 	e->content = c;
 	e->api = a;
+	e->inbox = in;
 	e->conf = *conf;
 	if ((r = addr_count_new(&e->addresses)) < 0 ||
 	    (r = loop_timer_new(l, on_tick, e, &e->tick)) < 0 ||

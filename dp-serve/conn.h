@@ -12,8 +12,9 @@
  *          503 in clear, a close in TLS.
  * Time:    a head must be whole within header_ms of its first byte (of accept,
  *          for the first), an idle connection is closed after idle_ms, a
- *          client must take 16 KiB of its answer in each send_ms, and content
- *          fetched on demand must bring something in each want_ms.
+ *          client must take 16 KiB of its answer in each send_ms, a report
+ *          must be whole within send_ms, and content fetched on demand must
+ *          bring something, a report be kept, in each want_ms.
  * Errors:  engine_listen takes the socket, also when it fails.
  * SPDX-License-Identifier: ISC
  */
@@ -28,6 +29,7 @@
 #include "common/tls.h"
 #include "dp-serve/api.h"
 #include "dp-serve/content.h"
+#include "dp-serve/inbox.h"
 
 struct engine_conf {
 	unsigned     max_connections, max_per_address;
@@ -45,7 +47,7 @@ struct engine_counts {
 struct engine;
 
 int  engine_new(struct loop *l, struct content *c, struct api *a,
-     const struct engine_conf *conf, struct engine **out);
+     struct inbox *in, const struct engine_conf *conf, struct engine **out);
 void engine_free(struct engine **e);
 void engine_set_conf(struct engine *e, const struct engine_conf *conf);
 /* tls NULL: in clear. It is kept with a reference of its own. */

@@ -36,6 +36,8 @@ struct content {
 	unsigned	      max, npending;
 	uint32_t	      next_id;
 	struct content_counts n;
+	const struct content_reports *reports; /* may be NULL */
+	void		     *reports_ctx;
 };
 
 /* -- the table -- */
@@ -579,6 +581,15 @@ on_evicted(void *ctx, struct ipc_msg *m)
 	return 0;
 }
 
+static int
+on_report_kept(void *ctx, struct ipc_msg *m)
+{
+	struct content *c = ctx;
+
+	return c->reports == NULL ? -EBADMSG
+				  : c->reports->kept(c->reports_ctx, m);
+}
+
 static const struct ipc_handler from_store[] = {
 	/* type		nfds min       max	    fn */
 	{ MSG_OBJECT,	1, HASH_LEN + 17, HASH_LEN + 17, on_object },
@@ -587,6 +598,7 @@ static const struct ipc_handler from_store[] = {
 	{ MSG_STORE_NO, 0, 6,	     2048,    on_store_no },
 	{ MSG_SNAPSHOT, 0, 10,	     80,      on_snapshot },
 	{ MSG_EVICTED,	0, HASH_LEN, HASH_LEN, on_evicted },
+	{ MSG_REPORT_KEPT, 0, 9,     9,	      on_report_kept },
 };
 
 /* -- what the fetcher says -- */
@@ -698,6 +710,8 @@ store_broken(void *ctx, struct ipc *i, int r)
 	worker_accuse(PEER_STORE, r);
 	c->store = NULL;
 	fail_pending(c, false);
+	if (c->reports != NULL)
+		c->reports->lost(c->reports_ctx);
 	/* what it evicts until it is back would go unnoticed */
 	for (struct object *o = c->oldest, *next; o != NULL; o = next) {
 		next = o->newer;
@@ -715,6 +729,22 @@ fetch_broken(void *ctx, struct ipc *i, int r)
 	worker_accuse(PEER_FETCH, r);
 	c->fetch = NULL;
 	fail_pending(c, true);
+}
+
+void
+content_set_reports(struct content *c, const struct content_reports *ops,
+    void *ctx)
+{
+	c->reports = ops;
+	c->reports_ctx = ctx;
+}
+
+int
+content_tell_store(struct content *c, uint16_t type, uint32_t id,
+    const void *payload, size_t len)
+{
+	return c->store == NULL ? -ENOTCONN
+				: ipc_send(c->store, type, id, payload, len);
 }
 
 int

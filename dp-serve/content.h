@@ -85,12 +85,24 @@ struct content_counts {
 };
 
 struct content;
+struct ipc_msg;
+
+/* What another part of this server asks of the store, over its one channel. */
+struct content_reports {
+	int  (*kept)(void *ctx, struct ipc_msg *m); /* MSG_REPORT_KEPT */
+	void (*lost)(void *ctx); /* what was asked stays unanswered */
+};
 
 int  content_new(struct loop *l, unsigned max_objects, struct content **out);
 void content_free(struct content **c);
 /* A new channel to the store or the fetcher; takes fd. */
 int  content_set_store(struct content *c, int take_fd);
 int  content_set_fetch(struct content *c, int take_fd);
+void content_set_reports(struct content *c, const struct content_reports *ops,
+     void *ctx);
+/* -ENOTCONN while the store is away, -ENOBUFS when it has too much to read. */
+int  content_tell_store(struct content *c, uint16_t type, uint32_t id,
+     const void *payload, size_t len);
 void content_set_max(struct content *c, unsigned max_objects);
 const struct content_counts *content_counts(const struct content *c);
 

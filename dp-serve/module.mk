@@ -6,6 +6,7 @@ dp-serve_SRCS := \
 	dp-serve/blocks.c \
 	dp-serve/conn.c \
 	dp-serve/content.c \
+	dp-serve/inbox.c \
 	dp-serve/range.c \
 	dp-serve/sandbox.c \
 	dp-serve/serve.c

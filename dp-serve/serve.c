@@ -24,6 +24,7 @@ struct serve {
 	struct worker  *w;
 	struct content *content;
 	struct api     *api;
+	struct inbox   *inbox;
 	struct engine  *engine;
 };
 
@@ -114,14 +115,16 @@ configure(struct serve *s)
 
 	if (r == 0 && (r = tls_from(s->w, &tls, &crl)) == 0) {
 		if (s->engine == NULL)
-			r = engine_new(worker_loop(s->w), s->content, s->api, ec,
-			    &s->engine);
+			r = engine_new(worker_loop(s->w), s->content, s->api,
+			    s->inbox, ec, &s->engine);
 		else {
 			engine_set_conf(s->engine, ec);
 			engine_unlisten(s->engine);
 		}
 		content_set_max(s->content, (unsigned)st->serve.open_objects);
 		api_set(s->api, st->multicast.enable, &crl);
+		inbox_set(s->inbox, st->inbox.url[0] != '\0',
+		    st->inbox.max_report);
 		if (r == 0)
 			r = listen_all(s, "serve.http", NULL);
 		if (r == 0)
@@ -205,6 +208,8 @@ on_metrics(void *ctx, struct worker *w, struct admin_reply *r)
 	const struct content_counts *c = content_counts(s->content);
 	const struct tls_counts	    *t = tls_counts();
 	const struct api_counts	    *a = api_counts(s->api);
+	const struct inbox_counts   *in = inbox_counts(s->inbox);
+	char			     label[32];
 	static const char *const     classes[] = { NULL, NULL, "code=\"2xx\"",
 		"code=\"3xx\"", "code=\"4xx\"", "code=\"5xx\"" };
 	const struct {
@@ -245,6 +250,10 @@ on_metrics(void *ctx, struct worker *w, struct admin_reply *r)
 		    "Lists of hashes of an object's pieces made.", a->lists },
 		{ "dpoint_serve_lists_bytes_total", "counter",
 		    "Bytes hashed for those.", a->hashed_bytes },
+		{ "dpoint_serve_reports_total", "counter",
+		    "Reports of devices handed to the store.", in->put },
+		{ "dpoint_serve_report_bytes", "gauge",
+		    "Bytes of reports that come, or wait to be kept.", in->bytes },
 		{ "dpoint_serve_tls_handshakes_total", "counter",
 		    "TLS handshakes completed.", t->handshakes },
 		{ "dpoint_serve_tls_resumed_total", "counter",
@@ -265,6 +274,13 @@ on_metrics(void *ctx, struct worker *w, struct admin_reply *r)
 		worker_metric(r, "dpoint_serve_answers_total", "counter",
 		    "Answers by class of status.", classes[i],
 		    (double)e->by_class[i]);
+	for (size_t i = 0; i < REFUSED_MAX; i++) {
+		snprintf(label, sizeof(label), "reason=\"%s\"",
+		    inbox_refusals[i]);
+		worker_metric(r, "dpoint_serve_reports_refused_total", "counter",
+		    "Reports refused before their body.", label,
+		    (double)in->refused[i]);
+	}
 }
 
 /* -- life -- */
@@ -278,7 +294,8 @@ serve_open(struct worker *w)
 	int	      fd;
 
 	if (s == NULL || content_new(worker_loop(w), 16, &s->content) < 0 ||
-	    api_new(worker_loop(w), s->content, &s->api) < 0)
+	    api_new(worker_loop(w), s->content, &s->api) < 0 ||
+	    inbox_new(s->content, &s->inbox) < 0)
 		log_fatal(EXIT_TEMPORARY, "no memory");
 	s->w = w;
 	if (configure(s) < 0)
@@ -310,6 +327,7 @@ serve_close(struct serve **sp)
 
 	engine_free(&s->engine);
 	api_free(&s->api);
+	inbox_free(&s->inbox);
 	content_free(&s->content);
 	free(s);
 	*sp = NULL;

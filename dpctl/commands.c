@@ -61,6 +61,8 @@ const struct command commands[] = {
 	    "devices' reports that wait for the server" },
 	{ "inbox stats", "", 0, 0, cmd_admin, NULL,
 	    "how many wait, and what became of others" },
+	{ "inbox flush", "", 0, 0, cmd_admin, NULL,
+	    "try to forward them now" },
 	{ "inbox retry", "DEVICE|all", 1, 1, cmd_admin, NULL,
 	    "put what the server refused back into the queue" },
 	{ "inbox drop", "DEVICE", 1, 1, cmd_admin, NULL,

@@ -25,6 +25,7 @@ static struct loop_timer *stop;
 static struct content	 *content;
 static struct api	 *api;
 static struct engine	 *engine;
+static struct inbox	 *inbox;
 static struct ipc	 *store, *fetch, *mcast;
 static unsigned		  lookups, wants, stops;
 static uint32_t		  want_id;
@@ -190,6 +191,52 @@ want_no(uint16_t status)
 	ck_assert_int_eq(ipc_send(fetch, MSG_WANT_NO, want_id, buf, w.len), 0);
 }
 
+/* -- reports, as the store gets them -- */
+
+static uint8_t	report[200000];
+static size_t	report_len;
+static uint32_t report_id;
+static unsigned reports, woken;
+
+static int
+on_report_part(void *ctx, struct ipc_msg *m)
+{
+	size_t n = m->rd.left;
+
+	(void)ctx;
+	ck_assert_uint_le(report_len + n, sizeof(report));
+	memcpy(report + report_len, rd_bytes(&m->rd, n), n);
+	report_len += n;
+	return 0;
+}
+
+static int
+on_report_put(void *ctx, struct ipc_msg *m)
+{
+	(void)rd_bytes(&m->rd, REPORT_DEVICE_LEN);
+	ck_assert_uint_eq(rd_u64(&m->rd), 5);
+	reports++;
+	report_id = m->id;
+	return on_report_part(ctx, m);
+}
+
+static void
+on_woken(struct upload *u)
+{
+	woken += u->status != 0;
+}
+
+static void
+answer_report(uint8_t kept, uint64_t highest)
+{
+	uint8_t	  buf[9];
+	struct wr w = wr_to(buf, sizeof(buf));
+
+	wr_u8(&w, kept);
+	wr_u64(&w, highest);
+	ck_assert_int_eq(ipc_send(store, MSG_REPORT_KEPT, report_id, buf, 9), 0);
+}
+
 static void
 broken(void *ctx, struct ipc *c, int r)
 {
@@ -201,6 +248,8 @@ broken(void *ctx, struct ipc *c, int r)
 static const struct ipc_handler to_store[] = {
 	{ MSG_LOOKUP_NAME, 0, 3, 1100, on_lookup },
 	{ MSG_LOOKUP_HASH, 0, HASH_LEN, HASH_LEN, on_lookup_hash },
+	{ MSG_REPORT_PART, 0, 1, MSG_MAX_PAYLOAD, on_report_part },
+	{ MSG_REPORT_PUT, 0, 24, MSG_MAX_PAYLOAD, on_report_put },
 };
 static const struct ipc_handler to_fetch[] = {
 	{ MSG_WANT, 0, 3, 1100, on_want },
@@ -217,13 +266,16 @@ setup(void)
 			 ft = { to_fetch, COUNT(to_fetch) };
 	int		 s[2], f[2];
 
-	lookups = wants = stops = 0;
+	lookups = wants = stops = reports = woken = 0;
+	report_len = 0;
 	drained = false;
 	ck_assert_int_eq(loop_new(&loop), 0);
 	ck_assert_int_eq(loop_timer_new(loop, on_stop, NULL, &stop), 0);
 	ck_assert_int_eq(content_new(loop, 16, &content), 0);
 	ck_assert_int_eq(api_new(loop, content, &api), 0);
-	ck_assert_int_eq(engine_new(loop, content, api, &conf, &engine), 0);
+	ck_assert_int_eq(inbox_new(content, &inbox), 0);
+	ck_assert_int_eq(engine_new(loop, content, api, inbox, &conf, &engine),
+	    0);
 	ck_assert_int_eq(ipc_pair(s), 0);
 	ck_assert_int_eq(ipc_pair(f), 0);
 	ck_assert_int_eq(ipc_new(loop, s[0], st, NULL, broken, 99, &store), 0);
@@ -237,6 +289,7 @@ teardown(void)
 {
 	engine_free(&engine);
 	api_free(&api);
+	inbox_free(&inbox);
 	content_free(&content);
 	ipc_free(&store);
 	ipc_free(&fetch);
@@ -825,6 +878,119 @@ START_TEST(a_device_is_answered_by_the_sender)
 }
 END_TEST
 
+#define UUID "0b5ac25e-7d1f-4c3a-9e8b-00ff10a0b1c2"
+#define MINE "urn:dpoint:device:" UUID
+
+static int
+begin_report(const char *path, const char *uri, bool has_length, uint64_t len,
+    struct upload **u)
+{
+	int status = inbox_begin(inbox, path, strlen(path), uri, has_length, len,
+	    u);
+
+	ck_assert_int_eq(status == 0, *u != NULL);
+	return status;
+}
+
+START_TEST(who_may_put_what_is_said_before_its_body)
+{
+	static const char path[] = "/v1/reports/" UUID "/5";
+	struct upload	 *u, *all[1000];
+	size_t		  n = 0;
+
+	ck_assert_int_eq(begin_report(path, MINE, true, 9, &u), 404);
+	inbox_set(inbox, true, 100000);
+	ck_assert_int_eq(begin_report(path, "", true, 9, &u), 403);
+	ck_assert_int_eq(begin_report(path, "urn:dpoint:dp:" UUID, true, 9, &u),
+	    403);
+	ck_assert_int_eq(begin_report("/v1/reports/"
+	    "0b5ac25e-7d1f-4c3a-9e8b-00ff10a0b1c3/5", MINE, true, 9, &u), 403);
+	ck_assert_int_eq(begin_report("/v1/reports/5", MINE, true, 9, &u), 400);
+	ck_assert_int_eq(begin_report("/v1/multicast", MINE, true, 9, &u), 400);
+	ck_assert_int_eq(begin_report(path, MINE, false, 0, &u), 411);
+	ck_assert_int_eq(begin_report(path, MINE, true, 100001, &u), 413);
+	ck_assert_int_eq(begin_report(path, MINE, true, UINT64_MAX, &u), 413);
+	while (n < COUNT(all) &&
+	    begin_report(path, MINE, true, 100000, &all[n]) == 0)
+		n++;
+	ck_assert_uint_eq(n, UPLOAD_SUM / 100000); /* then 503 */
+	ck_assert_uint_eq(inbox_counts(inbox)->refused[REFUSED_BUSY], 1);
+	upload_free(&all[--n]);
+	ck_assert_int_eq(begin_report(path, MINE, true, 100000, &all[n]), 0);
+	for (n++; n > 0;)
+		upload_free(&all[--n]);
+	ck_assert_uint_eq(inbox_counts(inbox)->bytes, 0);
+}
+END_TEST
+
+START_TEST(a_report_is_whole_in_the_store_before_it_is_answered)
+{
+	static const char path[] = "/v1/reports/" UUID "/5";
+	struct upload	 *u;
+
+	inbox_set(inbox, true, 200000);
+	ck_assert_int_eq(begin_report(path, MINE, true, 150000, &u), 0);
+	u->woken = on_woken;
+	for (; u->got < u->len; u->got++)
+		u->bytes[u->got] = byte_at(u->got);
+	inbox_put(u);
+	settle();
+	ck_assert_int_eq(u->status, 0);
+	ck_assert_uint_eq(reports, 1);
+	ck_assert_uint_eq(report_len, 150000);
+	for (size_t i = 0; i < report_len; i++)
+		ck_assert_uint_eq(report[i], byte_at(i));
+	answer_report(REPORT_KEPT, 5);
+	settle();
+	ck_assert_uint_eq(woken, 1);
+	ck_assert_int_eq(u->status, 201);
+	ck_assert_uint_eq(u->highest, 5);
+	upload_free(&u);
+	/* who put it leaves; the answer is nobody's */
+	ck_assert_int_eq(begin_report(path, MINE, true, 0, &u), 0);
+	inbox_put(u);
+	upload_free(&u);
+	settle();
+	ck_assert_uint_eq(reports, 2);
+	answer_report(REPORT_FULL, 0);
+	settle();
+	/* the store leaves: who waits is told */
+	ck_assert_int_eq(begin_report(path, MINE, true, 0, &u), 0);
+	u->woken = on_woken;
+	inbox_put(u);
+	ipc_free(&store);
+	settle();
+	ck_assert_uint_eq(woken, 2);
+	ck_assert_int_eq(u->status, 503);
+	upload_free(&u);
+	ck_assert_int_eq(begin_report(path, MINE, true, 0, &u), 0);
+	inbox_put(u);
+	ck_assert_int_eq(u->status, 503);
+	upload_free(&u);
+}
+END_TEST
+
+START_TEST(a_put_in_clear_is_answered_and_its_body_read_past)
+{
+	int fd = client();
+
+	inbox_set(inbox, true, 1000);
+	say(fd, "PUT /v1/reports/" UUID "/5 HTTP/1.1\r\nHost: a\r\n"
+	    "Content-Length: 9\r\n\r\n");
+	ck_assert(hear(fd)); /* half closed: it reads on, so that this is heard */
+	ck_assert_uint_eq(count("HTTP/1.1 403 "), 1);
+	say(fd, "123456789");
+	settle();
+	close(fd);
+	fd = client();
+	say(fd, "PUT /repo/small HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
+	ck_assert(hear(fd));
+	ck_assert_uint_eq(count("HTTP/1.1 405 "), 1);
+	ck_assert_uint_eq(reports, 0);
+	close(fd);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -856,6 +1022,9 @@ main(void)
 	tcase_add_loop_test(t, questions_that_are_refused, 0,
 	    (int)COUNT(refused));
 	tcase_add_test(t, a_device_is_answered_by_the_sender);
+	tcase_add_test(t, who_may_put_what_is_said_before_its_body);
+	tcase_add_test(t, a_report_is_whole_in_the_store_before_it_is_answered);
+	tcase_add_test(t, a_put_in_clear_is_answered_and_its_body_read_past);
 	suite_add_tcase(s, t);
 	srunner_run_all(sr, CK_NORMAL);
 	bad = srunner_ntests_failed(sr);

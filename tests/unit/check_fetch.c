@@ -5,6 +5,7 @@
 #include "common/download.h"
 #include "common/size.h"
 #include "dp-fetch/bucket.h"
+#include "dp-fetch/forward.h"
 #include "dp-fetch/set.h"
 
 #include <check.h>
@@ -59,6 +60,22 @@ static const struct {
 	{ "items 5-9/10", 5, 10, false },
 	{ "", 5, 10, false },
 };
+static const struct {
+	unsigned	status;
+	enum report_end end;
+} ends[] = { { 0, REPORT_LATER }, { 200, REPORT_FORWARDED },
+	{ 201, REPORT_FORWARDED }, { 204, REPORT_FORWARDED },
+	{ 301, REPORT_LATER }, { 400, REPORT_REFUSED }, { 401, REPORT_LATER },
+	{ 403, REPORT_LATER }, { 404, REPORT_LATER }, { 408, REPORT_LATER },
+	{ 409, REPORT_REFUSED }, { 413, REPORT_REFUSED }, { 422, REPORT_REFUSED },
+	{ 425, REPORT_LATER }, { 429, REPORT_LATER }, { 500, REPORT_LATER },
+	{ 503, REPORT_LATER }, { 507, REPORT_LATER }, { 999, REPORT_LATER } };
+START_TEST(only_what_judges_the_report_refuses_it)
+{
+	ck_assert_int_eq(forward_end_of(ends[_i].status), ends[_i].end);
+}
+END_TEST
+
 START_TEST(range_must_go_on_where_we_are)
 {
 	ck_assert_msg(download_range_fits(ranges[_i].text, ranges[_i].from,
@@ -424,6 +441,8 @@ main(void)
 	tcase_add_test(t, state_comes_back_as_it_was);
 	tcase_add_test(t, what_is_in_force_stays_until_all_is_adopted);
 	tcase_add_test(t, backoff_doubles_within_a_quarter);
+	tcase_add_loop_test(t, only_what_judges_the_report_refuses_it, 0,
+	    COUNT(ends));
 	suite_add_tcase(s, t);
 	srunner_run_all(r, CK_NORMAL);
 	failed = srunner_ntests_failed(r);
