@@ -97,7 +97,7 @@ START_TEST(one_bad_step_is_not_believed)
 	now += 100 * MS;
 	for (int i = 0; i < 4; i++)
 		step(0, 1000, 0, 0);
-	ck_assert_uint_gt(pace.rate, START / 10 * 9);
+	ck_assert_uint_gt(pace.rate, START / 100 * 85);
 }
 END_TEST
 
