@@ -53,12 +53,12 @@ on_connect_no(void *ctx, struct ipc_msg *m)
 {
 	struct connect_client *c = ctx;
 	char		       why[512];
+	uint32_t	       e = rd_u32(&m->rd);
 
-	(void)rd_u32(&m->rd); /* the text says more */
 	rd_str(&m->rd, why, sizeof(why));
 	if (rd_done(&m->rd) < 0)
 		return -EBADMSG;
-	c->ops->answer(c->ctx, m->id, -1, why);
+	c->ops->answer(c->ctx, m->id, e > 0 && e < 4096 ? -(int)e : -EIO, why);
 	return 0;
 }
 

@@ -24,7 +24,8 @@ struct connect_client;
 
 struct connect_client_ops {
 	/* fd: connected, non-blocking, and text is the address it leads to;
-	 * or -1, then text says why. May free the client. */
+	 * or a negative errno, -EACCES if the configuration does not allow
+	 * it, and text says why. May free the client. */
 	void (*answer)(void *ctx, uint32_t ticket, int take_fd,
 	    const char *text);
 	/* r: -ENOTCONN when the connector has gone, else what was wrong.

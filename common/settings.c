@@ -243,6 +243,15 @@ static const struct conf_item gateway_items[] = {
 	    "An uplink is asked so often whether it works."),
 	W("uplink-timeout", CONF_SECONDS, uplink_timeout, "20", 1, 600,
 	    "One that does not answer within this is given up."),
+	WS("proxy-listen", CONF_LISTEN, proxy_listen, "",
+	    "Where clients ask for a tunnel by HTTP CONNECT, such as "
+	    "10.1.0.1:3128."),
+	WS("proxy-from", CONF_RANGES, proxy_from, "",
+	    "Address ranges of those who may ask there."),
+	WS("proxy-allow", CONF_HOSTS, proxy_allow, "",
+	    "What tunnels may lead to, such as deb.example.org:443 and nothing "
+	    "else; addresses of this machine and its links only if they are "
+	    "named as such."),
 	W("proxy-protocol", CONF_BOOL, proxy_protocol, "no", 0, 0,
 	    "Tell the server each device's address by PROXY protocol v2."),
 	W("max-connections", CONF_INT, max_connections, "50000", 1, 1000000,
@@ -639,6 +648,7 @@ check_whole(const struct settings *s, const struct settings_sources *src,
 		{ !is_one_of(s->multicast.mode, "secure open"), "multicast",
 		    "mode", "expected secure or open" },
 		{ s->gateway.enable && s->gateway.listen[0] == '\0' &&
+			s->gateway.proxy_listen[0] == '\0' &&
 			s->gateway.uplink_listen[0] == '\0' &&
 			s->gateway.dial[0] == '\0',
 		    "gateway", "listen", "is needed where enable = yes" },
@@ -689,6 +699,16 @@ check_whole(const struct settings *s, const struct settings_sources *src,
 		{ s->gateway.enable && s->gateway.listen[0] != '\0' &&
 			s->gateway.sni[0] == '\0',
 		    "gateway", "sni", "is needed where listen is given" },
+		{ s->gateway.proxy_listen[0] != '\0' &&
+			s->gateway.proxy_from[0] == '\0',
+		    "gateway", "proxy-from",
+		    "is needed where proxy-listen is given" },
+		{ s->gateway.proxy_listen[0] != '\0' &&
+			s->gateway.proxy_allow[0] == '\0',
+		    "gateway", "proxy-allow",
+		    "is needed where proxy-listen is given" },
+		{ has_more_than(s->gateway.proxy_allow, GATEWAY_TARGETS),
+		    "gateway", "proxy-allow", "expected at most 64 addresses" },
 		{ s->inbox.url[0] != '\0' &&
 			(strncmp(s->inbox.url, "https://", 8) != 0 ||
 			    has_more_than(s->inbox.url, 1)),

@@ -85,6 +85,7 @@ struct multicast_conf {
 
 #define GATEWAY_SERVERS 8 /* addresses of the one server */
 #define GATEWAY_FAR_ENDS 32 /* where a far end may connect to */
+#define GATEWAY_TARGETS 64 /* hosts and ports of HTTP CONNECT */
 
 struct gateway_conf {
 	bool	 enable;
@@ -107,6 +108,9 @@ struct gateway_conf {
 	char	 dial[1024];	 /* gateways in a DMZ, each */
 	char	 far_end_allow[2048]; /* HOST:PORT words: where streams may go */
 	uint64_t uplink_ping, uplink_timeout;
+	char	 proxy_listen[1024];
+	char	 proxy_from[2048];  /* address ranges */
+	char	 proxy_allow[4096]; /* HOST:PORT words */
 	bool	 proxy_protocol; /* tell the server who the device is */
 	uint64_t max_connections, max_per_address;
 	uint64_t hello_timeout, server_timeout, send_timeout;

@@ -11,6 +11,7 @@
 #include "dp-connect/connect.h"
 
 #include "common/log.h"
+#include "common/scope.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -42,6 +43,7 @@ struct attempt {
 	uint16_t		   port;
 	char			   host[256], error[160];
 	int			   r;
+	attempt_filter		   filter;
 	struct evdns_getaddrinfo_request *dns;
 	bool			   in_dns; /* inside evdns_getaddrinfo */
 	struct loop_timer	  *stagger, *limit;
@@ -54,6 +56,7 @@ struct attempts {
 	struct evdns_base *dns;
 	attempt_fn	   done;
 	struct attempt	  *list;
+	int		   routes[2]; /* UDP, IPv4 and IPv6; see is_own() */
 };
 
 static void start_next(void *ctx);
@@ -190,6 +193,46 @@ on_limit(void *ctx)
 				: "no answer from the resolver in time");
 }
 
+/* Whether this machine has it: then packets to it would come from it, too. No
+ * packet is sent: connecting a UDP socket only asks the kernel for the route. */
+static bool
+is_own(const struct attempts *all, const struct sockaddr_storage *to,
+    socklen_t len, const uint8_t addr[16])
+{
+	const struct sockaddr	anew = { .sa_family = AF_UNSPEC };
+	struct sockaddr_storage from = { 0 };
+	socklen_t		n = sizeof(from);
+	uint8_t			source[16];
+	int			fd = all->routes[to->ss_family == AF_INET6];
+
+	(void)connect(fd, &anew, sizeof(anew));
+	if (connect(fd, (const struct sockaddr *)to, len) < 0 ||
+	    getsockname(fd, (struct sockaddr *)&from, &n) < 0)
+		return false; /* there is no way there at all */
+	scope_addr(&from, source);
+	return memcmp(source, addr, 16) == 0;
+}
+
+static bool
+is_refused(struct attempt *a, const struct try *t)
+{
+	char	    text[80];
+	uint8_t	    addr[16];
+	const char *why;
+
+	if (a->filter == NULL)
+		return false;
+	scope_addr(&t->sa, addr);
+	why = a->filter(a->asker, addr, a->port,
+	    is_own(a->all, &t->sa, t->len, addr));
+	if (why == NULL)
+		return false;
+	address_text(t, text);
+	a->r = -EACCES;
+	snprintf(a->error, sizeof(a->error), "it leads to %s, %s", text, why);
+	return true;
+}
+
 static void
 add_family(struct attempt *a, const struct evutil_addrinfo *ai, int family,
     size_t slot)
@@ -211,7 +254,11 @@ add_family(struct attempt *a, const struct evutil_addrinfo *ai, int family,
 		else
 			((struct sockaddr_in6 *)&t->sa)->sin6_port =
 			    htons(a->port);
-		slot += 2; /* the other family's turn */
+		t->a = a;
+		if (is_refused(a, t))
+			t->len = 0;
+		else
+			slot += 2; /* the other family's turn */
 	}
 }
 
@@ -228,7 +275,6 @@ take_addresses(struct attempt *a, const struct evutil_addrinfo *ai)
 			a->tries[a->ntries] = a->tries[i];
 			a->tries[i].len = 0;
 		}
-		a->tries[a->ntries].a = a;
 		a->ntries++;
 	}
 }
@@ -245,14 +291,18 @@ on_resolved(int r, struct evutil_addrinfo *ai, void *ctx)
 		take_addresses(a, ai);
 	if (ai != NULL)
 		evutil_freeaddrinfo(ai);
-	if (a->ntries == 0) {
+	if (a->ntries == 0 && a->r == -EACCES)
+		loop_timer_set(a->limit, 0);
+	else if (a->ntries == 0) {
 		a->r = -EHOSTUNREACH;
 		snprintf(a->error, sizeof(a->error), "resolver: %s",
 		    r != 0 ? evutil_gai_strerror(r) : "no address");
 		loop_timer_set(a->limit, 0); /* a->in_dns may hold us */
-		return;
+	} else {
+		a->r = 0;
+		a->error[0] = '\0';
+		loop_timer_set(a->stagger, 0);
 	}
-	loop_timer_set(a->stagger, 0);
 }
 
 static size_t
@@ -267,7 +317,7 @@ count_of(const struct attempts *all, const void *asker)
 
 int
 attempt_start(struct attempts *all, void *asker, uint32_t id, const char *host,
-    uint16_t port, uint32_t timeout_ms)
+    uint16_t port, uint32_t timeout_ms, attempt_filter filter)
 {
 	struct evutil_addrinfo hints = { .ai_family = AF_UNSPEC,
 		.ai_socktype = SOCK_STREAM, .ai_protocol = IPPROTO_TCP };
@@ -282,6 +332,7 @@ attempt_start(struct attempts *all, void *asker, uint32_t id, const char *host,
 	a->asker = asker;
 	a->id = id;
 	a->port = port;
+	a->filter = filter;
 	snprintf(a->host, sizeof(a->host), "%s", host);
 	for (size_t i = 0; i < ADDR_MAX; i++)
 		a->tries[i].fd = -1;
@@ -324,7 +375,12 @@ attempts_new(struct loop *l, attempt_fn done, struct attempts **out)
 	if (a == NULL)
 		return -ENOMEM;
 	*a = (struct attempts){ .loop = l, .done = done };
+	a->routes[0] = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	a->routes[1] = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if ((a->dns = evdns_base_new(loop_base(l), 0)) == NULL) {
+		for (int i = 0; i < 2; i++)
+			if (a->routes[i] >= 0)
+				close(a->routes[i]);
 		free(a);
 		return -ENOMEM;
 	}

@@ -8,23 +8,30 @@
  * SPDX-License-Identifier: ISC
  */
 #include "common/log.h"
+#include "common/scope.h"
 #include "common/size.h"
 #include "common/url.h"
 #include "common/worker.h"
 #include "common/wr.h"
 #include "dp-connect/connect.h"
+#include "dp-connect/special.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define HOSTS_MAX 64
+#define HOSTS_MAX (64 + GATEWAY_TARGETS)
 
 struct host {
 	char	 name[URL_HOST_LEN];
 	uint16_t port;
+	bool	 is_target;  /* of clients' choice: see target_filter() */
+	bool	 is_address; /* and no name */
+	uint8_t	 addr[16];
 };
 
 struct hosts {
@@ -45,7 +52,7 @@ struct connector {
 	struct worker	*worker;
 	struct attempts *attempts;
 	struct asker	 askers[ASKERS_MAX];
-	uint64_t	 asked, connected, failed, refused;
+	uint64_t	 asked, connected, failed, refused, misled;
 };
 
 /* Of askers[i]: the fetcher, then the gateways. */
@@ -81,6 +88,29 @@ hosts_add(struct hosts *h, const char *list,
 	return 0;
 }
 
+/* Those that clients of the gateway may ask for. */
+static int
+targets_add(struct hosts *h, const char *list)
+{
+	size_t first = h->n;
+	int    r = hosts_add(h, list, url_host_port);
+
+	for (size_t i = first; i < h->n; i++) {
+		struct sockaddr_storage ss = { 0 };
+		struct sockaddr_in     *v4 = (struct sockaddr_in *)&ss;
+		struct sockaddr_in6    *v6 = (struct sockaddr_in6 *)&ss;
+
+		h->of[i].is_target = true;
+		if (inet_pton(AF_INET, h->of[i].name, &v4->sin_addr) == 1)
+			ss.ss_family = AF_INET;
+		else if (inet_pton(AF_INET6, h->of[i].name, &v6->sin6_addr) == 1)
+			ss.ss_family = AF_INET6;
+		h->of[i].is_address = ss.ss_family != 0;
+		scope_addr(&ss, h->of[i].addr);
+	}
+	return r;
+}
+
 static int
 gateway_hosts(struct hosts *h, const struct gateway_conf *c)
 {
@@ -90,7 +120,7 @@ gateway_hosts(struct hosts *h, const struct gateway_conf *c)
 
 	for (size_t i = 0; r == 0 && i < COUNT(lists); i++)
 		r = hosts_add(h, lists[i], url_host_port);
-	return r;
+	return r == 0 ? targets_add(h, c->proxy_allow) : r;
 }
 
 /* What this role may be connected to. */
@@ -99,7 +129,7 @@ hosts_read(struct hosts *h, enum peer_role role, const struct settings *s)
 {
 	int r;
 
-	h->n = 0;
+	memset(h, 0, sizeof(*h));
 	if (peer_role_kind(role) == PEER_GATEWAY)
 		return s->gateway.enable ? gateway_hosts(h, &s->gateway) : 0;
 	if ((r = hosts_add(h, s->content.upstream, url_parse)) == 0 &&
@@ -119,13 +149,33 @@ read_all(struct hosts h[ASKERS_MAX], const struct settings *s)
 	return r;
 }
 
-static bool
-hosts_have(const struct hosts *h, const char *name, uint16_t port)
+/* What is on both lists of the gateway is held to the stricter rules. */
+static const struct host *
+hosts_find(const struct hosts *h, const char *name, uint16_t port)
 {
+	const struct host *found = NULL;
+
 	for (size_t i = 0; i < h->n; i++)
 		if (h->of[i].port == port && strcmp(h->of[i].name, name) == 0)
-			return true;
-	return false;
+			found = &h->of[i];
+	return found;
+}
+
+/* Who answers for a name does not choose something on this machine or its link
+ * for us, unless the configuration names that address itself. */
+static const char *
+target_filter(const void *asker, const uint8_t addr[16], uint16_t port,
+    bool is_own)
+{
+	const struct hosts *h = &((const struct asker *)asker)->hosts;
+	const char	   *what = special_address(addr);
+
+	for (size_t i = 0; i < h->n; i++)
+		if (h->of[i].is_target && h->of[i].is_address &&
+		    h->of[i].port == port &&
+		    memcmp(h->of[i].addr, addr, 16) == 0)
+			return NULL;
+	return what != NULL ? what : is_own ? "this machine's own address" : NULL;
 }
 
 static void
@@ -148,7 +198,7 @@ on_done(void *asker, uint32_t id, int take_fd, int r, const char *text)
 	struct wr     w = wr_to(buf, sizeof(buf));
 
 	if (take_fd < 0) {
-		a->c->failed++;
+		*(r == -EACCES ? &a->c->misled : &a->c->failed) += 1;
 		answer_no(a, id, r, text);
 		return;
 	}
@@ -165,13 +215,14 @@ on_connect(void *ctx, struct ipc_msg *m)
 	uint16_t	  port = rd_u16(&m->rd);
 	uint32_t	  timeout_ms = rd_u32(&m->rd);
 	char		  host[URL_HOST_LEN];
+	const struct host *h;
 	int		  r;
 
 	rd_str(&m->rd, host, sizeof(host));
 	if (rd_done(&m->rd) < 0)
 		return -EBADMSG;
 	c->asked++;
-	if (!hosts_have(&a->hosts, host, port)) {
+	if ((h = hosts_find(&a->hosts, host, port)) == NULL) {
 		c->refused++;
 		log_warn("refused a connection to \"%s\" port %u: nothing in "
 			 "the configuration names it for %s",
@@ -183,7 +234,8 @@ on_connect(void *ctx, struct ipc_msg *m)
 		    "the configuration does not name this host and port");
 		return 0;
 	}
-	r = attempt_start(c->attempts, a, m->id, host, port, timeout_ms);
+	r = attempt_start(c->attempts, a, m->id, host, port, timeout_ms,
+	    h->is_target ? target_filter : NULL);
 	if (r < 0) {
 		c->failed++;
 		answer_no(a, m->id, r, "too many connections under way");
@@ -257,6 +309,9 @@ on_metrics(void *ctx, struct worker *w, struct admin_reply *reply)
 	worker_metric(reply, "dpoint_connect_refused_total", "counter",
 	    "Connections to hosts that the configuration does not name.", NULL,
 	    (double)c->refused);
+	worker_metric(reply, "dpoint_connect_misled_total", "counter",
+	    "Names that led to addresses they must not lead to.", NULL,
+	    (double)c->misled);
 }
 
 static void

@@ -16,6 +16,7 @@ static const struct sandbox_call calls[] = {
 	{ SYS_socket, "TCP over IPv4 and IPv6, nothing else", SANDBOX_TCP, 0 },
 	{ SYS_connect, "to what the configuration names", 0, 0 },
 	{ SYS_getsockopt, "whether a connection came about", 0, 0 },
+	{ SYS_getsockname, "which of our addresses a route starts from", 0, 0 },
 	{ SYS_sendto, "questions to the name servers", 0, 0 },
 	{ SYS_recvfrom, "their answers", 0, 0 },
 };

@@ -61,6 +61,8 @@ take(struct listener *l, int fd, const struct sockaddr_storage *ss)
 	scope_addr(ss, addr);
 	l->g->accepted++;
 	if (is_refused(l, addr, &why)) {
+		if (l->kind->refuse != NULL)
+			l->kind->refuse(fd, why);
 		close(fd);
 		conn_count(l->g, addr, port, NULL, why);
 	} else
@@ -72,19 +74,24 @@ accept_device(struct listener *l, int take_fd, const uint8_t addr[16],
     uint16_t port)
 {
 	struct conn *c;
+	enum why     why;
 	int	     r = conn_new(l->g, l->kind, take_fd, addr, port, &c);
 
-	if (r == 0)
+	if (r == 0) {
 		l->kind->hello(c, 0); /* mostly it is there already */
-	else
-		conn_count(l->g, addr, port, NULL,
-		    r == -EUSERS ? WHY_ADDRESS : WHY_MEMORY);
+		return;
+	}
+	why = r == -EUSERS ? WHY_ADDRESS : WHY_MEMORY;
+	l->kind->refuse(take_fd, why);
+	close(take_fd);
+	conn_count(l->g, addr, port, NULL, why);
 }
 
 /* The one descriptor kept for this lets the newest be told, not left hanging. */
 static int
-accept_and_refuse(struct gateway *g, int listener)
+accept_and_refuse(struct listener *l)
 {
+	struct gateway	       *g = l->g;
 	struct sockaddr_storage ss = { 0 };
 	socklen_t		len = sizeof(ss);
 	uint8_t			addr[16];
@@ -92,10 +99,13 @@ accept_and_refuse(struct gateway *g, int listener)
 
 	if (g->spare >= 0)
 		close(g->spare);
-	fd = accept4(listener, (struct sockaddr *)&ss, &len, SOCK_CLOEXEC);
+	fd = accept4(l->fd, (struct sockaddr *)&ss, &len,
+	    SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd >= 0) {
 		scope_addr(&ss, addr);
 		g->accepted++;
+		if (l->kind->refuse != NULL)
+			l->kind->refuse(fd, WHY_DESCRIPTORS);
 		close(fd);
 		conn_count(g, addr, port_of(&ss), NULL, WHY_DESCRIPTORS);
 	}
@@ -119,7 +129,7 @@ accept_some(struct listener *l)
 			take(l, fd, &ss);
 		else if (errno != EMFILE && errno != ENFILE)
 			return false;
-		else if (accept_and_refuse(l->g, l->fd) < 0) {
+		else if (accept_and_refuse(l) < 0) {
 			/* it would be ready for ever; a tick tries again */
 			l->g->paused = loop_io_set(l->io, 0) == 0;
 			return false;
@@ -182,6 +192,20 @@ accept_hello(struct conn *c, uint32_t events)
 		conn_end(c, why);
 	else
 		dial_queue(c);
+}
+
+/* An alert, where the client has said hello. */
+void
+accept_refuse(int fd, enum why why)
+{
+	uint8_t alert[ADMIT_ALERT];
+	size_t	n = admit_alert(why, alert);
+
+	if (n == 0)
+		return;
+	/* unread bytes would make the close a reset, the alert lost */
+	(void)recv(fd, NULL, HELLO_MAX, MSG_TRUNC);
+	(void)send(fd, alert, n, MSG_NOSIGNAL);
 }
 
 static void

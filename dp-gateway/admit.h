@@ -30,6 +30,14 @@ enum why {
 	WHY_NO_SERVER,	   /* none of the addresses connects */
 	WHY_TLS,	   /* the handshake failed: no good certificate, mostly */
 	WHY_BAD_REQUEST,
+	WHY_LONG_REQUEST,
+	WHY_METHOD,	   /* not CONNECT */
+	WHY_PROXY_FROM,	   /* address outside gateway.proxy-from */
+	WHY_TARGET_HOST,   /* of a tunnel: on no line of gateway.proxy-allow */
+	WHY_TARGET_PORT,   /* only with other ports */
+	WHY_TARGET_ADDRESS, /* its name leads where it must not */
+	WHY_TARGET_AWAY,   /* it does not connect */
+	WHY_TARGET_LATE,   /* not in time */
 	WHY_NO_DEVICE,	   /* its certificate names none */
 	WHY_NO_ADMIN,	   /* nor is it in gateway.push-admins */
 	WHY_NO_UPLINK,	   /* and gateway.uplink-fallback = no */

@@ -87,7 +87,7 @@ conn_number(struct gateway *g)
 }
 
 int
-conn_new(struct gateway *g, const struct listener_kind *kind, int take_fd,
+conn_new(struct gateway *g, const struct listener_kind *kind, int fd,
     const uint8_t addr[16], uint16_t port, struct conn **out)
 {
 	struct conn *c = calloc(1, sizeof(*c));
@@ -98,8 +98,6 @@ conn_new(struct gateway *g, const struct listener_kind *kind, int take_fd,
 	    (r = addr_count_add(g->addresses, addr,
 		 kind->anywhere ? 0 : g->conf.max_per_address)) < 0) {
 		free(c);
-		if (take_fd >= 0)
-			close(take_fd);
 		return r;
 	}
 	c->g = g;
@@ -107,7 +105,7 @@ conn_new(struct gateway *g, const struct listener_kind *kind, int take_fd,
 	c->id = conn_number(g);
 	memcpy(c->addr, addr, 16);
 	c->port = port;
-	relay_init(&c->relay, take_fd, -1);
+	relay_init(&c->relay, fd, -1);
 	phase_append(c, P_HELLO);
 	c->start_ms = c->since_ms;
 	c->older = g->newest;
@@ -134,20 +132,6 @@ conn_check_drained(struct gateway *g)
 		worker_drained(g->w);
 }
 
-/* To a client that has said hello, and is refused. */
-static void
-send_alert(struct conn *c, enum why why)
-{
-	uint8_t alert[ADMIT_ALERT];
-	size_t	n = admit_alert(why, alert);
-
-	if (n == 0 || c->relay.fd[CLIENT] < 0)
-		return;
-	/* unread bytes would make the close a reset, the alert lost */
-	(void)recv(c->relay.fd[CLIENT], NULL, HELLO_MAX, MSG_TRUNC);
-	(void)send(c->relay.fd[CLIENT], alert, n, MSG_NOSIGNAL);
-}
-
 /* One side, or each, is a stream. */
 static bool
 is_tunnel(const struct conn *c)
@@ -163,7 +147,8 @@ conn_end(struct conn *c, enum why why)
 
 	if (c->phase == P_ENDED)
 		return;
-	send_alert(c, why);
+	if (why <= WHY_REFUSED && c->phase < P_ANSWER && c->kind->refuse != NULL)
+		c->kind->refuse(c->relay.fd[CLIENT], why);
 	conn_count(g, c->addr, c->port, c->sni, why);
 	if (c->phase == P_ASKED)
 		dial_left(c);
@@ -409,6 +394,13 @@ send_proxy(struct conn *c)
 	    (ssize_t)n;
 }
 
+bool
+conn_pass(struct conn *c)
+{
+	conn_phase(c, P_ANSWER);
+	return !c->g->conf.proxy_protocol || send_proxy(c);
+}
+
 void
 conn_open(struct conn *c, int take_fd)
 {
@@ -425,12 +417,10 @@ conn_open(struct conn *c, int take_fd)
 		return;
 	}
 	g->carried++;
-	conn_phase(c, P_ANSWER);
-	if (g->conf.proxy_protocol && !send_proxy(c)) {
+	if (!c->kind->open(c))
 		conn_end(c, WHY_SERVER_RESET);
-		return;
-	}
-	carry(c, CLIENT, EPOLLIN); /* the ClientHello waits there */
+	else
+		carry(c, CLIENT, EPOLLIN); /* a ClientHello, say, waits there */
 }
 
 /* -- time -- */
@@ -443,7 +433,8 @@ late(struct gateway *g, enum phase p, enum why why)
 
 	while ((c = g->list[p].first) != NULL && phase_ms(g, p) > 0 &&
 	    now - c->since_ms >= phase_ms(g, p))
-		conn_end(c, why);
+		conn_end(c, why == WHY_NO_SERVER && c->kind->is_forward
+			? WHY_TARGET_LATE : why);
 }
 
 static void

@@ -94,7 +94,8 @@ dial_queue(struct conn *c)
 	conn_phase(c, P_QUEUE);
 }
 
-/* To where a gateway asked for; the list that allows it was looked at. */
+/* To where a gateway or a client asked for; the list that allows it was looked
+ * at. */
 static bool
 ask_far(struct conn *c)
 {
@@ -132,11 +133,11 @@ dial_pump(struct gateway *g)
 	bool	       goes;
 
 	while (g->nasks < ASKS_MAX && (c = g->list[P_QUEUE].first) != NULL) {
-		if (!goes_up(c, &goes))
+		if (!c->kind->is_forward && !goes_up(c, &goes))
 			return;
-		if (goes)
+		if (!c->kind->is_forward && goes)
 			continue;
-		if (c->origin != NULL) {
+		if (c->origin != NULL || c->kind->is_forward) {
 			if (!ask_far(c))
 				return;
 			continue;
@@ -207,6 +208,10 @@ on_answer(void *ctx, uint32_t ticket, int take_fd, const char *text)
 		close(take_fd);
 	else if (is.conn != NULL && is.conn->origin != NULL)
 		conn_end(is.conn, WHY_NO_SERVER);
+	else if (is.conn != NULL && is.conn->kind->is_forward)
+		conn_end(is.conn, take_fd == -EACCES ? WHY_TARGET_ADDRESS
+			: take_fd == -ETIMEDOUT	     ? WHY_TARGET_LATE
+						     : WHY_TARGET_AWAY);
 	else if (is.conn != NULL)
 		dial_queue(is.conn);
 	if (take_fd < 0)

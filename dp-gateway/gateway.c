@@ -90,7 +90,7 @@ configure(struct gateway *g)
 	const struct gateway_conf *conf = &worker_settings(g->w)->gateway;
 	struct listener *old = g->listeners;
 	struct tls	*tls;
-	struct scope	 scope;
+	struct scope	 scope, proxy_from;
 	char		 err[SCOPE_ERR];
 	int		 r;
 
@@ -98,6 +98,10 @@ configure(struct gateway *g)
 		return 0;
 	if (scope_parse(conf->allow, &scope, err) < 0) {
 		log_err("gateway.allow: %s", err);
+		return -EINVAL;
+	}
+	if (scope_parse(conf->proxy_from, &proxy_from, err) < 0) {
+		log_err("gateway.proxy-from: %s", err);
 		return -EINVAL;
 	}
 	if ((r = tls_from(g, conf, &tls)) < 0)
@@ -115,6 +119,7 @@ configure(struct gateway *g)
 	}
 	name(g);
 	g->scope = scope;
+	g->proxy_from = proxy_from;
 	tls_unref(&g->tls);
 	g->tls = tls;
 	accept_unlisten(g, &old);

@@ -91,8 +91,8 @@ struct ask { /* one question to dp-connect */
 
 /*
  * What a listener is for. Whom it accepts is in gateway.allow, and there is room
- * for one more; take gets the descriptor, for good. hello is for kinds whose
- * connections are a struct conn: what they do with events in P_HELLO.
+ * for one more; take gets the descriptor, for good. The others are for kinds
+ * whose connections are a struct conn.
  */
 struct listener;
 struct listener_kind {
@@ -101,7 +101,13 @@ struct listener_kind {
 	bool	    anywhere; /* no devices': gateway.allow does not count */
 	void	  (*take)(struct listener *l, int take_fd, const uint8_t addr[16],
 		 uint16_t port);
-	void	  (*hello)(struct conn *c, uint32_t events);
+	void	  (*hello)(struct conn *c, uint32_t events); /* in P_HELLO */
+	/* There is the server's socket: what goes first, and P_ANSWER or P_OPEN;
+	 * false: that did not go out. */
+	bool	  (*open)(struct conn *c);
+	/* Tells the client why, before the close; before its hello, too. */
+	void	  (*refuse)(int fd, enum why why);
+	bool	    is_forward; /* to where its sni says, HOST:PORT, not the server */
 };
 extern const struct listener_kind listener_kinds[]; /* key NULL ends */
 
@@ -120,7 +126,7 @@ struct gateway {
 	struct worker	      *w;
 	struct loop	      *loop;
 	struct gateway_conf    conf;
-	struct scope	       scope;
+	struct scope	       scope, proxy_from;
 	struct tls	      *tls;
 	struct upstream	       upstream;
 	struct connect_client *connector;
@@ -170,6 +176,7 @@ void accept_resume(struct gateway *g); /* where descriptors had run out */
 void accept_device(struct listener *l, int take_fd, const uint8_t addr[16],
      uint16_t port); /* a struct conn, which begins with its kind's hello */
 void accept_hello(struct conn *c, uint32_t events); /* of pass-through */
+void accept_refuse(int fd, enum why why);	    /* likewise */
 
 /* dial.c */
 extern const struct connect_client_ops dial_ops;
@@ -183,12 +190,14 @@ void dial_say(struct gateway *g); /* what has changed of the servers */
 
 /* conn.c */
 uint64_t conn_number(struct gateway *g); /* of a new connection */
-int  conn_new(struct gateway *g, const struct listener_kind *kind, int take_fd,
-     const uint8_t addr[16], uint16_t port, struct conn **out); /* P_HELLO */
+/* In P_HELLO; -EUSERS for one too many of an address, and fd is the caller's. */
+int  conn_new(struct gateway *g, const struct listener_kind *kind, int fd,
+     const uint8_t addr[16], uint16_t port, struct conn **out);
 void conn_phase(struct conn *c, enum phase p);
 void conn_moved(struct conn *c);
 void conn_watch(struct conn *c, int side, uint32_t events);
 void conn_open(struct conn *c, int take_fd); /* the server's */
+bool conn_pass(struct conn *c);		     /* opens a passed-through one */
 void conn_end(struct conn *c, enum why why);
 void conn_bury(struct gateway *g); /* those that have ended */
 void conn_events(void *gateway, int events);

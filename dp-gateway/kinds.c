@@ -3,13 +3,21 @@
  *
  * SPDX-License-Identifier: ISC
  */
+#include "dp-gateway/forward.h"
 #include "dp-gateway/push.h"
 #include "dp-gateway/uplink.h"
 
 const struct listener_kind listener_kinds[] = {
-	{ "pass-through", "gateway.listen", false, accept_device, accept_hello },
-	{ "push", "gateway.push-listen", false, push_take, NULL },
-	{ "uplink", "gateway.uplink-listen", true, uplink_take, NULL },
-	{ "dmz", "gateway.dmz-listen", true, uplink_take_dmz, NULL },
+	{ .name = "pass-through", .key = "gateway.listen",
+	    .take = accept_device, .hello = accept_hello, .open = conn_pass,
+	    .refuse = accept_refuse },
+	{ .name = "forward", .key = "gateway.proxy-listen",
+	    .take = accept_device, .hello = forward_hello, .open = forward_open,
+	    .refuse = forward_refuse, .is_forward = true },
+	{ .name = "push", .key = "gateway.push-listen", .take = push_take },
+	{ .name = "uplink", .key = "gateway.uplink-listen", .anywhere = true,
+	    .take = uplink_take },
+	{ .name = "dmz", .key = "gateway.dmz-listen", .anywhere = true,
+	    .take = uplink_take_dmz },
 	{ 0 }
 };

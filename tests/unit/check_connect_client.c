@@ -166,7 +166,7 @@ START_TEST(a_refusal_says_why)
 	    0);
 	loop_run(s.loop);
 	ck_assert_uint_eq(s.ticket, 6);
-	ck_assert_int_eq(s.fd, -1);
+	ck_assert_int_eq(s.fd, -ECONNREFUSED);
 	ck_assert_str_eq(s.text, "nobody listens");
 	ck_assert_int_eq(s.lost, 0);
 	side_fini(&s);

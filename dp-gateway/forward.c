@@ -1,0 +1,157 @@
+/*
+ * dp-gateway/forward.c - from the head of a CONNECT to its answer; see forward.h.
+ *
+ * Runs in dp-gateway behind its sandbox. Believes nothing that a client says;
+ * dp-connect about names that led where they must not (-EACCES).
+ * SPDX-License-Identifier: ISC
+ */
+#include "dp-gateway/forward.h"
+
+#include "common/http_request.h"
+#include "common/size.h"
+#include "dp-gateway/target.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#define UNREAD_MAX (64 << 10) /* of a request that is refused */
+
+static const struct {
+	const char *phrase;
+	uint16_t    status;
+} phrases[] = {
+	{ "Bad Request", 400 },
+	{ "Forbidden", 403 },
+	{ "Method Not Allowed", 405 },
+	{ "Request Timeout", 408 },
+	{ "Request Header Fields Too Large", 431 },
+	{ "Bad Gateway", 502 },
+	{ "Service Unavailable", 503 },
+	{ "Gateway Timeout", 504 },
+};
+
+static const uint16_t statuses[WHY_KINDS] = {
+	[WHY_SCOPE] = 403,
+	[WHY_DRAINING] = 503,
+	[WHY_FULL] = 503,
+	[WHY_ADDRESS] = 503,
+	[WHY_DESCRIPTORS] = 503,
+	[WHY_MEMORY] = 503,
+	[WHY_HELLO_TIMEOUT] = 408,
+	[WHY_BAD_REQUEST] = 400,
+	[WHY_LONG_REQUEST] = 431,
+	[WHY_METHOD] = 405,
+	[WHY_PROXY_FROM] = 403,
+	[WHY_TARGET_HOST] = 403,
+	[WHY_TARGET_PORT] = 403,
+	[WHY_TARGET_ADDRESS] = 403,
+	[WHY_TARGET_AWAY] = 502,
+	[WHY_TARGET_LATE] = 504,
+};
+
+size_t
+forward_answer(enum why why, char out[FORWARD_ANSWER])
+{
+	size_t i = 0;
+	int    n;
+
+	if (statuses[why] == 0)
+		return 0;
+	while (phrases[i].status != statuses[why])
+		i++;
+	n = snprintf(out, FORWARD_ANSWER,
+	    "HTTP/1.1 %u %s\r\n%sContent-Type: text/plain\r\n"
+	    "Content-Length: %zu\r\nConnection: close\r\n\r\n%s\n",
+	    phrases[i].status, phrases[i].phrase,
+	    statuses[why] == 405 ? "Allow: CONNECT\r\n" : "",
+	    strlen(why_text(why)) + 1, why_text(why));
+	return (size_t)n;
+}
+
+void
+forward_refuse(int fd, enum why why)
+{
+	char   answer[FORWARD_ANSWER];
+	size_t n = forward_answer(why, answer);
+
+	if (n == 0)
+		return;
+	/* unread bytes would make the close a reset, the answer lost */
+	(void)recv(fd, NULL, UNREAD_MAX, MSG_TRUNC);
+	(void)send(fd, answer, n, MSG_NOSIGNAL);
+}
+
+static enum why
+why_of_status(int status)
+{
+	switch (status) {
+	case 405: /* GET, say */
+	case 501: /* no method at all */
+		return WHY_METHOD;
+	case 414:
+	case 431:
+		return WHY_LONG_REQUEST;
+	default:
+		return WHY_BAD_REQUEST;
+	}
+}
+
+/* WHY_CLOSED: it may; c->sni is what it asked for as soon as that is known. */
+static enum why
+forward_admit(struct conn *c, const struct http_request *req, const char *buf)
+{
+	char	   text[TARGET_TEXT];
+	struct url at;
+	enum why   why = target_admit(c->g->conf.proxy_allow,
+	      buf + req->host.off, req->host.len, req->port, &at);
+
+	if (at.host[0] != '\0') {
+		target_text(&at, text);
+		if ((c->sni = strdup(text)) == NULL)
+			return WHY_MEMORY;
+	}
+	return !scope_has(&c->g->proxy_from, c->addr) ? WHY_PROXY_FROM : why;
+}
+
+void
+forward_hello(struct conn *c, uint32_t events)
+{
+	static char	    buf[HTTP_REQUEST_HEAD_MAX];
+	struct http_request req;
+	int		    fd = c->relay.fd[CLIENT], status = HTTP_REQUEST_MORE;
+	ssize_t		    n;
+	enum why	    why;
+
+	http_request_begin(&req, HTTP_CONNECT);
+	n = recv(fd, buf, sizeof(buf), MSG_PEEK);
+	if (n > 0)
+		status = http_request_parse(&req, buf, (size_t)n);
+	if (n == 0 || (n < 0 && errno != EAGAIN) ||
+	    (status == HTTP_REQUEST_MORE && (events & EPOLLRDHUP)))
+		conn_end(c, WHY_LEFT);
+	else if (status == HTTP_REQUEST_MORE)
+		conn_watch(c, CLIENT, EPOLLIN | EPOLLRDHUP | EPOLLET);
+	else if (status != HTTP_REQUEST_DONE)
+		conn_end(c, why_of_status(status));
+	else if ((why = forward_admit(c, &req, buf)) != WHY_CLOSED)
+		conn_end(c, why);
+	else if (recv(fd, NULL, req.head_len, MSG_TRUNC) != req.head_len)
+		conn_end(c, WHY_LEFT);
+	else
+		dial_queue(c);
+}
+
+/* A socket that has sent nothing yet has room for this. */
+bool
+forward_open(struct conn *c)
+{
+	static const char yes[] = "HTTP/1.1 200 Connection established\r\n\r\n";
+
+	conn_phase(c, P_OPEN); /* who speaks first is theirs to know */
+	return send(c->relay.fd[CLIENT], yes, sizeof(yes) - 1, MSG_NOSIGNAL) ==
+	    (ssize_t)sizeof(yes) - 1;
+}

@@ -1,0 +1,305 @@
+#!/usr/bin/python3
+"""Both ends of tunnels through the gateway's HTTP CONNECT, for the system tests.
+
+connect.py server PORT [HOST]
+    Greets with "hello\\n", then echoes; after the client's end says "end".
+connect.py CASE [ARG...]: see the functions below; exit 0 if all was as it says.
+SPDX-License-Identifier: ISC
+"""
+import hashlib
+import os
+import select
+import socket
+import struct
+import sys
+import threading
+import time
+
+GATEWAY = ("127.0.0.1", 3128)
+RESET = struct.pack("ii", 1, 0)
+
+
+def connect(to=GATEWAY, source=None):
+    s = socket.socket(socket.AF_INET6 if ":" in to[0] else socket.AF_INET)
+    s.settimeout(20)
+    if source:
+        s.bind((source, 0))
+    s.connect(to)
+    return s
+
+
+def read_exactly(s, n):
+    got = b""
+    while len(got) < n:
+        part = s.recv(n - len(got))
+        if not part:
+            raise EOFError(got)
+        got += part
+    return got
+
+
+def ends(s):
+    """What comes until the other end closes."""
+    got = b""
+    while True:
+        try:
+            part = s.recv(65536)
+        except ConnectionResetError:
+            if b" 503 " in got[:16]:  # at once, our request came too late
+                return got
+            raise
+        if not part:
+            return got
+        got += part
+
+
+def head_of(target, version="1.1"):
+    host = f"Host: {target}\r\n" if version == "1.1" else ""
+    return f"CONNECT {target} HTTP/{version}\r\n{host}User-Agent: test\r\n\r\n".encode()
+
+
+def read_head(s):
+    """Status, and nothing past the empty line is taken."""
+    got = b""
+    while not got.endswith(b"\r\n\r\n"):
+        got += read_exactly(s, 1)
+    return int(got.split(b" ")[1]), got
+
+
+def opened(target, **kw):
+    s = connect(**kw)
+    s.sendall(head_of(target))
+    status, head = read_head(s)
+    assert status == 200, head
+    assert read_exactly(s, 6) == b"hello\n"
+    return s
+
+
+def echoes(s, data=b"x" * 1024):
+    s.sendall(data)
+    assert read_exactly(s, len(data)) == data, "echo"
+
+
+# -- the far end --
+
+def serve_one(s):
+    try:
+        s.sendall(b"hello\n")
+        while True:
+            part = s.recv(262144)
+            if not part:
+                s.sendall(b"end")
+                return
+            s.sendall(part)
+    except OSError as e:
+        print("failed", repr(e), flush=True)
+    finally:
+        s.close()
+
+
+def server(port, host="0.0.0.0"):
+    threading.stack_size(128 * 1024)
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if ":" in host:
+        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    listener.bind((host, int(port)))
+    listener.listen(4096)
+    print("listening", flush=True)
+    while True:
+        s, peer = listener.accept()
+        print("accepted", peer[0], flush=True)
+        threading.Thread(target=serve_one, args=(s,), daemon=True).start()
+
+
+# -- carried --
+
+def carried(target, gateway="127.0.0.1"):
+    s = opened(target, to=(gateway, 3128))
+    echoes(s)
+    s.shutdown(socket.SHUT_WR)
+    assert ends(s) == b"end", "no half-close"
+
+
+def old(target):
+    """HTTP/1.0 and no Host, as nc and socat ask."""
+    s = connect()
+    s.sendall(head_of(target, "1.0"))
+    assert read_head(s)[0] == 200 and read_exactly(s, 6) == b"hello\n"
+    echoes(s)
+
+
+def early(target):
+    """What comes along with the head is the first that is carried."""
+    s = connect()
+    s.sendall(head_of(target) + b"early")
+    assert read_head(s)[0] == 200
+    assert read_exactly(s, 11) == b"hello\nearly"
+    s = connect()  # and its end, too
+    s.sendall(head_of(target) + b"y" * 30000)
+    s.shutdown(socket.SHUT_WR)
+    assert read_head(s)[0] == 200
+    assert ends(s) == b"hello\n" + b"y" * 30000 + b"end"
+
+
+def pieces(target):
+    """Byte by byte."""
+    s = connect()
+    s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    for i, b in enumerate(head_of(target)):
+        s.sendall(bytes([b]))
+        if i % 20 == 0:
+            time.sleep(0.002)
+    assert read_head(s)[0] == 200
+    assert read_exactly(s, 6) == b"hello\n"
+    echoes(s)
+
+
+def bulk(target, megabytes):
+    """Both ways at once, whole."""
+    s = opened(target)
+    block, n = os.urandom(1 << 20), int(megabytes)
+    sent, got = hashlib.sha256(), hashlib.sha256()
+
+    def send():
+        for _ in range(n):
+            s.sendall(block)
+            sent.update(block)
+        s.shutdown(socket.SHUT_WR)
+    t = threading.Thread(target=send)
+    t.start()
+    left = n << 20
+    while left > 0:
+        part = s.recv(min(left, 262144))
+        assert part, "cut"
+        got.update(part)
+        left -= len(part)
+    t.join()
+    assert sent.digest() == got.digest() and ends(s) == b"end"
+
+
+# -- refused --
+
+def answer(s):
+    """Status and text; the answer is whole, and then the connection ends."""
+    got = ends(s)
+    head, body = got.split(b"\r\n\r\n", 1)
+    lines = head.decode().split("\r\n")
+    fields = dict(x.split(": ", 1) for x in lines[1:])
+    assert int(fields["Content-Length"]) == len(body), got
+    assert fields["Connection"] == "close" and body.count(b"\n") == 1, got
+    status = int(lines[0].split(" ")[1])
+    assert (status == 405) == ("Allow" in fields), got
+    return status, body.decode().strip()
+
+
+def refused(status, target, text="", source=""):
+    s = connect(source=source or None)
+    s.sendall(head_of(target))
+    got = answer(s)
+    assert got[0] == int(status) and text in got[1], got
+
+
+def asks(status, *lines):
+    """A request that is not to our taste; a line that is "@N" is N bytes."""
+    s = connect()
+    s.sendall(b"".join((b"X: " + b"x" * int(x[1:]) if x[:1] == "@" else x.encode()) + b"\r\n" for x in lines))
+    got = answer(s)
+    assert got[0] == int(status), got
+
+
+def raw(status, hexbytes):
+    s = connect()
+    s.sendall(bytes.fromhex(hexbytes))
+    got = answer(s)
+    assert got[0] == int(status), got
+
+
+# -- trouble --
+
+def slow(seconds):
+    """A byte now and then: told so when the time for the head is over."""
+    s, h, t = connect(), head_of("good.example:9000"), time.monotonic()
+    for i in range(len(h)):
+        s.sendall(h[i:i + 1])
+        if select.select([s], [], [], 0.2)[0]:
+            break
+    t = time.monotonic() - t
+    assert float(seconds) - 0.1 <= t < float(seconds) + 2, t
+    assert answer(s)[0] == 408
+
+
+def slow_ones(n, seconds):
+    """So many slow ones at once, and one that is quick is not held up."""
+    held = [connect() for _ in range(int(n))]
+    for s in held:
+        s.sendall(b"CONNECT good.example:9000 HTTP/1.1\r\nX: ")
+    t = time.monotonic()
+    carried("good.example:9000")
+    assert time.monotonic() - t < 1, time.monotonic() - t
+    while time.monotonic() - t < float(seconds) / 2:
+        for s in held:
+            s.sendall(b"x")
+        time.sleep(0.1)
+    for s in held:
+        assert answer(s)[0] == 408
+
+
+def leaves():
+    connect().close()  # a port scanner
+    s = connect()      # half a head, then the end
+    s.sendall(b"CONNECT good.example:9000 HTTP/1.1\r\n")
+    s.shutdown(socket.SHUT_WR)
+    try:
+        assert ends(s) == b""
+    except ConnectionResetError:
+        pass
+    s = connect()      # half a head, then a reset
+    s.sendall(b"CONNECT good.example:9000 HT")
+    time.sleep(0.1)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+    s.close()
+
+
+def half_open():
+    """Ends of one side only, in each order, carry what the other side sends."""
+    s = opened("good.example:9000")
+    s.shutdown(socket.SHUT_WR)
+    assert ends(s) == b"end"
+    s = connect()  # its end comes before the answer
+    s.sendall(head_of("good.example:9000"))
+    s.shutdown(socket.SHUT_WR)
+    assert read_head(s)[0] == 200 and ends(s) == b"hello\nend"
+
+
+def many(target, n):
+    """So many at once; each gets its own bytes back."""
+    held = []
+    for i in range(int(n)):
+        s = connect()
+        s.sendall(head_of(target) + str(i).encode().rjust(8))
+        held.append(s)
+    for i, s in enumerate(held):
+        assert read_head(s)[0] == 200, i
+        assert read_exactly(s, 14) == b"hello\n" + str(i).encode().rjust(8), i
+    for s in held:
+        echoes(s, os.urandom(64))
+    print("held", flush=True)
+    sys.stdin.readline()
+    for s in held:
+        echoes(s, os.urandom(64))
+    print("well", flush=True)
+
+
+def hold(target, n):
+    """Holds n until a line comes on standard input, then echoes on each."""
+    held = [opened(target) for _ in range(int(n))]
+    print("held", flush=True)
+    sys.stdin.readline()
+    for s in held:
+        echoes(s)
+    print("well", flush=True)
+
+
+if __name__ == "__main__":
+    globals()[sys.argv[1]](*sys.argv[2:])
