@@ -252,12 +252,29 @@ static const struct conf_item gateway_items[] = {
 	    "What tunnels may lead to, such as deb.example.org:443 and nothing "
 	    "else; addresses of this machine and its links only if they are "
 	    "named as such."),
+	WS("terminate-listen", CONF_LISTEN, terminate_listen, "",
+	    "Where devices connect whose TLS ends here, such as 0.0.0.0:13001 "
+	    "[::]:13001."),
+	WS("terminate-server", CONF_HOSTS, terminate_server, "",
+	    "Addresses of the one server that these are connected to, tried in "
+	    "order."),
+	W("terminate-tls", CONF_BOOL, terminate_tls, "yes", 0, 0,
+	    "Connect to it by TLS; no: in clear."),
+	WS("terminate-name", CONF_TEXT, terminate_name, "",
+	    "Name in its certificate; empty: the host's in terminate-server."),
+	WS("terminate-ca", CONF_FILE, terminate_ca, "", "CA of its certificate."),
+	WS("terminate-cert", CONF_FILE, terminate_cert, "",
+	    "Certificate chain shown to it; empty: cert."),
+	WS("terminate-key", CONF_FILE, terminate_key, "", "Its key."),
 	W("proxy-protocol", CONF_BOOL, proxy_protocol, "no", 0, 0,
 	    "Tell the server each device's address by PROXY protocol v2."),
 	W("max-connections", CONF_INT, max_connections, "50000", 1, 1000000,
 	    "Connections at once, as far as there are descriptors."),
 	W("max-per-address", CONF_INT, max_per_address, "0", 0, 1000000,
 	    "Connections at once from one address; 0: no such limit."),
+	W("max-per-device", CONF_INT, max_per_device, "0", 0, 1000000,
+	    "Connections at once of one device, by its certificate; 0: no such "
+	    "limit."),
 	W("hello-timeout", CONF_SECONDS, hello_timeout, "10", 1, 600,
 	    "A ClientHello must be whole within this."),
 	W("server-timeout", CONF_SECONDS, server_timeout, "5", 1, 600,
@@ -649,6 +666,7 @@ check_whole(const struct settings *s, const struct settings_sources *src,
 		    "mode", "expected secure or open" },
 		{ s->gateway.enable && s->gateway.listen[0] == '\0' &&
 			s->gateway.proxy_listen[0] == '\0' &&
+			s->gateway.terminate_listen[0] == '\0' &&
 			s->gateway.uplink_listen[0] == '\0' &&
 			s->gateway.dial[0] == '\0',
 		    "gateway", "listen", "is needed where enable = yes" },
@@ -709,6 +727,23 @@ check_whole(const struct settings *s, const struct settings_sources *src,
 		    "is needed where proxy-listen is given" },
 		{ has_more_than(s->gateway.proxy_allow, GATEWAY_TARGETS),
 		    "gateway", "proxy-allow", "expected at most 64 addresses" },
+		{ s->gateway.terminate_listen[0] != '\0' &&
+			s->gateway.cert[0] == '\0',
+		    "gateway", "cert", "is needed where terminate-listen is given" },
+		{ s->gateway.terminate_listen[0] != '\0' &&
+			s->gateway.terminate_server[0] == '\0',
+		    "gateway", "terminate-server",
+		    "is needed where terminate-listen is given" },
+		{ has_more_than(s->gateway.terminate_server, GATEWAY_SERVERS),
+		    "gateway", "terminate-server", "expected at most 8 addresses" },
+		{ s->gateway.terminate_listen[0] != '\0' &&
+			s->gateway.terminate_tls &&
+			s->gateway.terminate_ca[0] == '\0',
+		    "gateway", "terminate-ca", "is needed where terminate-tls = yes" },
+		{ s->gateway.terminate_cert[0] != '\0' &&
+			s->gateway.terminate_key[0] == '\0',
+		    "gateway", "terminate-key",
+		    "is needed where terminate-cert is given" },
 		{ s->inbox.url[0] != '\0' &&
 			(strncmp(s->inbox.url, "https://", 8) != 0 ||
 			    has_more_than(s->inbox.url, 1)),

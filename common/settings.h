@@ -111,6 +111,11 @@ struct gateway_conf {
 	char	 proxy_listen[1024];
 	char	 proxy_from[2048];  /* address ranges */
 	char	 proxy_allow[4096]; /* HOST:PORT words */
+	char	 terminate_listen[1024], terminate_server[1024];
+	bool	 terminate_tls;	 /* to these servers */
+	char	 terminate_name[256]; /* they show; empty: their host's */
+	char	 terminate_ca[256], terminate_cert[256], terminate_key[256];
+	uint64_t max_per_device;
 	bool	 proxy_protocol; /* tell the server who the device is */
 	uint64_t max_connections, max_per_address;
 	uint64_t hello_timeout, server_timeout, send_timeout;

@@ -77,8 +77,10 @@ receive(struct tls_conn *c, void *p, size_t max)
 	if (c->drained)
 		return -EAGAIN;
 	n = recv(c->fd, p, max, 0);
-	if (n < 0 && errno != EAGAIN && errno != EINTR)
+	if (n < 0 && errno != EAGAIN && errno != EINTR) {
+		error_text[0] = '\0';
 		return -EPIPE;
+	}
 	if (n == 0)
 		c->eof = true;
 	/* a short read emptied the socket: what comes later is a new edge */
@@ -548,6 +550,7 @@ open_record(struct tls_conn *c, uint8_t *record, size_t n, uint8_t **p,
 		c->ended = *len == 2 && (*p)[1] == 0;
 		snprintf(error_text, sizeof(error_text), "%s", *len == 2
 			? SSL_alert_desc_string_long((*p)[1]) : "");
+		c->fault = c->ended ? TLS_FAULT_NONE : TLS_FAULT_ALERT;
 		return c->ended ? -ENODATA : -EPIPE;
 	case RECORD_HANDSHAKE:
 		return on_handshake_record(c, *p, *len);
@@ -595,14 +598,14 @@ bool
 tls_has_more(const struct tls_conn *c)
 {
 	const struct bytes *b = c->raw;
-	int		    n;
+	const uint8_t	   *p;
 
-	if (!c->own)
-		return SSL_has_pending(c->ssl) == 1 || b != NULL;
-	if (c->plain != NULL || b == NULL)
-		return c->plain != NULL;
-	n = record_size(b->data + b->off, b->len - b->off);
-	return n < 0 || (n > 0 && (size_t)n <= b->len - b->off);
+	if (c->plain != NULL || (!c->own && SSL_has_pending(c->ssl) == 1))
+		return true;
+	if (b == NULL || b->len - b->off < RECORD_HEAD)
+		return false;
+	p = b->data + b->off; /* a record begins there, in any version */
+	return b->len - b->off >= RECORD_HEAD + ((size_t)p[3] << 8 | p[4]);
 }
 
 bool

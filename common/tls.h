@@ -95,9 +95,10 @@ int64_t tls_peer_expires(const struct tls_conn *c);
 /* Whether the revocation lists of `now`, newer than the connection, have it. */
 bool	tls_peer_revoked(const struct tls_conn *c, const struct tls *now);
 
-enum tls_fault { /* what a handshake that failed failed of */
+enum tls_fault { /* what a connection failed of */
 	TLS_FAULT_NONE,
 	TLS_FAULT_PROTOCOL, /* not TLS, too old, malformed, an alert */
+	TLS_FAULT_ALERT,    /* the peer's, after the handshake */
 	TLS_FAULT_ALPN,
 	TLS_FAULT_NO_CERT,
 	TLS_FAULT_CERT, /* of another CA, or of the wrong kind */

@@ -114,8 +114,8 @@ targets_add(struct hosts *h, const char *list)
 static int
 gateway_hosts(struct hosts *h, const struct gateway_conf *c)
 {
-	const char *const lists[] = { c->server, c->uplink, c->dial,
-		c->far_end_allow };
+	const char *const lists[] = { c->server, c->terminate_server,
+		c->uplink, c->dial, c->far_end_allow };
 	int		  r = 0;
 
 	for (size_t i = 0; r == 0 && i < COUNT(lists); i++)

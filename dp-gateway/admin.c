@@ -53,7 +53,7 @@ conn_row(struct conn *c)
 	static const char *const phases[] = { "hello", "queued", "connecting",
 		"unanswered", "open" };
 	struct gateway	    *g = c->g;
-	const struct server *s = upstream_find(&g->upstream, c->server);
+	const struct server *s = upstream_find(conn_upstream(c), c->server);
 	uint64_t	     now = loop_now_ms(g->loop);
 	char		     at[CONN_ADDR], server[URL_HOST_LEN + 8] = "";
 
@@ -143,9 +143,22 @@ bytes_from(const struct gateway *g, int side)
 	return n;
 }
 
+/* The i-th of all servers, of whatever kind of listener; NULL past the last. */
+static const struct server *
+server_at(const struct gateway *g, size_t i)
+{
+	const struct upstream *t = &g->terminate.servers;
+
+	if (i < g->upstream.n)
+		return &g->upstream.of[i];
+	i -= g->upstream.n;
+	return i < t->n ? &t->of[i] : NULL;
+}
+
 static void
 cmd_stats(void *ctx, struct admin_reply *reply, int argc, char *argv[])
 {
+	const struct server *s;
 	struct gateway *g = ctx;
 	json_t	       *refused = json_object(), *ended = json_object();
 
@@ -166,16 +179,13 @@ cmd_stats(void *ctx, struct admin_reply *reply, int argc, char *argv[])
 		"from_clients", (json_int_t)bytes_from(g, CLIENT),
 		"from_servers", (json_int_t)bytes_from(g, SERVER), "refused",
 		refused, "ended", ended));
-	for (size_t i = 0; i < g->upstream.n; i++) {
-		const struct server *s = &g->upstream.of[i];
-
+	for (size_t i = 0; (s = server_at(g, i)) != NULL; i++)
 		admin_row(reply,
 		    json_pack("{s:s,s:i,s:s,s:I,s:s}", "server", s->host,
 			"port", (int)s->port, "state",
 			server_state_word(s->state), "failures",
 			(json_int_t)s->failures, "why",
 			s->state == SERVER_UP ? "" : s->why));
-	}
 	uplinks_rows(g->uplinks, reply);
 	admin_end(reply, NULL);
 }
@@ -296,6 +306,54 @@ const struct admin_command gateway_commands[] = {
 	{ 0 }
 };
 
+/* Samples of the servers, of whatever kind of listener. */
+static void
+servers(const struct gateway *g, struct admin_reply *reply)
+{
+	const struct server *s;
+	char		     label[URL_HOST_LEN + 64];
+
+	for (int failures = 0; failures < 2; failures++)
+		for (size_t i = 0; (s = server_at(g, i)) != NULL; i++) {
+			snprintf(label, sizeof(label), "server=\"%s:%u\"%s",
+			    s->host, s->port, i < g->upstream.n
+				? "" : ",kind=\"terminating\"");
+			if (failures)
+				worker_metric(reply,
+				    "dpoint_gateway_server_failures_total",
+				    "counter",
+				    "Times this address was found to be away.",
+				    label, (double)s->failures);
+			else
+				worker_metric(reply, "dpoint_gateway_server_up",
+				    "gauge", "Whether connections go to this "
+				    "address of the server.",
+				    label, s->state != SERVER_DOWN);
+		}
+}
+
+/* Handshakes of terminating listeners, at either side. */
+static void
+terminating(const struct gateway *g, struct admin_reply *reply)
+{
+	const struct terminate *t = &g->terminate;
+	static const char *const sides[] = { "with=\"device\"",
+		"with=\"server\"" };
+
+	for (int i = 0; i < 2; i++)
+		worker_metric(reply, "dpoint_gateway_handshake_seconds_sum",
+		    "counter", "Time that TLS handshakes took.", sides[i],
+		    (double)t->shake_ms[i] / 1000);
+	for (int i = 0; i < 2; i++)
+		worker_metric(reply, "dpoint_gateway_handshake_seconds_count",
+		    "counter", "TLS handshakes of terminating listeners.",
+		    sides[i], (double)t->shaken[i]);
+	for (int i = 0; i < 2; i++)
+		worker_metric(reply, "dpoint_gateway_handshake_resumed_total",
+		    "counter", "Those that resumed a session.", sides[i],
+		    (double)t->resumed[i]);
+}
+
 void
 gateway_metrics(void *gateway, struct worker *w, struct admin_reply *reply)
 {
@@ -370,20 +428,8 @@ gateway_metrics(void *gateway, struct worker *w, struct admin_reply *reply)
 				     : "Connections that ended, by reason.",
 		    label, (double)g->why[k]);
 	}
-	for (size_t i = 0; i < g->upstream.n; i++) {
-		snprintf(label, sizeof(label), "server=\"%s:%u\"",
-		    g->upstream.of[i].host, g->upstream.of[i].port);
-		worker_metric(reply, "dpoint_gateway_server_up", "gauge",
-		    "Whether connections go to this address of the server.",
-		    label, g->upstream.of[i].state != SERVER_DOWN);
-	}
-	for (size_t i = 0; i < g->upstream.n; i++) {
-		snprintf(label, sizeof(label), "server=\"%s:%u\"",
-		    g->upstream.of[i].host, g->upstream.of[i].port);
-		worker_metric(reply, "dpoint_gateway_server_failures_total",
-		    "counter", "Times this address was found to be away.",
-		    label, (double)g->upstream.of[i].failures);
-	}
+	servers(g, reply);
+	terminating(g, reply);
 	uplinks_metrics(g->uplinks, reply);
 }
 
@@ -391,14 +437,14 @@ void
 gateway_warnings(void *gateway, struct admin_reply *reply)
 {
 	const struct gateway *g = gateway;
+	const struct server  *s;
 
 	uplinks_warnings(g->uplinks, reply);
-	for (size_t i = 0; i < g->upstream.n; i++)
-		if (g->upstream.of[i].state == SERVER_DOWN)
+	for (size_t i = 0; (s = server_at(g, i)) != NULL; i++)
+		if (s->state == SERVER_DOWN)
 			worker_warning(reply,
 			    "gateway: server %s port %u is passed over: %s",
-			    g->upstream.of[i].host, g->upstream.of[i].port,
-			    g->upstream.of[i].why);
+			    s->host, s->port, s->why);
 	if (g->refusing)
 		worker_warning(reply, "gateway: takes no new connections "
 				      "(gateway drain)");

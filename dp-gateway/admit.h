@@ -38,6 +38,11 @@ enum why {
 	WHY_TARGET_ADDRESS, /* its name leads where it must not */
 	WHY_TARGET_AWAY,   /* it does not connect */
 	WHY_TARGET_LATE,   /* not in time */
+	WHY_NO_CERT,
+	WHY_CERT,	   /* of another CA, or of the wrong kind */
+	WHY_CERT_EXPIRED,
+	WHY_CERT_REVOKED,
+	WHY_DEVICE,	   /* gateway.max-per-device */
 	WHY_NO_DEVICE,	   /* its certificate names none */
 	WHY_NO_ADMIN,	   /* nor is it in gateway.push-admins */
 	WHY_NO_UPLINK,	   /* and gateway.uplink-fallback = no */
@@ -55,6 +60,8 @@ enum why {
 	WHY_IDLE,
 	WHY_TOTAL,
 	WHY_REPLACED,	   /* the same device has come anew */
+	WHY_NOW_EXPIRED,   /* its certificate, while it was carried */
+	WHY_NOW_REVOKED,
 	WHY_KICKED,
 	WHY_DRAINED,
 	WHY_KINDS

@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "dp-gateway/proxy.h"
 #include "dp-gateway/push.h"
+#include "dp-gateway/terminate.h"
 #include "dp-gateway/uplink.h"
 
 #include <arpa/inet.h>
@@ -140,6 +141,33 @@ is_tunnel(const struct conn *c)
 	    c->stream[SERVER] != NULL || c->link != 0;
 }
 
+static void
+close_side(struct conn *c, int side)
+{
+	if (c->relay.fd[side] < 0)
+		return;
+	/* the close alone does not end it: dp-connect, which gave us the
+	 * socket, may not have closed its own descriptor yet */
+	if (c->watch[side] != 0)
+		(void)epoll_ctl(c->g->epoll, EPOLL_CTL_DEL, c->relay.fd[side],
+		    NULL);
+	close(c->relay.fd[side]);
+	c->relay.fd[side] = -1;
+	c->watch[side] = 0;
+}
+
+void
+conn_drop_server(struct conn *c)
+{
+	close_side(c, SERVER);
+}
+
+struct upstream *
+conn_upstream(struct conn *c)
+{
+	return c->term != NULL ? &c->g->terminate.servers : &c->g->upstream;
+}
+
 void
 conn_end(struct conn *c, enum why why)
 {
@@ -155,10 +183,12 @@ conn_end(struct conn *c, enum why why)
 	if (is_tunnel(c))
 		tunnel_drop(c, why);
 	else if (c->phase == P_ANSWER && why == WHY_SILENT) {
-		upstream_silent(&g->upstream, c->server, loop_now_ms(g->loop));
+		upstream_silent(conn_upstream(c), c->server,
+		    loop_now_ms(g->loop));
 		dial_say(g);
 	} else if (c->phase == P_ANSWER)
-		upstream_abandoned(&g->upstream, c->server);
+		upstream_abandoned(conn_upstream(c), c->server);
+	terminate_fini(c, why);
 	if (why == WHY_CLIENT_RESET)
 		reset_at_close(c->relay.fd[SERVER]);
 	if (why == WHY_SERVER_RESET)
@@ -169,14 +199,7 @@ conn_end(struct conn *c, enum why why)
 	*(c->newer != NULL ? &c->newer->older : &g->newest) = c->older;
 	for (int side = 0; side < 2; side++) {
 		g->bytes[side] += c->relay.bytes[side];
-		if (c->relay.fd[side] < 0)
-			continue;
-		/* the close alone does not end it: dp-connect, which gave us
-		 * the socket, may not have closed its own descriptor yet */
-		if (c->watch[side] != 0)
-			(void)epoll_ctl(g->epoll, EPOLL_CTL_DEL,
-			    c->relay.fd[side], NULL);
-		close(c->relay.fd[side]);
+		close_side(c, side);
 	}
 	relay_fini(&c->relay, g->pipes);
 	addr_count_drop(g->addresses, c->addr);
@@ -286,14 +309,19 @@ conn_moved(struct conn *c)
 		conn_phase(c, P_OPEN);
 }
 
-static void
-carry(struct conn *c, int side, uint32_t events)
+void
+conn_carry(struct conn *c, int side, uint32_t events)
 {
 	struct gateway *g = c->g;
-	int		bad;
+	uint64_t	now = loop_now_ms(g->loop);
+	int		bad, r;
 
-	if (relay_run(&c->relay, g->pipes, side, events, c,
-		loop_now_ms(g->loop), &bad) < 0) {
+	r = c->term != NULL
+	    ? ends_run(&c->term->ends, &c->relay, side, events, now, &bad)
+	    : relay_run(&c->relay, g->pipes, side, events, c, now, &bad);
+	if (r < 0) {
+		if (c->term != NULL && bad == SERVER)
+			terminate_server_failed(c);
 		conn_end(c, bad == CLIENT ? WHY_CLIENT_RESET : WHY_SERVER_RESET);
 		return;
 	}
@@ -323,11 +351,19 @@ on_event(struct conn *c, int side, uint32_t events)
 			conn_end(c, WHY_LEFT);
 		break;
 	case P_ANSWER:
+		if (c->term != NULL) {
+			if (side == SERVER)
+				terminate_answer(c, events);
+			else if (events & (EPOLLERR | EPOLLHUP))
+				conn_end(c, WHY_CLIENT_RESET);
+			break;
+		}
+		/* fallthrough */
 	case P_OPEN:
 		if (is_tunnel(c))
 			tunnel_event(c, side, events);
 		else
-			carry(c, side, events);
+			conn_carry(c, side, events);
 		break;
 	default:
 		break;
@@ -384,12 +420,17 @@ send_proxy(struct conn *c)
 	struct sockaddr_storage client, here = { 0 };
 	socklen_t		len = sizeof(here);
 	uint8_t			header[PROXY_MAX] = { 0 };
+	struct proxy_tls	tls;
 	size_t			n;
 
 	if (getsockname(c->relay.fd[CLIENT], (struct sockaddr *)&here, &len) < 0)
 		return false;
 	fill(&client, c, here.ss_family);
-	n = proxy_build(&client, &here, header);
+	if (c->term != NULL)
+		tls = (struct proxy_tls){ c->sni,
+			tls_version(c->term->ends.of[CLIENT].tls),
+			tls_alpn(c->term->ends.of[CLIENT].tls) };
+	n = proxy_build(&client, &here, c->term != NULL ? &tls : NULL, header);
 	return n > 0 && send(c->relay.fd[SERVER], header, n, MSG_NOSIGNAL) ==
 	    (ssize_t)n;
 }
@@ -419,8 +460,10 @@ conn_open(struct conn *c, int take_fd)
 	g->carried++;
 	if (!c->kind->open(c))
 		conn_end(c, WHY_SERVER_RESET);
+	else if (c->term != NULL)
+		terminate_connected(c);
 	else
-		carry(c, CLIENT, EPOLLIN); /* a ClientHello, say, waits there */
+		conn_carry(c, CLIENT, EPOLLIN); /* a ClientHello, say, waits */
 }
 
 /* -- time -- */
@@ -454,7 +497,8 @@ drain_some(struct gateway *g)
 		next = c->newer;
 		if (now >= g->drain_end_ms ||
 		    (now - c->since_ms >= QUIET_MS && c->relay.held[0] == NULL &&
-			c->relay.held[1] == NULL))
+			c->relay.held[1] == NULL && !c->relay.blocked[0] &&
+			!c->relay.blocked[1]))
 			conn_end(c, WHY_DRAINED);
 	}
 }
@@ -471,10 +515,9 @@ too_old(struct gateway *g)
 void
 conn_tick_soon(struct gateway *g)
 {
-	bool away = false;
+	bool away = upstream_away(&g->upstream) ||
+	    upstream_away(&g->terminate.servers);
 
-	for (size_t i = 0; i < g->upstream.n; i++)
-		away = away || g->upstream.of[i].state == SERVER_DOWN;
 	if (!g->ticking && (g->n > 0 || away || g->paused ||
 		uplinks_want_ticks(g->uplinks)))
 		g->ticking = loop_timer_set(g->tick, TICK_MS) == 0;
@@ -497,6 +540,7 @@ conn_tick(void *gateway)
 	if (now > g->conf.send_timeout * 1000)
 		pipes_each_stuck(g->pipes, now - g->conf.send_timeout * 1000,
 		    on_stuck, NULL);
+	terminate_tick(g);
 	if (g->draining)
 		drain_some(g);
 	accept_resume(g);

@@ -17,11 +17,11 @@
 #include <string.h>
 #include <unistd.h>
 
-void
-dial_say(struct gateway *g)
+static void
+say(struct gateway *g, struct upstream *u)
 {
-	for (size_t i = 0; i < g->upstream.n; i++) {
-		struct server *s = &g->upstream.of[i];
+	for (size_t i = 0; i < u->n; i++) {
+		struct server *s = &u->of[i];
 		bool	       down = s->state == SERVER_DOWN;
 
 		if (s->state == SERVER_TRIAL || down == s->said_down)
@@ -37,6 +37,13 @@ dial_say(struct gateway *g)
 		    json_pack("{s:s,s:i,s:s}", "host", s->host, "port",
 			(int)s->port, "why", down ? s->why : ""));
 	}
+}
+
+void
+dial_say(struct gateway *g)
+{
+	say(g, &g->upstream);
+	say(g, &g->terminate.servers);
 	conn_tick_soon(g); /* to try it again */
 }
 
@@ -52,18 +59,20 @@ ask_at(struct gateway *g, const char *host, uint16_t port)
 	if (connect_client_ask(g->connector, g->last_ticket, host, port,
 		g->conf.server_timeout * 1000) < 0)
 		return NULL;
-	*a = (struct ask){ .ticket = g->last_ticket };
+	*a = (struct ask){ .ticket = g->last_ticket, .of = &g->upstream };
 	g->nasks++;
 	return a;
 }
 
 static struct ask *
-ask(struct gateway *g, const struct server *s, struct conn *c)
+ask(struct gateway *g, struct upstream *of, const struct server *s,
+    struct conn *c)
 {
 	struct ask *a = ask_at(g, s->host, s->port);
 
 	if (a == NULL)
 		return NULL;
+	a->of = of;
 	a->server = s->id;
 	a->probe = c == NULL;
 	a->conn = c;
@@ -114,7 +123,8 @@ ask_far(struct conn *c)
 static bool
 goes_up(struct conn *c, bool *goes)
 {
-	enum uplink_way way = uplink_open(c);
+	/* where TLS ends here the uplink has no part yet */
+	enum uplink_way way = c->term != NULL ? UPLINK_DIRECT : uplink_open(c);
 
 	*goes = way != UPLINK_DIRECT;
 	if (way == UPLINK_DIRECT)
@@ -128,9 +138,10 @@ goes_up(struct conn *c, bool *goes)
 void
 dial_pump(struct gateway *g)
 {
-	struct conn   *c;
-	struct server *s;
-	bool	       goes;
+	struct conn	*c;
+	struct upstream *u;
+	struct server	*s;
+	bool		 goes;
 
 	while (g->nasks < ASKS_MAX && (c = g->list[P_QUEUE].first) != NULL) {
 		if (!c->kind->is_forward && !goes_up(c, &goes))
@@ -142,12 +153,13 @@ dial_pump(struct gateway *g)
 				return;
 			continue;
 		}
-		if ((s = upstream_choose(&g->upstream, c->server)) == NULL) {
+		u = conn_upstream(c);
+		if ((s = upstream_choose(u, c->server)) == NULL) {
 			conn_end(c, WHY_NO_SERVER);
 			continue;
 		}
-		if (ask(g, s, c) == NULL) { /* dp-connect is away; it comes back */
-			upstream_abandoned(&g->upstream, s->id);
+		if (ask(g, u, s, c) == NULL) { /* dp-connect comes back */
+			upstream_abandoned(u, s->id);
 			return;
 		}
 		c->server = s->id;
@@ -155,16 +167,23 @@ dial_pump(struct gateway *g)
 	}
 }
 
-void
-dial_probe(struct gateway *g)
+static void
+probe(struct gateway *g, struct upstream *u)
 {
 	struct server *s;
 
-	while (g->nasks < ASKS_MAX && (s = upstream_due(&g->upstream,
-		    loop_now_ms(g->loop))) != NULL)
-		if (ask(g, s, NULL) == NULL)
-			upstream_probed(&g->upstream, s->id,
-			    loop_now_ms(g->loop), "dp-connect is away");
+	while (g->nasks < ASKS_MAX &&
+	    (s = upstream_due(u, loop_now_ms(g->loop))) != NULL)
+		if (ask(g, u, s, NULL) == NULL)
+			upstream_probed(u, s->id, loop_now_ms(g->loop),
+			    "dp-connect is away");
+}
+
+void
+dial_probe(struct gateway *g)
+{
+	probe(g, &g->upstream);
+	probe(g, &g->terminate.servers);
 }
 
 void
@@ -196,12 +215,12 @@ on_answer(void *ctx, uint32_t ticket, int take_fd, const char *text)
 		return;
 	}
 	if (is.probe)
-		upstream_probed(&g->upstream, is.server, now,
+		upstream_probed(is.of, is.server, now,
 		    take_fd < 0 ? text : NULL);
 	else if (take_fd < 0)
-		upstream_failed(&g->upstream, is.server, now, text);
+		upstream_failed(is.of, is.server, now, text);
 	else if (is.conn == NULL)
-		upstream_abandoned(&g->upstream, is.server);
+		upstream_abandoned(is.of, is.server);
 	if (is.conn != NULL && take_fd >= 0)
 		conn_open(is.conn, take_fd);
 	else if (take_fd >= 0)
@@ -236,10 +255,10 @@ on_lost(void *ctx, int r)
 		if (is.dialler != NULL)
 			uplink_dialled(is.dialler, -1, "dp-connect is away");
 		else if (is.probe)
-			upstream_probed(&g->upstream, is.server,
+			upstream_probed(is.of, is.server,
 			    loop_now_ms(g->loop), "dp-connect is away");
 		else
-			upstream_abandoned(&g->upstream, is.server);
+			upstream_abandoned(is.of, is.server);
 		if (is.conn != NULL) {
 			is.conn->server = UPSTREAM_NONE;
 			dial_queue(is.conn);

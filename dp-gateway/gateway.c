@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "common/size.h"
 #include "dp-gateway/push.h"
+#include "dp-gateway/terminate.h"
 #include "dp-gateway/uplink.h"
 
 #include <errno.h>
@@ -106,11 +107,17 @@ configure(struct gateway *g)
 	}
 	if ((r = tls_from(g, conf, &tls)) < 0)
 		return r;
+	if ((r = terminate_prepare(g, conf)) < 0) {
+		tls_unref(&tls);
+		return r;
+	}
 	g->listeners = NULL;
 	g->conf = *conf; /* whose keep-alive the listeners get */
 	if ((r = listen_all(g)) < 0 ||
 	    (r = uplinks_configure(g->uplinks)) < 0 ||
-	    (r = upstream_set(&g->upstream, conf->server)) < 0) {
+	    (r = upstream_set(&g->upstream, conf->server)) < 0 ||
+	    (r = upstream_set(&g->terminate.servers, conf->terminate_server)) <
+		0) {
 		tls_unref(&tls);
 		g->conf = was;
 		accept_unlisten(g, &g->listeners);
@@ -122,7 +129,9 @@ configure(struct gateway *g)
 	g->proxy_from = proxy_from;
 	tls_unref(&g->tls);
 	g->tls = tls;
+	terminate_take(g);
 	accept_unlisten(g, &old);
+	terminate_check(g);
 	return 0;
 }
 
@@ -257,6 +266,7 @@ gateway_close(struct gateway **gp)
 	addr_count_free(&g->addresses);
 	connect_client_free(&g->connector);
 	tls_unref(&g->tls);
+	terminate_close(g);
 	close(g->epoll);
 	close(g->spare);
 	free(g);

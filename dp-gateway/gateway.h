@@ -61,15 +61,17 @@ struct origin { /* of a connection that a gateway asked for */
 };
 
 struct listener_kind;
+struct term;
 struct conn {
 	struct gateway *g;
 	const struct listener_kind *kind;
 	struct conn    *prev, *next;   /* in the list of its phase */
 	struct conn    *older, *newer; /* of all */
 	struct relay	relay;
+	struct term    *term; /* its TLS ends here; else NULL (terminate.h) */
 	struct mux_stream *stream[2]; /* by side; NULL: a socket, or over */
 	struct origin  *origin; /* NULL: our own device's */
-	char	       *sni; /* or where it goes; NULL before it is known */
+	char	       *sni; /* or device, or where it goes; NULL: not known */
 	uint64_t	id, start_ms;
 	uint64_t	since_ms; /* of its phase; in P_OPEN it last moved */
 	uint64_t	blocked_ms; /* one takes nothing of a stream since */
@@ -83,6 +85,7 @@ struct conn {
 struct dialler;
 struct ask { /* one question to dp-connect */
 	uint32_t     ticket; /* 0: free */
+	struct upstream *of; /* whose server it is */
 	uint16_t     server;
 	bool	     probe;
 	struct conn *conn; /* NULL: a probe, or it has left meanwhile */
@@ -120,6 +123,15 @@ struct listener {
 	int			    fd;
 };
 
+struct terminate { /* what all connections that end here share */
+	struct upstream	   servers;
+	struct tls	  *tls, *next; /* as a client of the servers; NULL: in clear */
+	struct addr_count *devices;
+	int64_t		   next_expiry; /* of a certificate, at the earliest; or 0 */
+	uint64_t	   looked_ms;
+	uint64_t	   shaken[2], resumed[2], shake_ms[2]; /* by side */
+};
+
 struct push;
 struct uplinks;
 struct gateway {
@@ -129,6 +141,7 @@ struct gateway {
 	struct scope	       scope, proxy_from;
 	struct tls	      *tls;
 	struct upstream	       upstream;
+	struct terminate       terminate;
 	struct connect_client *connector;
 	struct ask	       asks[ASKS_MAX];
 	unsigned	       nasks;
@@ -198,6 +211,9 @@ void conn_moved(struct conn *c);
 void conn_watch(struct conn *c, int side, uint32_t events);
 void conn_open(struct conn *c, int take_fd); /* the server's */
 bool conn_pass(struct conn *c);		     /* opens a passed-through one */
+void conn_drop_server(struct conn *c); /* it is to have another */
+void conn_carry(struct conn *c, int side, uint32_t events);
+struct upstream *conn_upstream(struct conn *c); /* where its server is */
 void conn_end(struct conn *c, enum why why);
 void conn_bury(struct gateway *g); /* those that have ended */
 void conn_events(void *gateway, int events);

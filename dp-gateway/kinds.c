@@ -5,12 +5,15 @@
  */
 #include "dp-gateway/forward.h"
 #include "dp-gateway/push.h"
+#include "dp-gateway/terminate.h"
 #include "dp-gateway/uplink.h"
 
 const struct listener_kind listener_kinds[] = {
 	{ .name = "pass-through", .key = "gateway.listen",
 	    .take = accept_device, .hello = accept_hello, .open = conn_pass,
 	    .refuse = accept_refuse },
+	{ .name = "terminating", .key = "gateway.terminate-listen",
+	    .take = accept_device, .hello = terminate_hello, .open = conn_pass },
 	{ .name = "forward", .key = "gateway.proxy-listen",
 	    .take = accept_device, .hello = forward_hello, .open = forward_open,
 	    .refuse = forward_refuse, .is_forward = true },

@@ -7,6 +7,7 @@ dp-gateway_SRCS := \
 	dp-gateway/admit.c \
 	dp-gateway/conn.c \
 	dp-gateway/dial.c \
+	dp-gateway/ends.c \
 	dp-gateway/forward.c \
 	dp-gateway/gateway.c \
 	dp-gateway/hello.c \
@@ -19,11 +20,12 @@ dp-gateway_SRCS := \
 	dp-gateway/relay.c \
 	dp-gateway/sandbox.c \
 	dp-gateway/target.c \
+	dp-gateway/terminate.c \
 	dp-gateway/tunnel.c \
 	dp-gateway/uplink.c \
 	dp-gateway/upstream.c \
 	dp-gateway/via.c \
 	dp-gateway/wake.c
 dp-gateway_PKGS := libnghttp2
-dp-gateway_TESTS := check_gateway_hello check_gateway_mux check_gateway_redial check_gateway_registry check_gateway_wake check_gateway_relay check_gateway_target check_gateway_upstream
+dp-gateway_TESTS := check_gateway_ends check_gateway_hello check_gateway_mux check_gateway_redial check_gateway_registry check_gateway_wake check_gateway_relay check_gateway_target check_gateway_upstream
 dp-gateway_FUZZ := fuzz_hello fuzz_mux fuzz_target fuzz_wake

@@ -3,7 +3,9 @@
  *
  * Source: "The PROXY protocol", Willy Tarreau, section 2.2. Pure. Both ends of
  * one TCP connection in; the header for the server out, PROXY_MAX bytes at
- * most; 0 if they are not both IPv4 or both IPv6.
+ * most; 0 if they are not both IPv4 or both IPv6. Where TLS ended at the gateway
+ * what it showed goes along (2.2.6): verified name as common name, version,
+ * protocol.
  * SPDX-License-Identifier: ISC
  */
 #ifndef DP_GATEWAY_PROXY_H
@@ -13,9 +15,14 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-#define PROXY_MAX 52 /* 16 bytes and two IPv6 addresses with their ports */
+#define PROXY_MAX 512 /* 52 at most without TLS, protocols are up to 255 */
+
+struct proxy_tls {
+	const char *name, *version, *alpn; /* alpn "": none */
+};
 
 size_t proxy_build(const struct sockaddr_storage *client,
-    const struct sockaddr_storage *here, uint8_t out[PROXY_MAX]);
+    const struct sockaddr_storage *here, const struct proxy_tls *tls,
+    uint8_t out[PROXY_MAX]); /* tls NULL: it goes through */
 
 #endif

@@ -60,6 +60,15 @@ upstream_set(struct upstream *u, const char *list)
 	return 0;
 }
 
+bool
+upstream_away(const struct upstream *u)
+{
+	for (size_t i = 0; i < u->n; i++)
+		if (u->of[i].state == SERVER_DOWN)
+			return true;
+	return false;
+}
+
 struct server *
 upstream_find(struct upstream *u, uint16_t id)
 {

@@ -55,6 +55,7 @@ struct upstream {
 /* The addresses of gateway.server; what was known of those that stay stays. */
 int upstream_set(struct upstream *u, const char *list);
 
+bool upstream_away(const struct upstream *u); /* one of them is down */
 struct server *upstream_find(struct upstream *u, uint16_t id); /* NULL: gone */
 
 /* The server for a connection, past the one numbered `after` if that is not

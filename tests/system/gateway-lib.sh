@@ -47,3 +47,48 @@ people() {
 	printf '127.0.0.1 localhost\n127.0.0.1 server.example other.example\n' >"$T/hosts"
 	mount --bind "$T/hosts" /etc/hosts || fail "mount"
 }
+
+# Of terminating listeners: gateway.crt for gateway.example, which may show it to
+# servers too; other devices lost.crt, and o/device.crt of another CA; two.crt is
+# that of a distribution point. tconf is gconf with such a listener on 13001.
+terminating_people() {
+	people
+	{
+		"$BUILD/dpctl" ca issue "$T/ca" gateway --dp new --dns gateway.example --ip 127.0.0.1 --out "$T" &&
+			"$BUILD/dpctl" ca issue "$T/ca" lost --device new --out "$T" &&
+			"$BUILD/dpctl" ca issue "$T/ca" two --dp new --dns two.example --out "$T" &&
+			"$BUILD/dpctl" ca init "$T/other" && mkdir "$T/o" &&
+			"$BUILD/dpctl" ca issue "$T/other" device --device new --out "$T/o" &&
+			"$BUILD/dpctl" ca issue "$T/other" server --server --dns server.example --ip 127.0.0.1 --out "$T/o"
+	} >"$T/dpctl.log" 2>&1 || fail "dpctl: $(cat "$T/dpctl.log")"
+	printf '127.0.0.1 localhost\n127.0.0.1 server.example gateway.example\n' >"$T/hosts"
+}
+tconf() {
+	gconf "listen=" "terminate-listen=127.0.0.1:13001 [::1]:13001" "cert=$T/gateway.crt" "key=$T/gateway.key" \
+		"client-ca=$PEM" "client-crl=$T/ca/ca.crl" "terminate-ca=$PEM" "$@"
+}
+# A device's certificate that is good for SECONDS: $T/brief.crt and .key.
+brief() { # SECONDS
+	cat >"$T/brief.conf" <<-C
+	[ca]
+	default_ca = d
+	[d]
+	new_certs_dir = $T
+	database = $T/brief.db
+	rand_serial = yes
+	default_md = sha256
+	policy = p
+	x509_extensions = x
+	[p]
+	commonName = supplied
+	[x]
+	subjectAltName = URI:urn:dpoint:device:00000000-0000-4000-8000-000000000001
+	extendedKeyUsage = clientAuth
+	C
+	: >"$T/brief.db"
+	openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$T/brief.key" -subj /CN=brief \
+		-out "$T/brief.csr" 2>/dev/null &&
+		openssl ca -batch -notext -config "$T/brief.conf" -cert "$PEM" -keyfile "$T/ca/ca.key" -in "$T/brief.csr" \
+			-startdate 20200101000000Z -enddate "$(date -u -d "+$1 seconds" +%Y%m%d%H%M%SZ)" -out "$T/brief.crt" \
+			2>"$T/brief.log" || fail "openssl ca: $(cat "$T/brief.log")"
+}

@@ -77,7 +77,7 @@ pki_issue(const struct issued *by, const char *cn, long serial, const char *san,
 }
 
 /* A list with one serial number on it; 0: with none. */
-static char *
+static inline char *
 pki_crl(const struct issued *by, long serial)
 {
 	X509_CRL     *crl = X509_CRL_new();

@@ -1,0 +1,387 @@
+/*
+ * dp-gateway/terminate.c - from a device's TLS to the server's; see terminate.h.
+ *
+ * Runs in dp-gateway behind its sandbox. Believes a device's name once its
+ * certificate is verified, and a server once its own is.
+ * SPDX-License-Identifier: ISC
+ */
+#include "dp-gateway/terminate.h"
+
+#include "common/identity.h"
+#include "common/log.h"
+
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <time.h>
+#include <unistd.h>
+
+#define DEVICE "urn:dpoint:device:"
+#define ALERT_CERTIFICATE_REVOKED 44
+#define ALERT_CERTIFICATE_EXPIRED 45
+#define ALERT_INTERNAL_ERROR	  80
+
+/* -- configuration -- */
+
+int
+terminate_prepare(struct gateway *g, const struct gateway_conf *conf)
+{
+	struct terminate *t = &g->terminate;
+	bool		  own = conf->terminate_cert[0] != '\0';
+
+	tls_unref(&t->next);
+	if (t->devices == NULL && addr_count_new(&t->devices) < 0)
+		return -ENOMEM;
+	if (conf->terminate_listen[0] == '\0' || !conf->terminate_tls)
+		return 0;
+	return identity_client(g->w,
+	    own ? "gateway.terminate-cert" : "gateway.cert",
+	    own ? "gateway.terminate-key" : "gateway.key",
+	    "gateway.terminate-ca", &t->next);
+}
+
+void
+terminate_take(struct gateway *g)
+{
+	struct terminate *t = &g->terminate;
+
+	tls_unref(&t->tls);
+	t->tls = t->next;
+	t->next = NULL;
+}
+
+void
+terminate_close(struct gateway *g)
+{
+	tls_unref(&g->terminate.tls);
+	tls_unref(&g->terminate.next);
+	addr_count_free(&g->terminate.devices);
+}
+
+/* -- the device's side -- */
+
+/* As wanted by a handshake, or by what it left unsent. */
+static void
+watch(struct conn *c, int side)
+{
+	bool out = tls_unsent(c->term->ends.of[side].tls) > 0;
+
+	conn_watch(c, side, EPOLLIN | EPOLLRDHUP | (out ? (uint32_t)EPOLLOUT : 0));
+}
+
+static enum why
+why_of(const struct tls_conn *t, int r)
+{
+	static const enum why whys[] = { [TLS_FAULT_NONE] = WHY_TLS,
+		[TLS_FAULT_PROTOCOL] = WHY_TLS,
+		[TLS_FAULT_ALERT] = WHY_TLS, [TLS_FAULT_ALPN] = WHY_ALPN,
+		[TLS_FAULT_NO_CERT] = WHY_NO_CERT, [TLS_FAULT_CERT] = WHY_CERT,
+		[TLS_FAULT_EXPIRED] = WHY_CERT_EXPIRED,
+		[TLS_FAULT_REVOKED] = WHY_CERT_REVOKED };
+
+	return r == -EPIPE ? WHY_LEFT : r == -ENOMEM ? WHY_MEMORY
+						     : whys[tls_fault(t)];
+}
+
+static void
+count_handshake(struct conn *c, int side, uint64_t since_ms)
+{
+	struct terminate *t = &c->g->terminate;
+
+	t->shaken[side]++;
+	t->resumed[side] += tls_resumed(c->term->ends.of[side].tls);
+	t->shake_ms[side] += loop_now_ms(c->g->loop) - since_ms;
+}
+
+/* The 16 bytes of the UUID in a device's name; false: it is none. */
+static bool
+device_of(const char *name, uint8_t out[16])
+{
+	size_t n = strlen(DEVICE), i = 0;
+	char   hex[33];
+
+	if (strncmp(name, DEVICE, n) != 0 || strlen(name + n) != 36)
+		return false;
+	for (const char *p = name + n; *p != '\0'; p++)
+		if (*p != '-' && i < sizeof(hex) - 1)
+			hex[i++] = *p;
+	hex[i] = '\0';
+	return i == 32 && OPENSSL_hexstr2buf_ex(out, 16, &i, hex, '\0') == 1;
+}
+
+/* A verified device goes on. Other ways than to a server belong here. */
+static void
+onward(struct conn *c)
+{
+	conn_watch(c, CLIENT, EPOLLET); /* only that it leaves */
+	if (c->phase != P_ENDED)
+		dial_queue(c);
+}
+
+static void
+verified(struct conn *c)
+{
+	struct gateway	 *g = c->g;
+	struct terminate *t = &g->terminate;
+	struct tls_conn	 *tls = c->term->ends.of[CLIENT].tls;
+
+	count_handshake(c, CLIENT, c->start_ms);
+	if ((c->sni = strdup(tls_peer_name(tls))) == NULL) {
+		conn_end(c, WHY_MEMORY);
+		return;
+	}
+	if (!device_of(c->sni, c->term->device)) {
+		conn_end(c, WHY_NO_DEVICE);
+		return;
+	}
+	if (addr_count_add(t->devices, c->term->device,
+		g->conf.max_per_device) < 0) {
+		conn_end(c, WHY_DEVICE);
+		return;
+	}
+	c->term->counted = true;
+	if (t->next_expiry == 0 || tls_peer_expires(tls) < t->next_expiry)
+		t->next_expiry = tls_peer_expires(tls);
+	onward(c);
+}
+
+static bool
+begin(struct conn *c)
+{
+	struct tls_conn *tls;
+
+	if ((c->term = calloc(1, sizeof(*c->term))) == NULL)
+		return false;
+	ends_init(&c->term->ends);
+	if (c->g->tls == NULL ||
+	    tls_accept(c->g->tls, c->relay.fd[CLIENT], &tls) < 0)
+		return false;
+	tls_offer_alpn(tls, c->g->conf.alpn[0] != '\0' ? c->g->conf.alpn : "*");
+	ends_set(&c->term->ends, CLIENT, c->relay.fd[CLIENT], tls);
+	return true;
+}
+
+/* In gateway.alpn "none" is for who offers none. */
+static bool
+alpn_is_missing(const struct conn *c, const struct tls_conn *tls)
+{
+	char   word[256];
+	size_t pos = 0;
+
+	if (tls_alpn(tls)[0] != '\0' || c->g->conf.alpn[0] == '\0')
+		return false;
+	while (conf_word(c->g->conf.alpn, &pos, word, sizeof(word)))
+		if (strcmp(word, "none") == 0)
+			return false;
+	return true;
+}
+
+void
+terminate_hello(struct conn *c, uint32_t events)
+{
+	struct tls_conn *tls;
+	int		 r;
+
+	(void)events;
+	if (c->term == NULL && !begin(c)) {
+		conn_end(c, WHY_MEMORY);
+		return;
+	}
+	tls = c->term->ends.of[CLIENT].tls;
+	tls_readable(tls, false);
+	if ((r = tls_handshake(tls)) == 0 && (r = tls_flush(tls)) == -EAGAIN)
+		r = 0; /* the ticket goes with what comes after */
+	else if (r == -EAGAIN) {
+		watch(c, CLIENT);
+		return;
+	}
+	if (r < 0) {
+		enum why why = why_of(tls, r);
+
+		if (why == WHY_TLS && tls_error()[0] != '\0')
+			c->sni = strdup(tls_error()); /* in place of a name */
+		conn_end(c, why);
+	} else if (alpn_is_missing(c, tls))
+		conn_end(c, WHY_ALPN);
+	else
+		verified(c);
+}
+
+/* -- the server's side -- */
+
+static void
+opened(struct conn *c)
+{
+	struct gateway *g = c->g;
+
+	upstream_answered(&g->terminate.servers, c->server);
+	dial_say(g);
+	conn_phase(c, P_OPEN);
+	/* either may have said something already */
+	conn_carry(c, CLIENT, EPOLLIN);
+	if (c->phase == P_OPEN)
+		conn_carry(c, SERVER, EPOLLIN);
+}
+
+/* This address is no good: on to the next one. */
+static void
+next_server(struct conn *c, const char *why)
+{
+	struct gateway *g = c->g;
+
+	upstream_failed(&g->terminate.servers, c->server, loop_now_ms(g->loop),
+	    why);
+	dial_say(g);
+	ends_drop(&c->term->ends, SERVER);
+	conn_drop_server(c);
+	dial_queue(c);
+}
+
+void
+terminate_connected(struct conn *c)
+{
+	struct terminate    *t = &c->g->terminate;
+	const struct server *s = upstream_find(&t->servers, c->server);
+	const char	    *name = c->g->conf.terminate_name;
+	struct tls_conn	    *tls = NULL;
+	int		     fd = c->relay.fd[SERVER];
+
+	if (t->tls == NULL) {
+		ends_set(&c->term->ends, SERVER, fd, NULL);
+		opened(c);
+		return;
+	}
+	if (name[0] == '\0' && s != NULL)
+		name = s->host;
+	if (name[0] == '\0' || tls_connect(t->tls, fd, name,
+		tls_alpn(c->term->ends.of[CLIENT].tls), &tls) < 0) {
+		conn_end(c, name[0] == '\0' ? WHY_NO_SERVER : WHY_MEMORY);
+		return;
+	}
+	ends_set(&c->term->ends, SERVER, fd, tls);
+	terminate_answer(c, 0);
+}
+
+void
+terminate_answer(struct conn *c, uint32_t events)
+{
+	struct tls_conn *tls = c->term->ends.of[SERVER].tls;
+	int		 r;
+
+	(void)events;
+	tls_readable(tls, false);
+	if ((r = tls_handshake(tls)) == -EAGAIN)
+		watch(c, SERVER);
+	else if (r < 0)
+		next_server(c, tls_error()[0] != '\0' ? tls_error()
+						      : "leaves in the TLS handshake");
+	else {
+		count_handshake(c, SERVER, c->since_ms);
+		opened(c);
+	}
+}
+
+void
+terminate_server_failed(struct conn *c)
+{
+	struct gateway *g = c->g;
+
+	const struct tls_conn *tls = c->term->ends.of[SERVER].tls;
+
+	/* in TLS 1.3 a server refuses our certificate after the handshake */
+	if (c->relay.bytes[SERVER] > 0 || tls == NULL ||
+	    tls_fault(tls) != TLS_FAULT_ALERT)
+		return;
+	upstream_failed(&g->terminate.servers, c->server, loop_now_ms(g->loop),
+	    tls_error());
+	dial_say(g);
+}
+
+/* -- ends -- */
+
+static void
+farewell(struct end *e, enum why why)
+{
+	if (e->tls == NULL)
+		return;
+	if (why == WHY_NO_SERVER || why == WHY_MEMORY)
+		tls_abort(e->tls, ALERT_INTERNAL_ERROR);
+	else if (why == WHY_NOW_REVOKED)
+		tls_abort(e->tls, ALERT_CERTIFICATE_REVOKED);
+	else if (why == WHY_NOW_EXPIRED)
+		tls_abort(e->tls, ALERT_CERTIFICATE_EXPIRED);
+	else
+		tls_goodbye(e->tls);
+}
+
+void
+terminate_fini(struct conn *c, enum why why)
+{
+	struct term *t = c->term;
+
+	if (t == NULL)
+		return;
+	if (c->phase > P_HELLO && why != WHY_CLOSED && why != WHY_CLIENT_RESET &&
+	    why != WHY_SERVER_RESET && why != WHY_LEFT)
+		farewell(&t->ends.of[CLIENT], why);
+	if (c->phase == P_OPEN && why > WHY_SERVER_RESET)
+		farewell(&t->ends.of[SERVER], WHY_CLOSED);
+	if (t->counted)
+		addr_count_drop(c->g->terminate.devices, t->device);
+	ends_fini(&t->ends);
+	free(t);
+	c->term = NULL;
+}
+
+/* -- certificates that are no longer good -- */
+
+void
+terminate_check(struct gateway *g)
+{
+	for (struct conn *c = g->oldest, *next; c != NULL; c = next) {
+		next = c->newer;
+		if (c->term != NULL && g->tls != NULL && c->phase > P_HELLO &&
+		    tls_peer_revoked(c->term->ends.of[CLIENT].tls, g->tls))
+			conn_end(c, WHY_NOW_REVOKED);
+	}
+}
+
+static void
+expire(struct gateway *g)
+{
+	struct terminate *t = &g->terminate;
+	int64_t		  now = time(NULL), at;
+
+	if (t->next_expiry == 0 || now < t->next_expiry)
+		return;
+	t->next_expiry = 0;
+	for (struct conn *c = g->oldest, *next; c != NULL; c = next) {
+		next = c->newer;
+		if (c->term == NULL || c->phase == P_HELLO)
+			continue;
+		at = tls_peer_expires(c->term->ends.of[CLIENT].tls);
+		if (at <= now)
+			conn_end(c, WHY_NOW_EXPIRED);
+		else if (t->next_expiry == 0 || at < t->next_expiry)
+			t->next_expiry = at;
+	}
+}
+
+void
+terminate_tick(struct gateway *g)
+{
+	uint64_t now = loop_now_ms(g->loop), send = g->conf.send_timeout * 1000;
+
+	expire(g);
+	if (now - g->terminate.looked_ms < 1000 || now < send)
+		return;
+	g->terminate.looked_ms = now;
+	for (struct conn *c = g->oldest, *next; c != NULL; c = next) {
+		next = c->newer;
+		if (c->term != NULL && c->phase == P_OPEN &&
+		    ends_stuck(&c->term->ends, &c->relay, now - send))
+			conn_end(c, WHY_STUCK);
+	}
+}
