@@ -110,6 +110,9 @@ enum tls_fault tls_fault(const struct tls_conn *c);
  * connection, "" if there are none; until the next. */
 const char *tls_error(void);
 
+/* The dpoint URI in the first certificate of a PEM text; -ENOENT: it has none. */
+int tls_name_of_pem(const char *pem, size_t len, char out[TLS_NAME_MAX]);
+
 struct tls_counts {
 	uint64_t handshakes, resumed, failed, revoked, cached_certs, ktls;
 	uint64_t unsent; /* bytes of records that sockets did not take */

@@ -8,7 +8,10 @@
 #include "common/tls_impl.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <openssl/asn1.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,6 +99,23 @@ name_of(const X509 *x)
 	}
 	GENERAL_NAMES_free(names);
 	return name;
+}
+
+int
+tls_name_of_pem(const char *pem, size_t len, char out[TLS_NAME_MAX])
+{
+	BIO  *b = len <= INT_MAX ? BIO_new_mem_buf(pem, (int)len) : NULL;
+	X509 *x = b != NULL ? PEM_read_bio_X509(b, NULL, NULL, NULL) : NULL;
+	char *name = x != NULL ? name_of(x) : NULL;
+	int   r = name != NULL ? 0 : -ENOENT;
+
+	if (name != NULL)
+		memcpy(out, name, strlen(name) + 1);
+	free(name);
+	X509_free(x);
+	BIO_free(b);
+	ERR_clear_error();
+	return r;
 }
 
 /* An issuer's name, short: only compared with those of our own lists. */

@@ -85,6 +85,9 @@ static const struct conf_item items[] = {
 	A("push-spread", CONF_SECONDS, push_spread, "30", 0, 3600,
 	    "A refresh that many devices are woken for begins at a random time "
 	    "within this."),
+	A("report-interval", CONF_SECONDS, report_interval, "0", 0, 30 * 86400,
+	    "Pause between two reports into the distribution point's inbox; 0: "
+	    "it does not report."),
 	A("remove", CONF_BOOL, remove, "no", 0, 0,
 	    "Remove placed files that are no longer meant for this device."),
 	{ 0 }
@@ -227,6 +230,9 @@ agent_conf_load(const char *file, struct agent_conf *c,
 		    "needs client-cert: gateways know devices by it" },
 		{ c->server[0] != '\0' && c->client_cert[0] == '\0', "server",
 		    "needs client-cert: the server knows devices by it" },
+		{ c->report_interval > 0 && c->client_cert[0] == '\0',
+		    "report-interval", "needs client-cert: reports are a "
+		    "device's" },
 		{ c->group[0] != '/', "group",
 		    "expected a group such as / or /hq/berlin" },
 		{ (c->client_cert[0] == '\0') != (c->client_key[0] == '\0'),

@@ -36,6 +36,7 @@ struct agent_conf {
 	char	 gateways[1024], server[300];
 	char	 connect_order[32]; /* "gateway direct", either or both */
 	uint64_t connect_hold, push_keepalive, push_spread; /* seconds */
+	uint64_t report_interval; /* seconds; 0: no reports */
 	/* [multicast] */
 	char	 mcast_group[1024]; /* common/mcast_group.h; empty: none */
 	char	 mcast_source[128]; /* who alone is heard; empty: anyone */

@@ -84,7 +84,8 @@ static bool
 key_is_good(const char *key)
 {
 	static const char *const keys[] = { "roots", "timestamp", "snapshot",
-		"targets", "delegated", "status.json", "link.json" };
+		"targets", "delegated", "status.json", "link.json",
+		"report.json" };
 
 	for (size_t i = 0; i < COUNT(keys); i++)
 		if (strcmp(key, keys[i]) == 0)

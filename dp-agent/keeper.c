@@ -76,7 +76,8 @@ on_kept_put(void *ctx, struct ipc_msg *m)
 	log_warn_err(r, "%s/tuf/%s: not kept", a->conf.state_dir, key);
 	/* what was not kept could be rolled back: it is not used either */
 	return strcmp(key, "status.json") == 0 ||
-		strcmp(key, "link.json") == 0 || strcmp(key, "delegated") == 0
+		strcmp(key, "link.json") == 0 ||
+		strcmp(key, "report.json") == 0 || strcmp(key, "delegated") == 0
 	    ? 0
 	    : r;
 }

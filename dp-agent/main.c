@@ -130,8 +130,10 @@ take_conf(struct agent *a, const struct agent_conf *c)
 	a->conf = *c;
 	if (a->once && a->conf.interval > ONCE_RETRY)
 		a->conf.interval = ONCE_RETRY;
-	if (a->once) /* nothing is waited for */
+	if (a->once) { /* nothing is waited for */
 		a->conf.gateways[0] = a->conf.server[0] = '\0';
+		a->conf.report_interval = 0;
+	}
 	agent_settings(&a->conf, &a->settings);
 	settings_log_level(&a->settings);
 }

@@ -21,6 +21,7 @@ dp-agent-net_SRCS := \
 	dp-agent/mcast_wire.c \
 	dp-agent/net_kept.c \
 	dp-agent/net_link.c \
+	dp-agent/net_report.c \
 	dp-agent/receiver.c \
 	dp-agent/net_refresh.c \
 	dp-agent/net_sandbox.c \

@@ -44,6 +44,7 @@ struct net;
 struct cast;
 struct mcast;
 struct net_link;
+struct net_report;
 
 /* How a target came by multicast, for the status. */
 struct target_cast {
@@ -119,6 +120,8 @@ struct net {
 
 	struct mcast *mcast; /* NULL: no group is heard */
 	struct net_link *link; /* NULL: no connection is kept */
+	struct net_report *report; /* NULL: it does not report */
+	char	      proxy_auth[256];
 };
 
 extern const struct sandbox net_sandbox;

@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "common/size.h"
 #include "dp-agent/link.h"
+#include "dp-agent/net_report.h"
 #include "dp-agent/sse.h"
 #include "dp-agent/stream.h"
 #include "dp-agent/wake.h"
@@ -49,7 +50,6 @@ struct net_link {
 	struct link	   link;
 	struct agent_way   ways[AGENT_WAYS];
 	struct conn	  *conns[AGENT_WAYS];
-	char		   proxy_auth[256];
 	struct url	   proxy;
 	bool		   has_proxy;
 	uint32_t	   tickets;
@@ -118,16 +118,16 @@ ways_status(const struct net_link *nl)
 	return rows;
 }
 
-static void
-put_status(struct net_link *nl)
+json_t *
+link_status(const struct net *n)
 {
-	const struct link *l = &nl->link;
-	char		   name[300] = "", *text;
-	json_t		  *o;
+	const struct net_link *nl = n->link;
+	const struct link     *l = &nl->link;
+	char		       name[300] = "";
 
 	if (l->way != LINK_NONE)
 		name_of(nl, l->way, name);
-	o = json_pack("{s:s,s:s,s:I,s:I,s:I,s:o,s:{s:I,s:s,s:s,s:I,s:I,s:I,s:I}}",
+	return json_pack("{s:s,s:s,s:I,s:I,s:I,s:o,s:{s:I,s:s,s:s,s:I,s:I,s:I,s:I}}",
 	    "state", link_state_word(l->state), "way", name, "since",
 	    (json_int_t)wall(nl, l->since_ms), "way_since",
 	    (json_int_t)(l->chosen == l->way ? wall(nl, l->chosen_ms) : 0),
@@ -136,6 +136,14 @@ put_status(struct net_link *nl)
 	    nl->woken_by, "wakes", (json_int_t)nl->wakes.came, "repeated",
 	    (json_int_t)nl->wakes.repeated, "refreshes",
 	    (json_int_t)nl->refreshes, "unknown", (json_int_t)nl->unknown);
+}
+
+static void
+put_status(struct net_link *nl)
+{
+	json_t *o = link_status(nl->n);
+	char   *text;
+
 	if (o != NULL && (text = json_dumps(o, JSON_COMPACT)) != NULL) {
 		(void)net_keep(nl->n, "link.json", text, strlen(text));
 		free(text);
@@ -193,6 +201,7 @@ static void
 take_wake(struct conn *c, const struct push_message *m)
 {
 	struct net_link *nl = c->nl;
+	uint64_t	 spread = nl->n->conf.push_spread * 1000;
 	uint32_t	 dice = 0;
 
 	if (!wakes_is_new(&nl->wakes, m))
@@ -202,15 +211,18 @@ take_wake(struct conn *c, const struct push_message *m)
 	name_of(nl, c->way, nl->woken_by);
 	nl->changed = true;
 	look_soon(nl);
-	if (m->kind != PUSH_REFRESH) {
+	if (m->kind == PUSH_OTHER ||
+	    (m->kind == PUSH_REPORT && nl->n->report == NULL)) {
 		complain(c, m->what);
 		return;
 	}
 	if (m->is_for_many &&
 	    getrandom(&dice, sizeof(dice), 0) != (ssize_t)sizeof(dice))
 		dice = UINT32_MAX / 2;
-	wakes_add(&nl->wakes, m, now_ms(nl), nl->n->conf.push_spread * 1000,
-	    dice);
+	if (m->kind == PUSH_REPORT)
+		report_wanted(nl->n, m->is_for_many ? spread * dice >> 32 : 0);
+	else
+		wakes_add(&nl->wakes, m, now_ms(nl), spread, dice);
 }
 
 static int
@@ -347,7 +359,7 @@ conn_start(struct conn *c, int take_fd)
 		.host = nl->has_proxy ? nl->proxy.host : way->host,
 		.port = nl->has_proxy ? nl->proxy.port : way->port,
 		.proxy = nl->has_proxy ? nl->n->conf.proxy : "",
-		.proxy_auth = nl->has_proxy ? nl->proxy_auth : "",
+		.proxy_auth = nl->has_proxy ? nl->n->proxy_auth : "",
 		.type = "text/event-stream", .opened = on_opened,
 		.bytes = on_bytes, .ended = on_ended, .ctx = c };
 	int		   r = conn_url(nl, c->way, url);
@@ -506,7 +518,7 @@ link_begin(struct net *n)
 }
 
 int
-link_open(struct net *n, const char *proxy_auth)
+link_open(struct net *n)
 {
 	struct net_link *nl;
 	uint64_t	 seed;
@@ -520,7 +532,6 @@ link_open(struct net *n, const char *proxy_auth)
 		free(nl);
 		return 0;
 	}
-	snprintf(nl->proxy_auth, sizeof(nl->proxy_auth), "%s", proxy_auth);
 	nl->has_proxy = strcmp(n->conf.proxy_for, "all") == 0 &&
 	    n->conf.proxy[0] != '\0' && url_parse(n->conf.proxy, &nl->proxy) == 0;
 	if (getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))

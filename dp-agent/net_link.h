@@ -21,11 +21,12 @@
 /* Tickets for the connector: those of downloads are counted from 1. */
 #define LINK_TICKETS 0x80000000U
 
-int  link_open(struct net *n, const char *proxy_auth); /* n->link; NULL: no ways */
+int  link_open(struct net *n); /* n->link; NULL: no ways */
 void link_begin(struct net *n); /* the channels are there */
 void link_socket(struct net *n, uint32_t ticket, int take_fd, const char *text);
 void link_sockets_lost(struct net *n);
 /* A round is over: what was asked for meanwhile is due. */
 void link_round_over(struct net *n);
+json_t *link_status(const struct net *n); /* if there is one */
 
 #endif

@@ -10,6 +10,7 @@
  */
 #include "dp-agent/mcast.h"
 #include "dp-agent/net_link.h"
+#include "dp-agent/net_report.h"
 
 #include "common/json.h"
 #include "common/log.h"
@@ -60,14 +61,15 @@ net_keep(struct net *n, const char *key, const void *bytes, size_t len)
 static int
 on_kept(void *ctx, struct ipc_msg *m)
 {
-	return kept_on_file(ctx, m);
+	return m->id == REPORT_KEPT_ID ? report_on_kept(ctx, m)
+				       : kept_on_file(ctx, m);
 }
 
 static int
 on_kept_none(void *ctx, struct ipc_msg *m)
 {
-	(void)m;
-	return kept_on_none(ctx);
+	return m->id == REPORT_KEPT_ID ? report_on_kept(ctx, NULL)
+				       : kept_on_none(ctx);
 }
 
 static int
@@ -124,6 +126,8 @@ on_socket(void *ctx, uint32_t ticket, int take_fd, const char *text)
 
 	if ((ticket & LINK_TICKETS) != 0)
 		link_socket(n, ticket, take_fd, text);
+	else if ((ticket & REPORT_TICKETS) != 0)
+		report_socket(n, ticket, take_fd, text);
 	else
 		downloads_socket(n->downloads, ticket, take_fd, text);
 }
@@ -396,8 +400,10 @@ open_all(struct net *n)
 		log_fatal(EXIT_TEMPORARY, "no memory");
 	if ((r = mcast_open(n)) < 0)
 		log_fatal(EXIT_TEMPORARY, "multicast: %s", strerror(-r));
-	if ((r = link_open(n, dc.proxy_auth)) < 0)
-		log_fatal(EXIT_TEMPORARY, "link: %s", strerror(-r));
+	memcpy(n->proxy_auth, dc.proxy_auth, sizeof(n->proxy_auth));
+	if ((r = link_open(n)) < 0 || (r = report_open(n)) < 0)
+		log_fatal(r == -EINVAL ? EXIT_OPERATOR : EXIT_TEMPORARY,
+		    "start: %s", strerror(-r));
 }
 
 static void
@@ -436,6 +442,7 @@ main(int argc, char *argv[])
 	open_channels(&n);
 	kept_ask(&n);
 	link_begin(&n);
+	report_begin(&n);
 	r = worker_run(n.worker, &ops, &n); /* until the parent says so */
 	return r == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -203,6 +203,32 @@ show_link(const json_t *link)
 	putchar('\n');
 }
 
+/* "2026-11-28 12:01:22 UTC, number 7"; "...; number 8 waits: HTTP status 507" */
+static void
+show_report(const json_t *o)
+{
+	const char *error = js_str(o, "error");
+	bool	    waits = js_str(o, "report") != NULL;
+	int64_t	    t = 0, number = 0;
+	char	    when[40];
+
+	if (o == NULL)
+		return;
+	(void)js_int(o, "arrived", 1, INT64_MAX, &t);
+	(void)js_int(o, "sequence", 0, INT64_MAX, &number);
+	format_time(t, "none yet", when);
+	printf("%-14s %s", "last report", when);
+	if (waits) {
+		printf("; number %lld waits", (long long)number);
+		if (error != NULL && *error != '\0') {
+			printf(": ");
+			show(error);
+		}
+	} else if (t > 0)
+		printf(", number %lld", (long long)number);
+	putchar('\n');
+}
+
 static void
 show_text(const json_t *o)
 {
@@ -217,6 +243,7 @@ show_text(const json_t *o)
 	show_time("last refresh", v, js_str(o, "refreshed_by"));
 	show_carousel(js_obj(o, "carousel"));
 	show_link(js_obj(o, "link"));
+	show_report(js_obj(o, "report"));
 	show_line("error", js_str(o, "error"));
 	show_line("group", js_str(o, "group"));
 	show_line("kinds", js_str(o, "kinds"));
@@ -285,15 +312,17 @@ read_state(const struct agent_conf *c, const char *name, json_t **out)
 	return r;
 }
 
-/* An older configuration's is of no interest. */
+/* An older configuration's are of no interest. */
 static void
-add_link(const struct agent_conf *c, json_t *o)
+add_link_and_report(const struct agent_conf *c, json_t *o)
 {
 	struct agent_way ways[AGENT_WAYS];
-	json_t		*link;
+	json_t		*of;
 
-	if (agent_ways(c, ways) > 0 && read_state(c, "link.json", &link) == 0)
-		json_object_set_new(o, "link", link);
+	if (agent_ways(c, ways) > 0 && read_state(c, "link.json", &of) == 0)
+		json_object_set_new(o, "link", of);
+	if (c->report_interval > 0 && read_state(c, "report.json", &of) == 0)
+		json_object_set_new(o, "report", of);
 }
 
 int
@@ -309,7 +338,7 @@ status_print(const struct agent_conf *c, bool json)
 		    r == -ENOENT ? "no round has ended yet" : strerror(-r));
 	else if (r == 0) {
 		add_hooks(c, o);
-		add_link(c, o);
+		add_link_and_report(c, o);
 		if (json) {
 			json_dumpf(o, stdout, JSON_COMPACT);
 			putchar('\n');

@@ -8,11 +8,13 @@ push.py PORT DIR [MODE]    DIR has ca.crt, host.crt and host.key
     Modes: good, a comment each second; quiet, a good one without comments; html;
     redirect; line, a line without an end; event, an event without an end; flood,
     comments without an end; head, a head without an end; wakes, a wake after the
-    other; hangup, after half a second; mute, nothing at all is said.
+    other; hangup, after half a second; mute, nothing at all is said; inbox, a
+    distribution point that takes reports, see below.
 push.py say DIR PORT LITERAL
 SPDX-License-Identifier: ISC
 """
 import ast
+import hashlib
 import os
 import socket
 import ssl
@@ -28,6 +30,35 @@ lock = threading.Lock()
 
 def log(*words):
     print(*words, flush=True)
+
+
+def inbox(c, head, where, port):
+    """Answers PUT as DIR/mode says: ok; cut, takes it and hangs up; a status; or
+    knows N, a report of a higher number. Logs "PORT PUT PATH SHA256 MODE" and
+    appends the body to DIR/taken."""
+    want = int(head.lower().split(b"content-length:")[1].split(b"\r")[0])
+    body = head.split(b"\r\n\r\n", 1)[1]
+    while len(body) < want:
+        part = c.recv(65536)
+        if not part:
+            return
+        body += part
+    path = head.split(b" ")[1].decode()
+    with open(f"{where}/mode") as f:
+        mode = f.read().split()
+    log(port, "PUT", path, hashlib.sha256(body).hexdigest(), *mode)
+    if mode[0] == "cut":
+        return
+    status, text = 201, b'{"highest":%d}' % int(path.split("/")[-1])
+    if mode[0] == "knows":
+        status, text = 200, b'{"highest":%d}' % int(mode[1])
+    elif mode[0] != "ok":
+        status, text = int(mode[0]), b"no"
+    else:
+        with open(f"{where}/taken", "ab") as f:
+            f.write(body + b"\n")
+    c.sendall(b"HTTP/1.1 %d X\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s"
+              % (status, len(text), text))
 
 
 def endless(c, head, part):
@@ -63,7 +94,7 @@ def serve(c, mode):
             pass
 
 
-def client(s, ctx, port, mode):
+def client(s, ctx, port, mode, where):
     try:
         if mode == "mute":
             while s.recv(1000):
@@ -77,7 +108,17 @@ def client(s, ctx, port, mode):
     try:
         head = b""
         while b"\r\n\r\n" not in head:
-            head += c.recv(4096)
+            part = c.recv(4096)
+            if not part:
+                return
+            head += part
+        if mode == "inbox":
+            if head.startswith(b"PUT "):
+                inbox(c, head, where, port)
+            else:
+                c.sendall(b"HTTP/1.1 404 X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            c.close()
+            return
         names = [v for k, v in c.getpeercert().get("subjectAltName", ()) if k == "URI"]
         log(port, "open", *names, head.split(b" ")[1].decode())
         serve(c, mode)
@@ -141,7 +182,7 @@ def main():
     log(port, "listens", mode)
     while True:
         c, _ = s.accept()
-        threading.Thread(target=client, args=(c, ctx, port, mode), daemon=True).start()
+        threading.Thread(target=client, args=(c, ctx, port, mode, where), daemon=True).start()
 
 
 sys.exit(main())
