@@ -293,9 +293,11 @@ hear(struct link *k)
 	    (turn < TURN_READ || tls_has_more(k->tls))) {
 		if ((n = tls_read(k->tls, buf, sizeof(buf))) <= 0) {
 			if (n != -EAGAIN)
-				link_end(k, END_GONE, n == 0
-					? tls_ended(k->tls) ? "closed" : "cut off"
-					: tls_error());
+				link_end(k, END_GONE, n < 0
+					? tls_error()[0] != '\0' ? tls_error()
+								 : "reset"
+					: tls_ended(k->tls) ? "closed"
+							    : "cut off");
 			return;
 		}
 		turn += (size_t)n;

@@ -372,6 +372,16 @@ def hold(n, source=""):
     print("well", flush=True)
 
 
+def held(n):
+    """So many at once, each of which echoes and ends."""
+    all_of_them = [opened() for _ in range(int(n))]
+    for s in all_of_them:
+        echoes(s)
+        s.shutdown(socket.SHUT_WR)
+    for s in all_of_them:
+        assert ends(s) == b"end"
+
+
 def held_dies(n):
     """Holds n; each is ended from outside."""
     held = [opened() for _ in range(int(n))]

@@ -33,7 +33,8 @@ dp_conf() {
 		echo "cert = $T/$name.crt"
 		echo "key = $T/$name.key"
 		echo "client-ca = $PEM"
-		for k in "$@"; do echo "${k%%=*} = ${k#*=}"; done
+		# lists may be longer than a line is
+		for k in "$@"; do echo "${k%%=*} = ${k#*=}" | sed 's/ \(urn:\|127\)/\n \1/g'; done
 	} >"$T/$name.conf"
 }
 dp() {
