@@ -137,9 +137,14 @@ $(BUILD)/tests/mcast-raw: $(BUILD)/obj/tests/bench/mcast/raw.o
 bench-mcast: $(BUILD)/tests/mcast-send $(BUILD)/tests/mcast-recv $(BUILD)/tests/mcast-raw
 	@BUILD=$(BUILD) tests/bench/mcast/run.sh
 
+$(BUILD)/tests/reports: $(BUILD)/obj/tests/bench/reports.o
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(shell pkg-config --libs libssl libcrypto) -llmdb -lpthread
+bench-inbox: all $(BUILD)/tests/reports
+	@BUILD=$(BUILD) tests/bench/inbox.sh
 bench-store: all harness
 	@d=$$(mktemp -d) && chown dp-store $$d && \
 	    $(BUILD)/tests/store-driver $(BUILD)/dp-store $$d job bench 5 2>/dev/null; \
 	    r=$$?; rm -rf $$d; exit $$r
 
-.PHONY: bench-fetch bench-gateway bench-mcast bench-rs bench-serve bench-store bench-wire tuf-client unit-tests fuzzers check check-unit check-fuzz check-system check-ktls fuzz
+.PHONY: bench-fetch bench-gateway bench-inbox bench-mcast bench-rs bench-serve bench-store bench-wire tuf-client unit-tests fuzzers check check-unit check-fuzz check-system check-ktls fuzz

@@ -12,7 +12,6 @@
  *                     refused for want of room; FILL_MAX at most
  *   drain             takes what is there until nothing is, what was set aside
  *                     too, and compares it with BOOK
- *   bench SECONDS N   puts of 1 KiB, N at once: how many are kept each second
  * BOOK:  "kept D S" when that is answered; "sent D S" before the store is told
  *        that the server has it, "done D S" when that is answered: between the two
  *        it may be there or not. It outlives the store.
@@ -33,7 +32,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define DEVICES	 4 /* of work: 0 to 2; of fill: 3 */
@@ -338,51 +336,6 @@ drain(void)
 	printf("drain: %llu reports\n", (unsigned long long)n);
 }
 
-static double
-now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
-}
-
-static void
-bench(double seconds, uint32_t ahead)
-{
-	static uint64_t seq[1024];
-	uint8_t		buf[REPORT_DEVICE_LEN + 8 + 1024] = { 0 };
-	double		begin = now();
-	uint64_t	n = 0, commits = stat_of("commits");
-	uint32_t	id = 0;
-	bool		more = true;
-
-	for (uint32_t i = 0; i < ahead || (more = now() - begin < seconds);
-	     i++) {
-		struct wr w = wr_to(buf, sizeof(buf));
-		uint32_t  d = i < ahead ? i : id;
-
-		if (i >= ahead) {
-			if (hear(&id) != REPORT_KEPT)
-				errx(1, "bench: not kept");
-			n++;
-			d = id;
-		}
-		write_id(&w, 0, ++seq[d]);
-		buf[0] = 0xbe;
-		buf[14] = (uint8_t)(d >> 8);
-		buf[15] = (uint8_t)d;
-		if (ipc_send_now(u.peer[PEER_SERVE], MSG_REPORT_PUT, d, buf,
-			sizeof(buf), -1) < 0)
-			gone("bench");
-	}
-	for (uint32_t i = 0; i < ahead; i++)
-		(void)hear(&id);
-	printf("puts of 1 KiB, %4u at once %10.0f per second, %5.1f a commit\n",
-	    ahead, (double)n / (now() - begin),
-	    (double)(n + ahead) / (double)(stat_of("commits") - commits));
-}
-
 static void
 start(const char *program, const char *dir, const char *extra)
 {
@@ -429,11 +382,7 @@ main(int argc, char *argv[])
 			fill();
 		else if (strcmp(argv[i], "drain") == 0)
 			drain();
-		else if (strcmp(argv[i], "bench") == 0 && i + 2 < argc) {
-			bench(strtod(argv[i + 1], NULL),
-			    (uint32_t)atoi(argv[i + 2]));
-			i += 2;
-		} else
+		else
 			errx(1, "unknown command %s", argv[i]);
 	}
 	r = ended(0);
