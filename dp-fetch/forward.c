@@ -22,13 +22,14 @@
 #define PAUSE_MAX_MS	60000
 #define RETRY_AFTER_MAX 600
 
-enum slot_state { SLOT_IDLE, SLOT_TAKING, SLOT_SENDING, SLOT_ENDING };
+enum slot_state { SLOT_IDLE, SLOT_TAKING, SLOT_READY, SLOT_SENDING, SLOT_ENDING };
 
 struct slot {
 	struct forward	*w;
 	enum slot_state	 state;
 	struct report_id id;
 	uint8_t		*body;
+	size_t		 len;
 	struct download *put;
 };
 
@@ -164,51 +165,66 @@ on_put(void *ctx, const struct download_result *r)
 }
 
 static void
-on_taken(void *ctx, const struct store_answer *a)
+send_report(struct slot *s)
 {
-	struct slot	    *s = ctx;
 	struct forward	    *w = s->w;
 	char		     url[URL_LEN + REPORT_NAME_TEXT + 1];
 	const char	    *urls[] = { url };
 	struct download_want want = { .urls = urls, .nurls = 1,
 		.tls = &w->conf->tls, .fd = -1, .read_fd = -1, .done = on_put,
-		.ctx = s, .body_len = a->len };
+		.ctx = s, .body = s->body, .body_len = s->len };
 
-	s->state = SLOT_IDLE;
-	if (a->r < 0)
-		return; /* the store is away; we begin anew when it is back */
-	s->id = a->report;
-	if (w->conf->url[0] == '\0') { /* off since it was asked for */
-		end_slot(s, REPORT_LATER, 0, 0);
-		return;
-	}
-	if ((s->body = malloc(a->len + 1)) == NULL) {
-		end_slot(s, REPORT_LATER, 0, HOLD_MS);
-		return;
-	}
-	memcpy(s->body, a->bytes, a->len);
-	want.body = s->body;
 	snprintf(url, sizeof(url), "%s/", w->conf->url);
 	report_name(&s->id, url + strlen(url));
 	s->state = SLOT_SENDING;
 	if (download_start(w->f->downloads, &want, &s->put) < 0)
 		end_slot(s, REPORT_LATER, 0, HOLD_MS);
 	else
-		w->sent_bytes += a->len;
+		w->sent_bytes += s->len;
 }
 
-/* Each idle slot that may asks for a report. */
+static void
+on_taken(void *ctx, const struct store_answer *a)
+{
+	struct slot    *s = ctx;
+	struct forward *w = s->w;
+
+	s->state = SLOT_IDLE;
+	if (a->r < 0)
+		return; /* the store is away; we begin anew when it is back */
+	s->id = a->report;
+	s->len = a->len;
+	/* it may be off since this was asked for */
+	if (w->conf->url[0] == '\0' || (s->body = malloc(a->len + 1)) == NULL) {
+		end_slot(s, REPORT_LATER, 0, HOLD_MS);
+		return;
+	}
+	memcpy(s->body, a->bytes, a->len);
+	s->state = SLOT_READY;
+	pump(w);
+}
+
+/* What was taken is sent, and more is taken, as far as both may be now: what
+ * was asked for before a pause may come during it, and waits. */
 static void
 pump(struct forward *w)
 {
-	size_t busy = 0, most;
+	size_t n[SLOT_ENDING + 1] = { 0 }, busy, most;
 
 	if (w->ended || w->paused || w->conf->url[0] == '\0' ||
 	    !store_client_connected(w->f->store))
 		return;
 	most = w->failures > 0 ? 1 : w->conf->parallel;
 	for (size_t i = 0; i < SLOTS_MAX; i++)
-		busy += w->slots[i].state != SLOT_IDLE;
+		n[w->slots[i].state]++;
+	busy = n[SLOT_SENDING] + n[SLOT_ENDING];
+	for (size_t i = 0; i < SLOTS_MAX && busy < most; i++)
+		if (w->slots[i].state == SLOT_READY) {
+			send_report(&w->slots[i]);
+			n[SLOT_READY]--;
+			busy++;
+		}
+	busy += n[SLOT_READY] + n[SLOT_TAKING];
 	for (size_t i = 0; i < SLOTS_MAX && busy < most; i++) {
 		struct slot *s = &w->slots[i];
 
@@ -293,7 +309,7 @@ forward_apply(struct forward *w, struct forward_conf **take)
 	for (size_t i = 0; i < SLOTS_MAX; i++) {
 		struct slot *s = &w->slots[i];
 
-		if (s->state != SLOT_SENDING)
+		if (s->state != SLOT_SENDING && s->state != SLOT_READY)
 			continue;
 		download_cancel(&s->put);
 		end_slot(s, REPORT_LATER, 0, 0);

@@ -10,6 +10,7 @@
 #   put I SEQ FILE [ARG...]  with curl; prints the status
 #   stat NAME            a number of `dpctl inbox stats`
 #   forwarded            whether nothing waits
+#   master_kill          kill -9, and a new one once its workers have gone
 # SPDX-License-Identifier: ISC
 command -v curl >/dev/null || skip "needs curl"
 for p in dp-store dp-fetch dp-connect dp-serve dpctl; do [ -x "$BUILD/$p" ] || skip "needs $p"; done
@@ -71,3 +72,10 @@ put() {
 }
 stat() { "$BUILD/dpctl" --socket "$T/run/admin.sock" --json inbox stats | jq -r ".$1"; }
 forwarded() { [ "$(stat queued)" = 0 ]; }
+master_kill() {
+	kill -KILL "$MASTER"
+	master_wait
+	wait_for 10 sh -c "! ss -Hltn 'sport = :8060 or sport = :8061' | grep -q ."
+	master_start
+	master_ready 20
+}
