@@ -2,7 +2,7 @@
  * dp-gateway/relay.c - bytes from one socket to the other; see relay.h.
  *
  * Runs in dp-gateway behind its sandbox. Believes nothing of either side, and
- * does not look at what it carries.
+ * does not look at what it carries, also not at what it copies.
  * SPDX-License-Identifier: ISC
  */
 #include "dp-gateway/relay.h"
@@ -17,6 +17,8 @@
 #define CHUNK	   (1 << 20) /* a pipe has 16 slots, each of many pages */
 #define TURN_BYTES (1 << 20)
 #define MORE_BYTES (16 << 10) /* came at once: there is likely more */
+#define BULK_BYTES (128 << 10) /* in a turn: the next one copies */
+#define COPY_BYTES (32 << 10)  /* half of what an empty pipe holds */
 #define PEEK_BYTES (64 << 10)
 
 struct pipe {
@@ -25,6 +27,7 @@ struct pipe {
 	uint64_t     moved_ms;
 	size_t	     len;
 	int	     fd[2];
+	bool	     is_small; /* the kernel gives a user only so many others */
 };
 
 struct pipes {
@@ -103,6 +106,7 @@ pipe_take(struct pipes *ps)
 		free(p);
 		return NULL;
 	}
+	p->is_small = fcntl(p->fd[1], F_GETPIPE_SZ) < COPY_BYTES;
 	ps->made++;
 	return p;
 }
@@ -215,6 +219,37 @@ pipe_in(struct relay *r, struct pipe *p, int from, int *bad)
 	return -errno;
 }
 
+/* Through a buffer; what the other side does not take goes into the empty
+ * pipe, which has room for it. */
+static ssize_t
+copy_over(struct relay *r, struct pipe *p, int from, int *bad)
+{
+	static char buf[COPY_BYTES];
+	ssize_t	    n, m;
+
+	if ((n = recv(r->fd[from], buf, sizeof(buf), 0)) <= 0) {
+		if (n < 0 && errno != EAGAIN)
+			*bad = from;
+		return n < 0 ? -errno : 0;
+	}
+	m = send(r->fd[!from], buf, (size_t)n, MSG_NOSIGNAL);
+	if (m < 0 && errno != EAGAIN) {
+		*bad = !from;
+		return -errno;
+	}
+	m = m > 0 ? m : 0;
+	r->bytes[from] += (uint64_t)m;
+	if (m == n)
+		return n;
+	r->blocked[from] = true;
+	if (write(p->fd[1], buf + m, (size_t)(n - m)) != n - m) {
+		*bad = from;
+		return -EIO;
+	}
+	p->len = (size_t)(n - m);
+	return n;
+}
+
 /* Without a pipe: what the other side took is then taken off this one. */
 static ssize_t
 peek_over(struct relay *r, int from, int *bad)
@@ -260,20 +295,22 @@ move(struct relay *r, struct pipes *ps, int from, void *owner, uint64_t now_ms,
 	if (p != NULL && p->len > 0)
 		w = pipe_out(r, p, from, now_ms, bad);
 	while (w == 0 && !r->blocked[from] && !r->ended[from]) {
-		n = p != NULL ? pipe_in(r, p, from, bad)
-			      : peek_over(r, from, bad);
+		n = p == NULL			     ? peek_over(r, from, bad)
+		    : r->bulk[from] && !p->is_small ? copy_over(r, p, from, bad)
+						     : pipe_in(r, p, from, bad);
 		if (n == 0)
 			r->ended[from] = true;
 		if (n <= 0)
 			break;
-		if (p != NULL) {
+		if (p != NULL)
 			p->moved_ms = now_ms;
+		if (p != NULL && !r->blocked[from])
 			w = pipe_out(r, p, from, now_ms, bad);
-		}
 		turn += (size_t)n;
 		if (n < MORE_BYTES || turn >= TURN_BYTES)
 			break;
 	}
+	r->bulk[from] = turn >= BULK_BYTES;
 	if (p != NULL && p->len > 0)
 		hold(r, ps, from, p, owner);
 	else if (p != NULL)

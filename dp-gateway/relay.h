@@ -4,7 +4,11 @@
  * Shape:   a struct relay has two sides, 0 and 1; a direction is named by the
  *          side it comes from. Bytes go by splice(2) through a pipe, which a
  *          direction holds only while bytes are in it: an idle relay is its
- *          two descriptors and this struct. Nothing is ever read.
+ *          two descriptors and this struct.
+ * Bulk:    a direction that moved much in its last turn is copied through a
+ *          buffer instead: what splice moves by reference waits in the other
+ *          side's socket, megabytes of it, and is out of the caches when it is
+ *          read there (docs/performance.md). What is copied is not looked at.
  * Pipes:   a struct pipes is a bounded pool. When it is empty, bytes are looked
  *          at where they lie and taken off once the other side has them, by
  *          the batch, so a relay needs no pipe and none waits for another.
@@ -41,6 +45,7 @@ struct relay {
 	bool	     ended[2];	 /* the side sends no more */
 	bool	     told[2];	 /* and the other side knows */
 	bool	     blocked[2]; /* the other side takes no more now */
+	bool	     bulk[2];	 /* much came last time */
 };
 
 void	 relay_init(struct relay *r, int fd0, int fd1);

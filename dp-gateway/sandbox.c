@@ -19,6 +19,7 @@ static const struct sandbox_call calls[] = {
 	{ SYS_sendto, "PROXY header, alerts; carries without a pipe", 0, 0 },
 	{ SYS_splice, "carries bytes from socket to socket", 0, 0 },
 	{ SYS_pipe2, "what splice goes through", 0, 0 },
+	{ SYS_fcntl, "how much a pipe holds", SANDBOX_ARG1, F_GETPIPE_SZ },
 	{ SYS_shutdown, "tells one end that the other sends no more", 0, 0 },
 	{ SYS_getsockname, "where a device came in, for the PROXY header", 0, 0 },
 	{ SYS_setsockopt, "SO_LINGER: a reset is carried on; SO_KEEPALIVE",
