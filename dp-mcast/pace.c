@@ -279,6 +279,17 @@ drain(struct pace *p, uint64_t now, const struct verdict *v)
 		p->sample[i].behind = 0;
 }
 
+/* Up at once, as the rate grows, and down slowly: one step says little where
+ * receivers wait for a processor. */
+static void
+note_read(struct pace *p, uint64_t read)
+{
+	if (read >= p->read)
+		p->read = read;
+	else
+		p->read = (3 * p->read + read) / 4;
+}
+
 void
 pace_step(struct pace *p, uint64_t now, bool repairs)
 {
@@ -290,7 +301,7 @@ pace_step(struct pace *p, uint64_t now, bool repairs)
 	actual = p->sent * 1000 / ms;
 	p->step_at = now;
 	p->sent = 0;
-	p->read = p->read == 0 || p->many ? v.read : (3 * p->read + v.read) / 4;
+	note_read(p, v.read < actual ? v.read : actual);
 	if (repairs) {
 		if (v.behind > BEHIND_MOST)
 			drain(p, now, &v);
