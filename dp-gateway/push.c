@@ -243,6 +243,12 @@ put(struct push_conn *c, const char *text, size_t n)
 static bool
 emit(struct push_conn *c, const char *text, size_t n)
 {
+	int64_t expires = tls_peer_expires(c->tls);
+
+	if (expires != 0 && expires <= time(NULL)) {
+		goodbye(c, WHY_NOW_EXPIRED);
+		return false;
+	}
 	if (!put(c, text, n))
 		return false;
 	set_state(c, c->blocked ? S_SLOW : S_OPEN);
@@ -882,6 +888,18 @@ push_drain(struct push *p)
 			push_leave_text(LEAVE_MIN + dice % spread, text)))
 			continue;
 		goodbye(c, c->state <= S_HEAD ? WHY_DRAINING : WHY_DRAINED);
+	}
+	push_bury(p);
+}
+
+void
+push_reload(struct push *p)
+{
+	for (struct push_conn *c = p->oldest, *next; c != NULL; c = next) {
+		next = c->newer;
+		if (c->state != S_SHAKE && p->g->tls != NULL &&
+		    tls_peer_revoked(c->tls, p->g->tls))
+			goodbye(c, WHY_NOW_REVOKED);
 	}
 	push_bury(p);
 }

@@ -23,9 +23,11 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -269,6 +271,7 @@ on_event(struct device *d)
 	int r, e, err = 0;
 	socklen_t len = sizeof(err);
 
+	ERR_clear_error(); /* of another device's */
 	if (d->state == CONNECTING) {
 		getsockopt(d->fd, SOL_SOCKET, SO_ERROR, &err, &len);
 		if (err != 0) {
@@ -443,6 +446,7 @@ main(int argc, char *argv[])
 		return 2;
 	setup(argv[optind], argv[optind + 1]);
 	parse_address(argv[optind + 2], (uint16_t)atoi(argv[optind + 3]), &target);
+	signal(SIGPIPE, SIG_IGN);
 	getrlimit(RLIMIT_NOFILE, &rl);
 	rl.rlim_cur = rl.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &rl);

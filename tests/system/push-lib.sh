@@ -40,7 +40,7 @@ has() { [ "$(events "$1")" -eq "$2" ]; } # NAME N
 post() { as "$1" -m 10 -w ' %{http_code}' --json "$2" "$PUSH/v1/wake"; }
 devices() { [ "$(metric dpoint_gateway_push_devices)" = "$1" ]; }
 wake() { "$BUILD/dpctl" --socket "$T/run/admin.sock" gateway wake --json "$@"; }
-declare -A CROWDS=()
+declare -A CROWD_FD=()
 crowd() {
 	local name=$1 fd
 	shift
@@ -48,13 +48,13 @@ crowd() {
 	"$BUILD/tests/push-devices" "$@" "$T/ca/ca.crt" "$T/ca/ca.key" 127.0.0.1 13295 <"$T/$name.in" >"$T/$name.log" 2>"$T/$name.err" &
 	PIDS+=($!)
 	exec {fd}>"$T/$name.in"
-	CROWDS[$name]=$fd
+	CROWD_FD[$name]=$fd
 }
 answers() { wc -l <"$T/$1.log"; }
 say() {
 	local n
 	n=$(answers "$1")
-	echo "$2" >&"${CROWDS[$1]}"
+	echo "$2" >&"${CROWD_FD[$1]}"
 	wait_for 240 eval "[ \$(answers $1) -gt $n ]"
 	tail -n 1 "$T/$1.log"
 }
