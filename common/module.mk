@@ -37,6 +37,7 @@ common_SRCS := \
 	common/tls_peer.c \
 	common/tls_record.c \
 	common/tls_rules.c \
+	common/tls_sessions.c \
 	common/tuf.c \
 	common/tuf_key.c \
 	common/tuf_meta.c \

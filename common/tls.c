@@ -385,7 +385,6 @@ error_of(struct tls_conn *c, int r)
 static int
 shaken(struct tls_conn *c)
 {
-	X509	      *x = SSL_get0_peer_certificate(c->ssl);
 	const uint8_t *alpn;
 	unsigned       n;
 
@@ -393,7 +392,7 @@ shaken(struct tls_conn *c)
 	c->resumed = SSL_session_reused(c->ssl) == 1;
 	if (!c->resumed)
 		tls_not_resumed(c);
-	if (x != NULL && tls_take_peer(c, x) < 0)
+	if (tls_settle_peer(c) < 0)
 		return -EPROTO;
 	SSL_get0_alpn_selected(c->ssl, &alpn, &n);
 	if (c->client && n > 0 &&

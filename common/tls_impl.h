@@ -2,7 +2,8 @@
  * common/tls_impl.h - what the parts of common/tls share, and nobody else sees.
  *
  * tls.c has connections, tls_rules.c the sets of rules, tls_peer.c what a peer's
- * certificate says, tls_client.c servers and their sessions.
+ * certificate says, tls_sessions.c clients' sessions, tls_client.c servers and
+ * theirs.
  * SPDX-License-Identifier: ISC
  */
 #ifndef COMMON_TLS_IMPL_H
@@ -18,6 +19,8 @@
 
 #define TLS_VERIFIED 1024 /* certificates remembered; a power of two */
 #define TLS_SERVERS  16	  /* whose sessions are kept */
+#define TLS_TICKET_LIFE 7200 /* seconds that clients may resume after */
+#define TLS_ID_CONTEXT	"dpoint"
 
 struct ticket_key {
 	uint8_t name[16], mac[32], aes[32];
@@ -29,6 +32,12 @@ struct verified {
 	time_t	    until;
 };
 
+struct tls_peer { /* of its certificate; expires 0: it showed none */
+	int64_t expires;
+	uint8_t issuer[8], serial[20], serial_len;
+};
+
+struct sessions;
 struct server_session {
 	char	     name[TLS_SERVER_MAX];
 	SSL_SESSION *session; /* NULL: none to resume */
@@ -40,6 +49,7 @@ struct tls {
 	unsigned	       refs;
 	struct ticket_key      ticket[2]; /* the one in use, the one before */
 	struct verified	      *verified;  /* TLS_VERIFIED of them; servers' */
+	struct sessions	      *kept;	  /* servers', of certificates' owners */
 	struct server_session *sessions;  /* TLS_SERVERS of them; clients' */
 };
 
@@ -64,15 +74,15 @@ struct tls_conn {
 	char		      *name;	   /* NULL: none */
 	char		      *alpn;	   /* NULL: none */
 	const char	      *alpn_words; /* the caller's, while hands are shaken */
-	time_t		       expires;	   /* the peer's certificate; 0: none */
+	struct tls_peer	       peer;
 	int		       fd;
 	uint32_t	       skip; /* bytes of a message that is passed over */
 	bool drained, closing, eof, ended, ktls, resumed, has_in, has_out;
 	bool client, offered; /* a session, to resume */
 	bool own;	  /* records are ours, not OpenSSL's */
+	bool restored;	  /* name and peer, of a kept session */
 	bool update_due;  /* of our key, before the next data */
 	uint8_t		  fault; /* enum tls_fault */
-	uint8_t		  issuer[8], serial[20], serial_len;
 	struct record_key in, out;
 };
 
@@ -92,7 +102,12 @@ int  tls_use_client(SSL_CTX *ctx, const struct tls_conf *conf,
 /* tls_peer.c */
 int  tls_peer_setup(void);
 int  tls_on_verify(X509_STORE_CTX *sc, void *tls);
-int  tls_take_peer(struct tls_conn *c, X509 *x);
+/* What is known of the peer once its Finished has come; again changes nothing. */
+int  tls_settle_peer(struct tls_conn *c);
+
+/* tls_sessions.c */
+int  tls_sessions_use(struct tls *t);
+void tls_kept_free(struct tls *t);
 
 /* tls_client.c */
 void tls_sessions_free(struct tls *t);

@@ -131,26 +131,44 @@ issuer_hash(const X509_NAME *name, uint8_t out[8])
 	return 0;
 }
 
-int
-tls_take_peer(struct tls_conn *c, X509 *x)
+static int
+take(struct tls_conn *c, X509 *x)
 {
 	const ASN1_INTEGER *serial = X509_get0_serialNumber(x);
+	struct tls_peer	   *p = &c->peer;
 	int		    len = ASN1_STRING_length(serial);
 	struct tm	    tm;
 
 	if (ASN1_TIME_to_tm(X509_get0_notAfter(x), &tm) != 1 || len < 0 ||
-	    (size_t)len > sizeof(c->serial) ||
-	    issuer_hash(X509_get_issuer_name(x), c->issuer) < 0)
+	    (size_t)len > sizeof(p->serial) ||
+	    issuer_hash(X509_get_issuer_name(x), p->issuer) < 0)
 		return -EPROTO;
-	c->expires = timegm(&tm);
+	p->expires = timegm(&tm);
+	memcpy(p->serial, ASN1_STRING_get0_data(serial), (size_t)len);
+	p->serial_len = (uint8_t)len;
+	c->name = name_of(x);
+	return 0;
+}
+
+int
+tls_settle_peer(struct tls_conn *c)
+{
+	X509 *x = SSL_get0_peer_certificate(c->ssl);
+	int   r;
+
+	if (c->restored && SSL_session_reused(c->ssl) != 1) {
+		free(c->name); /* in full after all: who this is says x */
+		c->name = NULL;
+		c->peer = (struct tls_peer){ 0 };
+		c->restored = false;
+	}
+	if (x != NULL && c->peer.expires == 0 && (r = take(c, x)) < 0)
+		return r;
 	/* a ticket may have outlived the certificate it stands for */
-	if (c->expires <= time(NULL)) {
+	if (c->peer.expires != 0 && c->peer.expires <= time(NULL)) {
 		c->fault = TLS_FAULT_EXPIRED;
 		return -EPROTO;
 	}
-	memcpy(c->serial, ASN1_STRING_get0_data(serial), (size_t)len);
-	c->serial_len = (uint8_t)len;
-	c->name = name_of(x);
 	return 0;
 }
 
@@ -164,13 +182,13 @@ tls_peer_revoked(const struct tls_conn *c, const struct tls *now)
 	X509_CRL     *crl;
 	uint8_t	      issuer[8];
 	bool	      is = serial == NULL ||
-	    ASN1_STRING_set(serial, c->serial, c->serial_len) != 1;
+	    ASN1_STRING_set(serial, c->peer.serial, c->peer.serial_len) != 1;
 
 	for (int i = 0; !is && i < sk_X509_OBJECT_num(all); i++) {
 		crl = X509_OBJECT_get0_X509_CRL(sk_X509_OBJECT_value(all, i));
-		is = crl != NULL && c->serial_len > 0 &&
+		is = crl != NULL && c->peer.serial_len > 0 &&
 		    issuer_hash(X509_CRL_get_issuer(crl), issuer) == 0 &&
-		    memcmp(issuer, c->issuer, sizeof(issuer)) == 0 &&
+		    memcmp(issuer, c->peer.issuer, sizeof(issuer)) == 0 &&
 		    X509_CRL_get0_by_serial(crl, &rev, serial) == 1;
 	}
 	ASN1_INTEGER_free(serial);
@@ -180,7 +198,7 @@ tls_peer_revoked(const struct tls_conn *c, const struct tls *now)
 int64_t
 tls_peer_expires(const struct tls_conn *c)
 {
-	return c->expires;
+	return c->peer.expires;
 }
 
 const char *

@@ -18,9 +18,7 @@
 
 #include "common/conf.h"
 
-#define TICKET_SECONDS 3600 /* a ticket key makes tickets for so long ... */
-#define TICKET_LIFE    7200 /* ... which are good for so long */
-#define SESSIONS_MAX   2048 /* kept, of clients with certificates */
+#define TICKET_SECONDS 3600 /* a ticket key makes tickets for so long */
 
 static EVP_CIPHER *aes_cbc;
 
@@ -68,7 +66,7 @@ on_ticket(SSL *ssl, unsigned char name[16], unsigned char *iv,
 		if (memcmp(name, k->name, 16) != 0)
 			k = &t->ticket[1];
 		if (k->made == 0 || memcmp(name, k->name, 16) != 0 ||
-		    now - k->made >= TICKET_SECONDS + TICKET_LIFE)
+		    now - k->made >= TICKET_SECONDS + TLS_TICKET_LIFE)
 			return 0; /* a full handshake then */
 	}
 	params[0] = OSSL_PARAM_construct_octet_string("key", k->mac,
@@ -248,11 +246,12 @@ configure(struct tls *t, const struct tls_conf *conf, char err[TLS_ERR_MAX])
 	SSL_CTX_set_options(x, SSL_OP_CIPHER_SERVER_PREFERENCE |
 		SSL_OP_PRIORITIZE_CHACHA);
 	SSL_CTX_set_session_cache_mode(x, SSL_SESS_CACHE_OFF);
-	SSL_CTX_set_timeout(x, TICKET_LIFE);
+	SSL_CTX_set_timeout(x, TLS_TICKET_LIFE);
 	SSL_CTX_set_num_tickets(x, 1);
 	SSL_CTX_set_tlsext_ticket_key_evp_cb(x, on_ticket);
 	SSL_CTX_set_alpn_select_cb(x, on_alpn, NULL);
-	SSL_CTX_set_session_id_context(x, (const uint8_t *)"dpoint", 6);
+	SSL_CTX_set_session_id_context(x, (const uint8_t *)TLS_ID_CONTEXT,
+	    strlen(TLS_ID_CONTEXT));
 	if (conf->cert == NULL || conf->key == NULL)
 		return say(err, "HTTPS needs a certificate and its key");
 	if (!use_chain(x, conf->cert, conf->cert_len))
@@ -270,14 +269,9 @@ configure(struct tls *t, const struct tls_conf *conf, char err[TLS_ERR_MAX])
 		return say(err, "client-ca holds no certificate");
 	if (conf->client_crl != NULL && !use_crl(x, conf))
 		return say(err, "client-crl holds no revocation list");
-	/*
-	 * A ticket would hold the client's certificate, which OpenSSL decodes
-	 * once more for every ticket it makes: a fifth of a handshake. So these
-	 * sessions are kept here, as many as there is room for.
-	 */
-	SSL_CTX_set_options(x, SSL_OP_NO_TICKET);
-	SSL_CTX_set_session_cache_mode(x, SSL_SESS_CACHE_SERVER);
-	SSL_CTX_sess_set_cache_size(x, SESSIONS_MAX);
+	SSL_CTX_set_options(x, SSL_OP_NO_TICKET); /* but numbers of sessions */
+	if (tls_sessions_use(t) < 0)
+		return say(err, "no memory");
 	SSL_CTX_set_purpose(x, X509_PURPOSE_SSL_CLIENT);
 	SSL_CTX_set_cert_verify_callback(x, tls_on_verify, t);
 	SSL_CTX_set_verify(x, SSL_VERIFY_PEER |
@@ -349,6 +343,7 @@ tls_unref(struct tls **tp)
 		return;
 	SSL_CTX_free(t->ctx);
 	tls_sessions_free(t);
+	tls_kept_free(t);
 	free(t->verified);
 	OPENSSL_cleanse(t->ticket, sizeof(t->ticket));
 	free(t);

@@ -273,6 +273,48 @@ START_TEST(sessions_are_resumed_several_at_once)
 }
 END_TEST
 
+/* What a resumed session says of the device is what the full one said; one of
+ * another's number without its secret is worth nothing. */
+START_TEST(a_kept_session_knows_its_device)
+{
+	char	   *crl = pki_crl(&ca, 3), *none = pki_crl(&ca, 0);
+	struct tls *st = rules(&server, none, TLS_CLIENT_OPTIONAL), *now,
+		   *ct = client_rules(&device, &ca),
+		   *nobody = client_rules(NULL, &ca);
+	int64_t	    expires = 0;
+
+	for (int i = 0; i < 3; i++) {
+		open_pair(st, ct, "server.example", "h2");
+		tls_offer_alpn(s, "h2");
+		shake_well();
+		ck_assert_int_eq(tls_resumed(s), i > 0);
+		ck_assert_str_eq(tls_peer_name(s), DEVICE);
+		ck_assert_str_eq(tls_alpn(s), "h2");
+		if (i == 0)
+			expires = tls_peer_expires(s);
+		ck_assert_int_eq(tls_peer_expires(s), expires);
+		now = rules(&server, crl, TLS_CLIENT_OPTIONAL);
+		ck_assert(tls_peer_revoked(s, now));
+		tls_unref(&now);
+		carry(s, c, 10);
+		carry(c, s, 70000);
+		close_pair();
+		open_pair(st, nobody, "server.example", NULL);
+		shake_well();
+		ck_assert_int_eq(tls_resumed(s), i > 0);
+		ck_assert_str_eq(tls_peer_name(s), "");
+		ck_assert_int_eq(tls_peer_expires(s), 0);
+		carry(s, c, 10);
+		close_pair();
+	}
+	tls_unref(&st);
+	tls_unref(&ct);
+	tls_unref(&nobody);
+	free(crl);
+	free(none);
+}
+END_TEST
+
 /* -- who is refused, and why -- */
 
 static const struct {
@@ -479,6 +521,7 @@ suite(void)
 	tcase_add_test(t, an_end_without_goodbye_is_told_apart);
 	tcase_add_test(t, what_was_received_is_known);
 	tcase_add_test(t, sessions_are_resumed_several_at_once);
+	tcase_add_test(t, a_kept_session_knows_its_device);
 	tcase_add_loop_test(t, refused_for_a_reason, 0, COUNT(refused));
 	tcase_add_test(t, protocols_that_do_not_meet);
 	tcase_add_test(t, a_newer_list_revokes_who_is_there);
