@@ -1,11 +1,12 @@
 /*
  * tests/bench/gwload.c - both ends of connections through a relay.
  *
- * usage: gwload up PORT TLS
+ * usage: gwload up [-T TICKETS] TLS PORT
  *	  gwload idle -c N TLS HOST:PORT
  *	  gwload rate -c THREADS -d SECONDS TLS HOST:PORT
  *	  gwload echo -n N TLS HOST:PORT
  *	  gwload bulk -b MIB TLS HOST:PORT
+ *	  gwload storm -c N TLS HOST:PORT
  *
  * up:	 the server. A connection's first byte says what it is for: "E" echoes
  *	 what follows, "D" and 15 digits sends so many bytes.
@@ -14,6 +15,10 @@
  * rate: connect, handshake, echo of one byte, close, for SECONDS.
  * echo: 1 KiB to and fro on one connection: median and 99th percentile.
  * bulk: MIB from the server over one connection.
+ * storm: N connections, one after the other, with a ticket each; "first=SECONDS".
+ *	 At a line on standard input all are cut and come back one after the other,
+ *	 at the next all are cut and come back at once: "serial=" and "storm=",
+ *	 with the seconds until the last has had its echo, "resumed=" and "failed=".
  * TLS:	 -A ca.pem -C cert.pem -K key.pem, at both ends: mutual TLS 1.3 with
  *	 TLS_AES_128_GCM_SHA256 and no resumption; the client names "localhost".
  *
@@ -24,6 +29,7 @@
 #include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -47,6 +53,7 @@ static struct sockaddr_in to;
 static unsigned		  count = 1000, threads = THREADS, mib = 256, source;
 static double		  seconds = 2, end_at;
 static unsigned long	  done, failed;
+static size_t		  tickets;
 static char		  block[64 * KIB];
 
 static double
@@ -357,6 +364,147 @@ measure_bulk(void)
 	client_close(&c);
 }
 
+/* -- storm -- */
+
+struct peer {
+	struct client c;
+	SSL_SESSION  *session; /* the newest ticket's */
+	bool	      asked, done;
+};
+static struct peer *peers;
+
+static int
+on_session(SSL *ssl, SSL_SESSION *session)
+{
+	struct peer *p = SSL_get_app_data(ssl);
+
+	if (p == NULL)
+		return 0;
+	SSL_SESSION_free(p->session);
+	p->session = session;
+	return 1;
+}
+
+static void
+peer_cut(struct peer *p)
+{
+	struct linger now_ = { 1, 0 };
+
+	if (p->c.ssl == NULL)
+		return;
+	/* or OpenSSL holds the session to be bad */
+	SSL_set_shutdown(p->c.ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+	SSL_free(p->c.ssl);
+	setsockopt(p->c.fd, SOL_SOCKET, SO_LINGER, &now_, sizeof(now_));
+	close(p->c.fd);
+	p->c.ssl = NULL;
+	p->asked = p->done = false;
+}
+
+static void
+peer_begin(struct peer *p)
+{
+	struct sockaddr_in from = { .sin_family = AF_INET };
+	int		   one = 1;
+
+	from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1 + source++ % SOURCES);
+	p->c.fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	setsockopt(p->c.fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	setsockopt(p->c.fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one,
+	    sizeof(one));
+	if (p->c.fd < 0 || bind(p->c.fd, (struct sockaddr *)&from,
+		sizeof(from)) < 0 ||
+	    (connect(p->c.fd, (struct sockaddr *)&to, sizeof(to)) < 0 &&
+		errno != EINPROGRESS))
+		err(1, "storm");
+	p->c.ssl = SSL_new(ctx);
+	SSL_set_fd(p->c.ssl, p->c.fd);
+	SSL_set_tlsext_host_name(p->c.ssl, "localhost");
+	SSL_set_app_data(p->c.ssl, p);
+	if (p->session != NULL)
+		SSL_set_session(p->c.ssl, p->session);
+	SSL_set_connect_state(p->c.ssl);
+}
+
+/* 1: it has had its echo; 0: not yet; -1: it failed. */
+static int
+peer_turn(struct peer *p)
+{
+	char buf[4];
+	int  r;
+
+	ERR_clear_error();
+	if (!p->asked) {
+		if ((r = SSL_write(p->c.ssl, "Ex", 2)) == 2)
+			p->asked = true;
+	}
+	if (p->asked && (r = SSL_read(p->c.ssl, buf, sizeof(buf))) > 0) {
+		p->done = true;
+		return 1;
+	}
+	r = SSL_get_error(p->c.ssl, r);
+	return r == SSL_ERROR_WANT_READ || r == SSL_ERROR_WANT_WRITE ? 0 : -1;
+}
+
+/* All come, so many at a time. */
+static void
+come(const char *what, unsigned at_once)
+{
+	struct epoll_event ev[256], e = { .events = EPOLLIN | EPOLLOUT | EPOLLET };
+	double		   began;
+	unsigned	   next = 0, under_way = 0, resumed = 0, bad = 0;
+	int		   n, r, ep = epoll_create1(0);
+
+	for (unsigned i = 0; i < count; i++)
+		peer_cut(&peers[i]);
+	sleep(1); /* until the other end has noticed */
+	began = now();
+	while (next < count || under_way > 0) {
+		while (next < count && under_way < at_once) {
+			e.data.ptr = &peers[next];
+			peer_begin(&peers[next]);
+			epoll_ctl(ep, EPOLL_CTL_ADD, peers[next++].c.fd, &e);
+			under_way++;
+		}
+		if (now() - began > 120)
+			errx(1, "%s: %u of %u are not back", what, under_way,
+			    count);
+		n = epoll_wait(ep, ev, 256, 1000);
+		for (int i = 0; i < n; i++) {
+			struct peer *p = ev[i].data.ptr;
+
+			if (p->done || (r = peer_turn(p)) == 0)
+				continue;
+			under_way--;
+			bad += r < 0;
+			p->done = true;
+			resumed += SSL_session_reused(p->c.ssl) == 1;
+		}
+	}
+	printf("%s=%.2f resumed=%u failed=%u\n", what, now() - began, resumed,
+	    bad);
+	fflush(stdout);
+	close(ep);
+}
+
+static void
+storm(void)
+{
+	char line[16];
+
+	if ((peers = calloc(count, sizeof(*peers))) == NULL)
+		errx(1, "calloc");
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT |
+		SSL_SESS_CACHE_NO_INTERNAL);
+	SSL_CTX_sess_set_new_cb(ctx, on_session);
+	come("first", 1);
+	if (read(0, line, sizeof(line)) > 0)
+		come("serial", 1);
+	if (read(0, line, sizeof(line)) > 0)
+		come("storm", count);
+	(void)!read(0, line, sizeof(line));
+}
+
 static void
 make_context(bool is_server, const char *ca, const char *cert, const char *key)
 {
@@ -370,7 +518,8 @@ make_context(bool is_server, const char *ca, const char *cert, const char *key)
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS |
 	    SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-	SSL_CTX_set_num_tickets(ctx, 0);
+	SSL_CTX_set_num_tickets(ctx, tickets);
+	SSL_CTX_set_session_id_context(ctx, (const uint8_t *)"gwload", 6);
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | (is_server
 		? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), NULL);
 }
@@ -400,7 +549,7 @@ main(int argc, char *argv[])
 	signal(SIGPIPE, SIG_IGN);
 	argc--;
 	argv++;
-	while ((c = getopt(argc, argv, "c:d:n:b:A:C:K:")) != -1)
+	while ((c = getopt(argc, argv, "c:d:n:b:T:A:C:K:")) != -1)
 		switch (c) {
 		case 'c':
 			count = threads = (unsigned)atoi(optarg);
@@ -413,6 +562,9 @@ main(int argc, char *argv[])
 			break;
 		case 'b':
 			mib = (unsigned)atoi(optarg);
+			break;
+		case 'T':
+			tickets = (size_t)atoi(optarg);
 			break;
 		case 'A':
 			ca = optarg;
@@ -427,7 +579,7 @@ main(int argc, char *argv[])
 			return 2;
 		}
 	if (optind + 1 != argc)
-		errx(2, "usage: gwload up|idle|rate|echo|bulk ...");
+		errx(2, "usage: gwload up|idle|rate|echo|bulk|storm ...");
 	memset(block, 'x', sizeof(block));
 	make_context(strcmp(mode, "up") == 0, ca, cert, key);
 	if (strcmp(mode, "up") == 0)
@@ -439,6 +591,8 @@ main(int argc, char *argv[])
 		measure_bulk();
 	else if (strcmp(mode, "rate") == 0)
 		in_threads(threads < 256 ? threads : 256, come_and_go);
+	else if (strcmp(mode, "storm") == 0)
+		storm();
 	else if (strcmp(mode, "idle") == 0) {
 		in_threads(THREADS, hold_some);
 		while (read(0, line, sizeof(line)) > 0)
