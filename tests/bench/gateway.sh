@@ -105,12 +105,12 @@ start_stunnel() { # one that ends TLS, and one that begins it, in one process
 	socket = r:TCP_NODELAY=1
 	[in]
 	accept = 127.0.0.1:13000
-	connect = 127.0.0.1:13900
+	connect = 127.0.0.1:9903
 	verifyChain = yes
 	requireCert = yes
 	[out]
 	client = yes
-	accept = 127.0.0.1:13900
+	accept = 127.0.0.1:9903
 	connect = 127.0.0.1:$UP
 	verifyChain = yes
 	checkHost = localhost
