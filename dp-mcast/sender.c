@@ -77,6 +77,7 @@ struct sender {
 	struct sender_conf conf;
 	struct alc_blocks blocks;
 	struct rs *rs[2]; /* of large and of small blocks */
+	unsigned stride;
 	struct pace pace;
 	enum sender_state state;
 	uint8_t end_flag;
@@ -159,6 +160,24 @@ frame(const struct sender *s)
 	return (uint64_t)s->conf.symbol + s->conf.overhead;
 }
 
+/* No divisor in common with n, and far from 1 and n. */
+static unsigned
+stride_of(unsigned n)
+{
+	unsigned stride = n * 5 / 8, a, b;
+
+	for (;; stride++) {
+		for (a = stride, b = n; b != 0;) {
+			unsigned rest = a % b;
+
+			a = b;
+			b = rest;
+		}
+		if (a == 1)
+			return stride;
+	}
+}
+
 int
 sender_new(struct sender **out, const struct sender_conf *conf)
 {
@@ -183,6 +202,7 @@ sender_new(struct sender **out, const struct sender_conf *conf)
 	r = -ENOMEM;
 	size = (size_t)conf->symbols * conf->symbol;
 	s->nbuffers = conf->depth + REPAIRS + SPARE;
+	s->stride = stride_of(conf->symbols);
 	if ((s->block = calloc(s->blocks.count, sizeof(*s->block))) == NULL ||
 	    (s->log = calloc(LOG, sizeof(*s->log))) == NULL ||
 	    (s->buffer = calloc(s->nbuffers, sizeof(*s->buffer))) == NULL)
@@ -530,6 +550,19 @@ repair_open(struct sender *s)
 	return 0;
 }
 
+/*
+ * Which symbol of a block is the next, after so many. When the code goes round
+ * it does so in long steps: most is lost in a row, and who asks for a few that
+ * lie all beyond that row gets none, again and again, until it gives up.
+ */
+static unsigned
+esi_of(const struct sender *s, unsigned next)
+{
+	unsigned n = s->conf.symbols;
+
+	return next < n ? next : next % n * s->stride % n;
+}
+
 /* One symbol of a slot's block goes to *out as packet `counter`. */
 static void
 give(struct sender *s, struct slot *slot, uint64_t counter,
@@ -541,7 +574,7 @@ give(struct sender *s, struct slot *slot, uint64_t counter,
 
 	out->sbn = slot->sbn;
 	out->sbl = (uint16_t)k;
-	out->esi = (uint16_t)(b->next % s->conf.symbols);
+	out->esi = (uint16_t)esi_of(s, b->next);
 	out->p = slot->buf->mem + (size_t)out->esi * s->conf.symbol;
 	out->len = (uint16_t)s->conf.symbol;
 	if (out->esi + 1u == k && slot->sbn + 1 == s->blocks.count) {
@@ -614,9 +647,10 @@ next_repair(struct sender *s, uint64_t now, uint64_t counter,
 	i = s->repair_turn++;
 	slot = &s->repair[i];
 	b = &s->block[slot->sbn];
-	esi = b->next % s->conf.symbols;
+	esi = esi_of(s, b->next);
 	if (esi >= symbols_of(s, slot->sbn) && !is_made(slot->buf, esi) &&
-	    (r = make_parity(s, slot->buf, esi, b->pending)) < 0)
+	    (r = make_parity(s, slot->buf, esi,
+		 b->next < s->conf.symbols ? b->pending : 1)) < 0)
 		return r;
 	give(s, slot, counter, out);
 	s->stats.repair_bytes += out->len;

@@ -23,7 +23,7 @@
  *          symbols as most of the last blocks turned out to need ("proactive").
  *          Reports then ask for more of it: fresh parity, ESI rising, is sent
  *          for the worst of them, in turn with what is still new. When the code
- *          has no fresh symbols left, its symbols go round again.
+ *          has no fresh symbols left, its symbols go round again, in steps.
  * Units:   time is ns of any clock that only rises; rates are bytes a second on
  *          the wire, frame headers and all; loss is in 1/1000.
  * Ownership: what sender_next() gives is valid until the next call of it.

@@ -434,6 +434,45 @@ START_TEST(abort_and_a_disk_that_fails_are_told)
 }
 END_TEST
 
+static void
+ask_for(uint32_t sbn, uint8_t deficit)
+{
+	struct mcast_report m = { .echo = (uint32_t)(now / MS),
+		.seen = receivers[0].top, .n = 1, .block[0] = { sbn, deficit } };
+
+	ck_assert_int_eq(sender_report(s, now, 0, &m), 0);
+	run(100);
+}
+
+/* All 255 symbols of a block were sent, and the last of them lost in a row. */
+START_TEST(what_goes_round_meets_what_was_lost_in_a_row)
+{
+	struct sender_stats st = { 0 };
+	struct receiver	   *r = &receivers[0];
+	uint16_t	    k;
+
+	begin(5 * 1000 * 1000, 1);
+	r->mute = true;
+	while (st.frontier < BLOCKS) {
+		run(10);
+		sender_stats(s, &st);
+	}
+	k = alc_block_symbols(&blocks, 1);
+	ask_for(1, (uint8_t)(255 - k));
+	sender_stats(s, &st);
+	ck_assert_uint_eq(st.repair_bytes, (uint64_t)(255 - k) * E);
+	r->n[1] = (uint16_t)(k - 10);
+	memset(r->got[1] + r->n[1], 0, 255 - r->n[1]);
+	ask_for(1, 10);
+	ck_assert_uint_ge(r->n[1], k - 4);
+	ask_for(1, (uint8_t)(k - r->n[1]));
+	ck_assert_uint_ge(r->n[1], k - 1);
+	sender_stats(s, &st);
+	ck_assert_uint_le(st.repair_bytes, (uint64_t)(255 - k + 50) * E);
+	end();
+}
+END_TEST
+
 int
 main(void)
 {
@@ -452,6 +491,7 @@ main(void)
 	tcase_add_test(t, what_there_never_was_counts_for_nothing);
 	tcase_add_test(t, forged_numbers_are_no_loss);
 	tcase_add_test(t, a_flood_is_not_looked_at);
+	tcase_add_test(t, what_goes_round_meets_what_was_lost_in_a_row);
 	tcase_add_test(t, abort_and_a_disk_that_fails_are_told);
 	suite_add_tcase(suite, t);
 	srunner_run_all(r, CK_NORMAL);
