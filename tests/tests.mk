@@ -144,6 +144,11 @@ $(BUILD)/tests/reports: $(BUILD)/obj/tests/bench/reports.o
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(shell pkg-config --libs libssl libcrypto) -llmdb -lpthread
 bench-inbox: all $(BUILD)/tests/reports
 	@BUILD=$(BUILD) tests/bench/inbox.sh
+
+bench-mcast-site: all
+	@BUILD=$(BUILD) tests/bench/mcast-site.sh
+.PHONY: bench-mcast-site
+
 bench-store: all harness
 	@d=$$(mktemp -d) && chown dp-store $$d && \
 	    $(BUILD)/tests/store-driver $(BUILD)/dp-store $$d job bench 5 2>/dev/null; \
