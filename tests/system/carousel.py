@@ -11,9 +11,11 @@ timestamp.json of its own, whose signature is then not right any more; with
 of is described and never sent. Prints how many passes.
 SPDX-License-Identifier: ISC
 """
-import argparse, base64, hashlib, hmac, json, os, re, socket, struct, time
+import argparse, base64, hashlib, json, os, re, socket, struct, sys, time
 from urllib.parse import quote
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+sys.dont_write_bytecode = True
+from mcast import AESGCM, hkdf
 
 ARGS = argparse.ArgumentParser()
 for o in "group", "iface", "keys":
@@ -26,15 +28,6 @@ ARGS.add_argument("--new-session", action="store_true")
 ARGS.add_argument("files", nargs="+")
 A = ARGS.parse_args()
 SYMBOL, BLOCK = 1412, 200
-
-
-def hkdf(ikm, salt, info, n):
-    prk = hmac.new(salt, ikm, hashlib.sha256).digest()
-    t = okm = b""
-    while len(okm) < n:
-        t = hmac.new(prk, t + info + bytes([len(okm) // 32 + 1]), hashlib.sha256).digest()
-        okm += t
-    return okm[:n]
 
 
 class Session:

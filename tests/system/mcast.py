@@ -19,19 +19,7 @@ from urllib.parse import unquote
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-ARGS = argparse.ArgumentParser()
-ARGS.add_argument("what", choices=["recv", "hostile", "crowd", "attack"])
-for o in "group", "iface", "hash", "out":
-    ARGS.add_argument("--" + o)
-ARGS.add_argument("--keys", nargs="+")
-ARGS.add_argument("--name", nargs="*", default=[])
-ARGS.add_argument("--loss", type=float, default=0)
-ARGS.add_argument("--seconds", type=float, default=30)
-ARGS.add_argument("--crowd", type=int, default=1000)
-ARGS.add_argument("--since", type=int, default=0)
-ARGS.add_argument("--mute", action="store_true")
-ARGS.add_argument("--kinds", nargs="+", help="of mcast_attack.py")
-A = ARGS.parse_args()
+A = None  # what the command line says, by begin()
 
 # -- GF(2^8) of RFC 5510: x^8+x^4+x^3+x^2+1 --
 EXP, LOG = [0] * 512, [0] * 256
@@ -249,18 +237,16 @@ class Device:
         return p
 
 
-FAMILY = socket.AF_INET6 if ":" in A.group else socket.AF_INET
-
-
 def hear(port):
-    s = socket.socket(FAMILY, socket.SOCK_DGRAM)
+    family = socket.AF_INET6 if ":" in A.group else socket.AF_INET
+    s = socket.socket(family, socket.SOCK_DGRAM)
     s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     s.setsockopt(socket.SOL_SOCKET, 33, 64 << 20)  # SO_RCVBUFFORCE
     s.bind((A.group, port))
     index = socket.if_nametoindex(A.iface)
-    if FAMILY == socket.AF_INET6:
+    if family == socket.AF_INET6:
         s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP,
-                     struct.pack("=16si", socket.inet_pton(FAMILY, A.group), index))
+                     struct.pack("=16si", socket.inet_pton(family, A.group), index))
     else:
         s.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP,
                      struct.pack("=4s4si", socket.inet_aton(A.group), b"\0" * 4, index))
@@ -341,12 +327,33 @@ def crowd(d):
     sys.exit(0 if len(took) == A.crowd else 1)
 
 
-OUT = socket.socket(FAMILY, socket.SOCK_DGRAM)
-data, notices = hear(15001), hear(15000)
-devices = [Device(k, i) for i, k in enumerate(A.keys)]
+def parse_args():
+    args = argparse.ArgumentParser()
+    args.add_argument("what", choices=["recv", "hostile", "crowd", "attack"])
+    for o in "group", "iface", "hash", "out":
+        args.add_argument("--" + o)
+    args.add_argument("--keys", nargs="+")
+    args.add_argument("--name", nargs="*", default=[])
+    args.add_argument("--loss", type=float, default=0)
+    args.add_argument("--seconds", type=float, default=30)
+    args.add_argument("--crowd", type=int, default=1000)
+    args.add_argument("--since", type=int, default=0)
+    args.add_argument("--mute", action="store_true")
+    args.add_argument("--kinds", nargs="+", help="of mcast_attack.py")
+    return args.parse_args()
+
+
+def begin():
+    """From the command's line: A, the sockets and the devices."""
+    global A, OUT, data, notices, devices
+    A = parse_args()
+    data, notices = hear(15001), hear(15000)
+    OUT = socket.socket(data.family, socket.SOCK_DGRAM)
+    devices = [Device(k, i) for i, k in enumerate(A.keys)]
 
 
 def main():
+    begin()
     if A.what == "crowd":
         crowd(devices[0])
     sent, bad, end = {}, 0, time.time() + A.seconds

@@ -14,8 +14,10 @@ from types import SimpleNamespace
 
 sys.dont_write_bytecode = True
 import mcast
-from mcast import A, AESGCM, Head, Session
+from mcast import AESGCM, Head, Session
 
+mcast.begin()
+A = mcast.A
 ME = mcast.devices[0]
 SENT, SIZE = {}, 1432
 OUT = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -253,8 +255,9 @@ def reports(v):
     for what in (body() + ask((0xffffffff, 9)), body() + ask((v.sbn, 255)), body(when=v.when + 10 ** 6 & 0xffffffff), body(got=10 ** 6)):
         to("range", good(what))
     to("replay", good(body(), counter=1))
-    for n in range(60):  # in the names of all who registered about then
-        to("forged", good(body(), key=b"x" * 16, agent=ME.id + n % 7 - 3, counter=1 << 40))
+    for n in range(60):  # in the names of those who registered next: more than
+        # a device's share for each; sealed with nothing, so that they are many
+        to("forged", b"DPR1" + struct.pack("!HIQ", v.tsi, ME.id + 1 + n % 3, 1 << 40) + os.urandom(45))
     for n in range(30):  # all it may ask for, as often as it can
         to("good", good(body() + ask(*((b, 200) for b in range(max(v.sbn - 8, 1))))))
 
