@@ -79,6 +79,7 @@ struct conn {
 	uint16_t	port, server; /* number of the last server tried */
 	uint8_t		addr[16], phase;
 	bool		drained[2], closing[2]; /* sockets beside a stream */
+	bool		again; /* asked for once more, after a lost uplink */
 	uint32_t	link; /* its uplink's number */
 };
 

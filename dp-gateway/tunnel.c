@@ -321,8 +321,14 @@ on_closed(void *ctx, struct mux_stream *s, enum mux_end why)
 		mux_give(c->stream[!side]); /* it has its end still to send */
 	else if (side == SERVER && c->phase == P_ASKED &&
 	    (why == MUX_REFUSED || why == MUX_LOST)) {
-		c->server = UPSTREAM_NONE; /* nothing is lost: once more */
-		dial_queue(c);
+		/* nothing of it is lost: once more, but a far end that breaks
+		 * whenever it is asked does not keep a device waiting */
+		c->server = UPSTREAM_NONE;
+		if (c->again)
+			conn_end(c, WHY_NO_UPLINK);
+		else
+			dial_queue(c);
+		c->again = true;
 	} else if (why == MUX_CLOSED)
 		conn_end(c, WHY_CLOSED);
 	else if (why == MUX_OVERFLOW)

@@ -382,6 +382,32 @@ def held(n):
         assert ends(s) == b"end"
 
 
+def stalls(seconds):
+    """Has much echoed and takes nothing of it."""
+    s = opened()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    s.setblocking(False)
+    end = time.monotonic() + float(seconds)
+    said = False
+    while time.monotonic() < end:
+        try:
+            s.send(b"x" * 262144)
+        except BlockingIOError:
+            if not said:
+                print("stalled", flush=True)
+            said = True
+            time.sleep(0.05)
+
+
+def refused_or_ended():
+    """Whatever the far end does: it ends, and soon."""
+    s, t = connect(), time.monotonic()
+    s.sendall(hello())
+    time.sleep(2)  # takes nothing at first, so that windows are used up
+    ends(s)
+    assert time.monotonic() - t < 15
+
+
 def held_dies(n):
     """Holds n; each is ended from outside."""
     held = [opened() for _ in range(int(n))]
