@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#define NO_DATA_MAX 32 /* records without data, one after the other */
 #define KEY_RECORDS (UINT64_C(1) << 23)
 #define GATHER_MAX  (TLS_WRITE_MAX + 16384) /* and their record headers */
 #define NEW_SESSION_TICKET 4 /* types of messages after a handshake */
@@ -365,6 +366,8 @@ blame(struct tls_conn *c)
 	    : v != X509_V_OK			     ? TLS_FAULT_CERT
 	    : ERR_GET_REASON(e) == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE
 	    ? TLS_FAULT_NO_CERT
+	    : ERR_GET_REASON(e) == SSL_R_TLSV1_ALERT_NO_APPLICATION_PROTOCOL
+	    ? TLS_FAULT_ALPN
 	    : TLS_FAULT_PROTOCOL;
 }
 
@@ -587,7 +590,11 @@ next_record(struct tls_conn *c, uint8_t **p)
 		at += (size_t)r;
 		if (is == 1)
 			break;
+		/* as many as OpenSSL takes: each costs us more than the peer */
+		if (++c->no_data > NO_DATA_MAX)
+			return -EPROTO;
 	}
+	c->no_data = 0;
 	if (bytes_keep(&c->raw, arrived + at, have - at) < 0)
 		return -ENOMEM;
 	return (ssize_t)n;

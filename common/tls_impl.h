@@ -83,6 +83,7 @@ struct tls_conn {
 	bool restored;	  /* name and peer, of a kept session */
 	bool update_due;  /* of our key, before the next data */
 	uint8_t		  fault; /* enum tls_fault */
+	uint8_t		  no_data; /* records in a row without any */
 	struct record_key in, out;
 };
 

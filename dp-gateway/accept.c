@@ -82,7 +82,8 @@ accept_device(struct listener *l, int take_fd, const uint8_t addr[16],
 		return;
 	}
 	why = r == -EUSERS ? WHY_ADDRESS : WHY_MEMORY;
-	l->kind->refuse(take_fd, why);
+	if (l->kind->refuse != NULL)
+		l->kind->refuse(take_fd, why);
 	close(take_fd);
 	conn_count(l->g, addr, port, NULL, why);
 }

@@ -151,7 +151,9 @@ pump(struct ends *e, struct relay *r, int from, uint64_t now_ms, int *bad)
 		turn += (size_t)n;
 		batch += (size_t)n;
 		e->moved_ms[from] = now_ms;
-		if ((f = end_write(dst, buf, (size_t)n)) == 0 && batch >= max) {
+		/* a clear end that took a part takes no more before the rest */
+		if ((f = end_write(dst, buf, (size_t)n)) == 0 &&
+		    (batch >= max || dst->rest != NULL)) {
 			f = end_flush(dst);
 			batch = 0;
 		}

@@ -274,6 +274,8 @@ terminate_answer(struct conn *c, uint32_t events)
 	tls_readable(tls, false);
 	if ((r = tls_handshake(tls)) == -EAGAIN)
 		watch(c, SERVER);
+	else if (r < 0 && tls_fault(tls) == TLS_FAULT_ALPN)
+		conn_end(c, WHY_ALPN); /* the device's choice, no server's fault */
 	else if (r < 0)
 		next_server(c, tls_error()[0] != '\0' ? tls_error()
 						      : "leaves in the TLS handshake");
