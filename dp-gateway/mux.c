@@ -592,8 +592,10 @@ on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *ctx)
 			break;
 		if (frame->headers.cat == NGHTTP2_HCAT_REQUEST)
 			got_request(m, s);
-		else
+		else if (!m->conf.far)
 			got_response(m, s);
+		else /* trailers, which nobody here has a use for */
+			(void)charge(m, MUX_EMPTY);
 		break;
 	default:
 		break;

@@ -359,6 +359,11 @@ shake(struct link *k)
 		return;
 	}
 	k->shaking = false;
+	if ((r = tls_flush(k->tls)) < 0 && r != -EAGAIN) { /* a ticket, too */
+		link_end(k, END_GONE, strerror(-r));
+		return;
+	}
+	k->blocked = r == -EAGAIN;
 	snprintf(k->peer, sizeof(k->peer), "%s", tls_peer_name(k->tls));
 	if (k->accepted && !is_peer(k->u, k->peer))
 		link_end(k, END_NAME, k->peer);
