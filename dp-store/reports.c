@@ -75,6 +75,7 @@ struct reports {
 	uint8_t		    after[REPORT_DEVICE_LEN];
 	uint8_t		   *part[PEER_MAX]; /* of a report, before its end */
 	size_t		    npart[PEER_MAX];
+	uint32_t	    part_id[PEER_MAX]; /* of which: its end may never come */
 	struct inbox_limits limits;
 	uint64_t	    max_age, reserve;
 	struct loop_timer  *expire, *lease_timer;
@@ -154,14 +155,24 @@ lease_add(struct reports *rs, const uint8_t *device, uint64_t until_ms)
 	size_t i = rs->nleases;
 
 	/* one that only waits makes room: it is tried too soon, that is all;
-	 * TAKES_MAX of those that are out at most */
+	 * reports_on_take() sees to it that there is one */
 	if (i == LEASES_MAX)
-		for (i = 0; rs->leases[i].until_ms == OUT;)
+		for (i = 0; i < LEASES_MAX - 1 && rs->leases[i].until_ms == OUT;)
 			i++;
 	else
 		rs->nleases++;
 	memcpy(rs->leases[i].device, device, REPORT_DEVICE_LEN);
 	rs->leases[i].until_ms = until_ms;
+}
+
+static size_t
+leases_out(const struct reports *rs)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < rs->nleases; i++)
+		n += rs->leases[i].until_ms == OUT;
+	return n;
 }
 
 static void
@@ -295,7 +306,8 @@ reports_on_take(void *peer, struct ipc_msg *m)
 	struct peer    *p = peer;
 	struct reports *rs = p->store->reports;
 
-	if (rs->ntakes == TAKES_MAX)
+	if (rs->ntakes == TAKES_MAX ||
+	    leases_out(rs) + rs->ntakes >= LEASES_MAX - 1)
 		return -EBADMSG;
 	rs->taker = p;
 	rs->takes[rs->ntakes++] = (struct take){ p->turn, m->id };
@@ -357,9 +369,11 @@ static void
 no_room(struct batch *b)
 {
 	for (struct op *op = b->ops; op != NULL; op = op->next)
-		if (op->is_put)
+		if (op->is_put) {
 			op->kept = (struct inbox_kept){ .kept = REPORT_FULL,
 				.why = FULL_DISK };
+			op->r = 0; /* which is no failure */
+		}
 }
 
 static void
@@ -461,7 +475,12 @@ tell_refused(struct reports *rs, const struct op *op)
 static void
 answer_end(struct reports *rs, struct op *op)
 {
-	lease_end(rs, op->of.device);
+	const bool is_here = op->p->ipc != NULL && op->p->turn == op->turn;
+
+	/* the leases of one that has gone meanwhile went with it, and the next
+	 * one may have that device's */
+	if (is_here)
+		lease_end(rs, op->of.device);
 	if (op->r == -ENOENT)
 		op->r = 0; /* too old, or dropped, while it was under way */
 	else if (op->r == 0 && op->end == REPORT_FORWARDED)
@@ -471,12 +490,12 @@ answer_end(struct reports *rs, struct op *op)
 	if (op->r < 0)
 		log_warn_err(op->r, "inbox: a report that is forwarded cannot "
 				    "be removed; it will be sent again");
-	if (op->end == REPORT_LATER && op->hold_ms > 0)
+	if (is_here && op->end == REPORT_LATER && op->hold_ms > 0)
 		lease_add(rs, op->of.device,
 		    loop_now_ms(rs->s->loop) + op->hold_ms);
 	if (op->r < 0)
 		answer_no(op->p, op->turn, op->id, op->r, "the disk failed");
-	else if (op->p->ipc != NULL && op->p->turn == op->turn)
+	else if (is_here)
 		(void)ipc_send(op->p->ipc, MSG_STORE_OK, op->id, NULL, 0);
 }
 
@@ -536,8 +555,7 @@ static struct op *
 op_new(struct peer *p, uint32_t id, size_t len)
 {
 	struct reports *rs = p->store->reports;
-	struct op      *op = rs->nops < OPS_MAX
-		 ? calloc(1, sizeof(*op) + len) : NULL;
+	struct op      *op = calloc(1, sizeof(*op) + len);
 
 	if (op == NULL)
 		return NULL;
@@ -567,6 +585,9 @@ reports_on_part(void *peer, struct ipc_msg *m)
 	size_t		n = m->rd.left;
 	uint8_t	       *more;
 
+	if (m->id != rs->part_id[p->role])
+		part_drop(rs, p->role);
+	rs->part_id[p->role] = m->id;
 	if (n > REPORT_BYTES_MAX - rs->npart[p->role])
 		return -EBADMSG;
 	more = realloc(rs->part[p->role], rs->npart[p->role] + n);
@@ -594,15 +615,19 @@ reports_on_put(void *peer, struct ipc_msg *m)
 	struct peer	*p = peer;
 	struct reports	*rs = p->store->reports;
 	struct report_id of = { 0 };
-	size_t		 n = rs->npart[p->role], left;
+	size_t		 n, left;
 	struct op	*op;
 
+	if (m->id != rs->part_id[p->role])
+		part_drop(rs, p->role);
+	n = rs->npart[p->role];
 	get_id(m, &of);
 	left = m->rd.left;
 	if (m->rd.err < 0 || of.sequence > REPORT_SEQUENCE_MAX ||
 	    left > REPORT_BYTES_MAX - n)
 		return -EBADMSG;
-	if (rs->s->draining || (op = op_new(p, m->id, n + left)) == NULL) {
+	if (rs->s->draining || rs->nops >= OPS_MAX ||
+	    (op = op_new(p, m->id, n + left)) == NULL) {
 		struct op no = { .p = p, .turn = p->turn, .id = m->id,
 			.r = -EAGAIN };
 
@@ -638,8 +663,9 @@ reports_on_done(void *peer, struct ipc_msg *m)
 	if (rd_done(&m->rd) < 0 || end > REPORT_REFUSED ||
 	    !lease_has(rs->leases, rs->nleases, of.device))
 		return -EBADMSG;
+	/* no more of these than reports are out, so OPS_MAX is for puts */
 	if ((op = op_new(p, m->id, 0)) == NULL)
-		return -ENOMEM; /* it comes anew when it is back */
+		return -ENOMEM;
 	op->of = of;
 	op->end = (enum report_end)end;
 	op->status = status;
