@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -209,14 +208,6 @@ accept_refuse(int fd, enum why why)
 	(void)send(fd, alert, n, MSG_NOSIGNAL);
 }
 
-static void
-set_int(int fd, int level, int name, uint64_t v)
-{
-	int n = (int)v;
-
-	(void)setsockopt(fd, level, name, &n, sizeof(n));
-}
-
 int
 accept_listen(struct gateway *g, const struct listener_kind *kind, int take_fd,
     const char *address)
@@ -225,11 +216,7 @@ accept_listen(struct gateway *g, const struct listener_kind *kind, int take_fd,
 	int		 r = -ENOMEM;
 
 	/* inherited by every connection, which saves each the system calls */
-	set_int(take_fd, IPPROTO_TCP, TCP_NODELAY, 1);
-	set_int(take_fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-	set_int(take_fd, IPPROTO_TCP, TCP_KEEPIDLE, g->conf.keepalive);
-	set_int(take_fd, IPPROTO_TCP, TCP_KEEPINTVL, g->conf.keepalive / 4 + 1);
-	set_int(take_fd, IPPROTO_TCP, TCP_KEEPCNT, 4);
+	conn_socket(g, take_fd);
 	if (l != NULL) {
 		l->g = g;
 		l->kind = kind;

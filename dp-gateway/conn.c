@@ -396,6 +396,16 @@ set_int(int fd, int level, int name, uint64_t v)
 	(void)setsockopt(fd, level, name, &n, sizeof(n));
 }
 
+void
+conn_socket(const struct gateway *g, int fd)
+{
+	set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+	set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, g->conf.keepalive);
+	set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, g->conf.keepalive / 4 + 1);
+	set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, 4);
+}
+
 static void
 fill(struct sockaddr_storage *ss, const struct conn *c, sa_family_t family)
 {
@@ -447,11 +457,7 @@ conn_open(struct conn *c, int take_fd)
 {
 	struct gateway *g = c->g;
 
-	set_int(take_fd, IPPROTO_TCP, TCP_NODELAY, 1);
-	set_int(take_fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-	set_int(take_fd, IPPROTO_TCP, TCP_KEEPIDLE, g->conf.keepalive);
-	set_int(take_fd, IPPROTO_TCP, TCP_KEEPINTVL, g->conf.keepalive / 4 + 1);
-	set_int(take_fd, IPPROTO_TCP, TCP_KEEPCNT, 4);
+	conn_socket(g, take_fd);
 	c->relay.fd[SERVER] = take_fd;
 	if (is_tunnel(c)) {
 		tunnel_connected(c);
