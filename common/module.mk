@@ -28,6 +28,7 @@ common_SRCS := \
 	common/sandbox.c \
 	common/scope.c \
 	common/settings.c \
+	common/sight.c \
 	common/spawn.c \
 	common/state.c \
 	common/store_client.c \
@@ -54,3 +55,6 @@ common_FUZZ := fuzz_http_request fuzz_json fuzz_settings fuzz_state fuzz_tuf fuz
 common_FUZZ += fuzz_alc fuzz_fdt fuzz_mcast_notice fuzz_mcast_report
 # of the inbox
 common_FUZZ += fuzz_report
+# of network polling
+common_TESTS += check_sight
+common_FUZZ += fuzz_sight
