@@ -38,6 +38,10 @@
  */
 #define UNSENT_MAX  (32 * 1024)
 #define SEND_MIN    (16 * 1024) /* taken in each send_ms, or the client goes */
+/* A report that comes slower than this in any such time, or send_ms if that is
+ * shorter, is given up: what is promised to it is kept from others. */
+#define BODY_MS	    10000
+#define BODY_RATE   1024 /* bytes a second */
 #define LINGER_MS   2000
 #define LINGER_MAX  (256 * 1024)
 #define REST_SUM    (32 * 1024 * 1024) /* of all: above it, small batches */
@@ -135,7 +139,8 @@ static uint64_t
 phase_ms(const struct engine *e, enum phase p)
 {
 	const uint64_t ms[P_COUNT] = { e->conf.header_ms, e->conf.idle_ms,
-		e->conf.send_ms, e->conf.send_ms, e->conf.want_ms, LINGER_MS };
+		e->conf.send_ms < BODY_MS ? e->conf.send_ms : BODY_MS,
+		e->conf.send_ms, e->conf.want_ms, LINGER_MS };
 
 	return ms[p];
 }
@@ -400,6 +405,7 @@ reason(int status)
 		{ 414, "URI Too Long" },
 		{ 416, "Range Not Satisfiable" },
 		{ 417, "Expectation Failed" },
+		{ 429, "Too Many Requests" },
 		{ 431, "Request Header Fields Too Large" },
 		{ 501, "Not Implemented" },
 		{ 502, "Bad Gateway" },
@@ -466,6 +472,7 @@ answer_status(struct conn *c, int status)
 {
 	const char *more = status == 405 ? "Allow: GET, HEAD\r\n"
 	    : status == 503		 ? "Retry-After: 2\r\n"
+	    : status == 429		 ? "Retry-After: 10\r\n" /* BODY_MS */
 	    : status == 507		 ? "Retry-After: 60\r\n"
 					 : "";
 	char	    text[64];
@@ -612,6 +619,7 @@ take_report(struct conn *c)
 		} else if ((n = take_bytes(c, u->bytes + u->got, left)) <= 0)
 			return n < 0 ? (int)n : -EPIPE;
 		u->got += (size_t)n;
+		c->moved += (uint64_t)n;
 	}
 	if (!u->asked)
 		inbox_put(u);
@@ -988,14 +996,28 @@ on_io(void *ctx, int events)
 
 /* -- time -- */
 
+/* Whether it does enough with its time to be given the same again. */
+static bool
+moves_on(const struct conn *c)
+{
+	uint64_t least = c->phase == P_SEND
+	    ? SEND_MIN
+	    : phase_ms(c->e, P_BODY) * BODY_RATE / 1000;
+
+	return (c->phase == P_SEND || c->phase == P_BODY) &&
+	    c->moved - c->mark >= least;
+}
+
 static void
 expire(struct conn *c)
 {
 	struct engine *e = c->e;
 
-	if (c->phase == P_SEND && c->moved - c->mark >= SEND_MIN) {
+	if (moves_on(c)) {
+		enum phase p = (enum phase)c->phase;
+
 		list_remove(c);
-		list_append(c, P_SEND);
+		list_append(c, p);
 		return;
 	}
 	e->n.timed_out += c->phase != P_LINGER;

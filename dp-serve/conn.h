@@ -13,7 +13,7 @@
  * Time:    a head must be whole within header_ms of its first byte (of accept,
  *          for the first), an idle connection is closed after idle_ms, a
  *          client must take 16 KiB of its answer in each send_ms, a report
- *          must be whole within send_ms, and content fetched on demand must
+ *          must come at 1 KiB/s at least, looked at each 10 s, and content fetched on demand must
  *          bring something, a report be kept, in each want_ms.
  * Errors:  engine_listen takes the socket, also when it fails.
  * SPDX-License-Identifier: ISC

@@ -15,27 +15,45 @@
 #include "common/ipc.h"
 #include "common/wr.h"
 
-#define HEAD (REPORT_DEVICE_LEN + 8) /* of MSG_REPORT_PUT */
+#define HEAD	(REPORT_DEVICE_LEN + 8) /* of MSG_REPORT_PUT */
+#define BUCKETS 1024			/* a power of two */
 
 struct inbox {
 	struct content	   *content;
 	bool		    enabled;
 	uint64_t	    max_report;
+	struct upload	   *of[BUCKETS]; /* all, by device */
 	struct upload	   *asked, **asked_end; /* in order of asking */
 	uint32_t	    last_ticket;
 	struct inbox_counts n;
 };
 
 const char *const inbox_refusals[REFUSED_MAX] = { "off", "device", "path",
-	"length", "size", "busy" };
+	"length", "size", "busy", "under-way" };
 
 static int
 refuse(struct inbox *in, enum inbox_refusal why)
 {
-	static const int status[REFUSED_MAX] = { 404, 403, 400, 411, 413, 503 };
+	static const int status[REFUSED_MAX] = { 404, 403, 400, 411, 413, 503,
+		429 };
 
 	in->n.refused[why]++;
 	return status[why];
+}
+
+/* Where the one upload of a device is, or would be. */
+static struct upload **
+upload_of(struct inbox *in, const uint8_t device[REPORT_DEVICE_LEN])
+{
+	struct upload **p;
+	uint32_t	h = 2166136261u; /* FNV-1a: the CA chose the devices */
+
+	for (size_t i = 0; i < REPORT_DEVICE_LEN; i++)
+		h = (h ^ device[i]) * 16777619u;
+	p = &in->of[(h ^ h >> 16) & (BUCKETS - 1)];
+	while (*p != NULL && memcmp((*p)->id.device, device, REPORT_DEVICE_LEN) != 0)
+		p = &(*p)->beside;
+	return p;
 }
 
 int
@@ -44,7 +62,7 @@ inbox_begin(struct inbox *in, const char *path, size_t len, const char *uri,
 {
 	uint8_t		 device[REPORT_DEVICE_LEN];
 	struct report_id id;
-	struct upload	*u;
+	struct upload	*u, **at;
 
 	*out = NULL;
 	if (!in->enabled)
@@ -59,12 +77,15 @@ inbox_begin(struct inbox *in, const char *path, size_t len, const char *uri,
 		return refuse(in, REFUSED_LENGTH);
 	if (body_len > in->max_report)
 		return refuse(in, REFUSED_SIZE);
+	if (*(at = upload_of(in, device)) != NULL)
+		return refuse(in, REFUSED_UNDER_WAY);
 	if (in->n.bytes + body_len > UPLOAD_SUM ||
 	    (u = calloc(1, sizeof(*u) + body_len)) == NULL)
 		return refuse(in, REFUSED_BUSY);
 	u->in = in;
 	u->id = id;
 	u->len = body_len;
+	*at = u;
 	in->n.bytes += body_len;
 	*out = u;
 	return 0;
@@ -170,6 +191,7 @@ upload_free(struct upload **up)
 	if (u == NULL)
 		return;
 	unlink_asked(u);
+	*upload_of(u->in, u->id.device) = u->beside;
 	u->in->n.bytes -= u->len;
 	free(u);
 	*up = NULL;

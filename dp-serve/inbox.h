@@ -10,9 +10,13 @@
  * Answers: 201 kept, 200 kept before (a repeat), both with the highest sequence
  *          that was ever kept of the device; 507 no room. Before the body: 404
  *          there is no inbox, 403 another's, or no certificate of a device, 400
- *          no such path, 411 no length, 413 larger than inbox.max-report, 503
- *          the store is away or too much is under way.
- * Bounds:  UPLOAD_SUM bytes of all bodies that are here.
+ *          no such path, 411 no length, 413 larger than inbox.max-report, 429
+ *          (RFC 6585) one of the device is under way, 503 the store is away or
+ *          too much is under way.
+ * Bounds:  one upload of a device at a time, on however many connections; a
+ *          device whose last connection is dead without our knowing gets its
+ *          turn when conn.c gives that up. UPLOAD_SUM bytes of all bodies that
+ *          are here.
  * SPDX-License-Identifier: ISC
  */
 #ifndef DP_SERVE_INBOX_H
@@ -41,7 +45,7 @@ struct upload {
 
 	/* inbox.c's own */
 	struct inbox	*in;
-	struct upload	*next;
+	struct upload	*next, *beside;
 	uint32_t	 ticket;
 	uint8_t		 bytes[];
 };
@@ -54,6 +58,7 @@ enum inbox_refusal {
 	REFUSED_LENGTH,
 	REFUSED_SIZE,
 	REFUSED_BUSY,
+	REFUSED_UNDER_WAY,
 	REFUSED_MAX
 };
 extern const char *const inbox_refusals[REFUSED_MAX];

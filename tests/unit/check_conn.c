@@ -878,7 +878,8 @@ START_TEST(a_device_is_answered_by_the_sender)
 }
 END_TEST
 
-#define UUID "0b5ac25e-7d1f-4c3a-9e8b-00ff10a0b1c2"
+#define REST "-7d1f-4c3a-9e8b-00ff10a0b1c2"
+#define UUID "0b5ac25e" REST
 #define MINE "urn:dpoint:device:" UUID
 
 static int
@@ -890,6 +891,17 @@ begin_report(const char *path, const char *uri, bool has_length, uint64_t len,
 
 	ck_assert_int_eq(status == 0, *u != NULL);
 	return status;
+}
+
+/* 100,000 bytes of another device. */
+static int
+begin_other(size_t device, struct upload **u)
+{
+	char path[80], uri[80];
+
+	snprintf(path, sizeof(path), "/v1/reports/%08zx" REST "/5", device);
+	snprintf(uri, sizeof(uri), "urn:dpoint:device:%08zx" REST, device);
+	return begin_report(path, uri, true, 100000, u);
 }
 
 START_TEST(who_may_put_what_is_said_before_its_body)
@@ -910,16 +922,20 @@ START_TEST(who_may_put_what_is_said_before_its_body)
 	ck_assert_int_eq(begin_report(path, MINE, false, 0, &u), 411);
 	ck_assert_int_eq(begin_report(path, MINE, true, 100001, &u), 413);
 	ck_assert_int_eq(begin_report(path, MINE, true, UINT64_MAX, &u), 413);
-	while (n < COUNT(all) &&
-	    begin_report(path, MINE, true, 100000, &all[n]) == 0)
+	while (n < COUNT(all) && begin_other(n, &all[n]) == 0)
 		n++;
 	ck_assert_uint_eq(n, UPLOAD_SUM / 100000); /* then 503 */
 	ck_assert_uint_eq(inbox_counts(inbox)->refused[REFUSED_BUSY], 1);
+	/* each device has one, and no more of them while that is here */
+	for (size_t i = 0; i < n; i++)
+		ck_assert_int_eq(begin_other(i, &u), 429);
 	upload_free(&all[--n]);
-	ck_assert_int_eq(begin_report(path, MINE, true, 100000, &all[n]), 0);
+	ck_assert_int_eq(begin_other(n, &all[n]), 0);
 	for (n++; n > 0;)
 		upload_free(&all[--n]);
 	ck_assert_uint_eq(inbox_counts(inbox)->bytes, 0);
+	ck_assert_int_eq(begin_other(0, &u), 0);
+	upload_free(&u);
 }
 END_TEST
 
