@@ -67,6 +67,7 @@ phase_ms(const struct gateway *g, enum phase p)
 {
 	const uint64_t server = g->conf.server_timeout * 1000;
 	const uint64_t ms[P_COUNT] = { [P_HELLO] = g->conf.hello_timeout * 1000,
+		[P_LINK] = 3 * server,
 		[P_QUEUE] = 3 * server, /* others may wait for all of theirs */
 		[P_ASKED] = server + 5000, /* dp-connect itself ends it before */
 		[P_ANSWER] = server,
@@ -345,6 +346,7 @@ on_event(struct conn *c, int side, uint32_t events)
 	case P_HELLO:
 		c->kind->hello(c, events);
 		break;
+	case P_LINK:
 	case P_QUEUE:
 	case P_ASKED:
 		if (events & (EPOLLERR | EPOLLHUP))
@@ -537,8 +539,8 @@ conn_tick(void *gateway)
 
 	g->ticking = false;
 	late(g, P_HELLO, WHY_HELLO_TIMEOUT);
-	late(g, P_QUEUE,
-	    g->conf.uplink[0] != '\0' ? WHY_NO_UPLINK : WHY_NO_SERVER);
+	late(g, P_LINK, WHY_NO_UPLINK);
+	late(g, P_QUEUE, WHY_NO_SERVER);
 	late(g, P_ASKED, WHY_NO_SERVER);
 	late(g, P_ANSWER, WHY_SILENT);
 	late(g, P_OPEN, WHY_IDLE);

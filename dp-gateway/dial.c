@@ -3,7 +3,7 @@
  *
  * Runs in dp-gateway behind its sandbox. dp-connect makes the connections, and
  * only to hosts that the configuration names for us; at most ASKS_MAX are asked
- * for at once, the others wait in the order they came. An address that fails is
+ * for at once (and one for each link), the others wait in the order they came. An address that fails is
  * known to be away from then on, and who was on its way there goes on to the
  * next.
  * SPDX-License-Identifier: ISC
@@ -11,6 +11,7 @@
 #include "dp-gateway/uplink.h"
 
 #include "common/log.h"
+#include "common/size.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -82,7 +83,7 @@ ask(struct gateway *g, struct upstream *of, const struct server *s,
 int
 dial_link(struct gateway *g, struct dialler *d, const char *host, uint16_t port)
 {
-	struct ask *a = g->nasks < ASKS_MAX ? ask_at(g, host, port) : NULL;
+	struct ask *a = ask_at(g, host, port);
 
 	if (a == NULL)
 		return -ENOTCONN;
@@ -97,10 +98,12 @@ ask_free(struct gateway *g, struct ask *a)
 	g->nasks--;
 }
 
+/* Each of the two queues is in the order they came, and none waits for who is
+ * in the other. Where TLS ends here the uplink has no part yet. */
 void
 dial_queue(struct conn *c)
 {
-	conn_phase(c, P_QUEUE);
+	conn_phase(c, c->kind->is_forward || c->term != NULL ? P_QUEUE : P_LINK);
 }
 
 /* To where a gateway or a client asked for; the list that allows it was looked
@@ -119,20 +122,21 @@ ask_far(struct conn *c)
 	return true;
 }
 
-/* By an uplink, if it is to go there. Whether the next one is to be looked at. */
-static bool
-goes_up(struct conn *c, bool *goes)
+/* What one waits for, all others do. */
+static void
+pump_up(struct gateway *g)
 {
-	/* where TLS ends here the uplink has no part yet */
-	enum uplink_way way = c->term != NULL ? UPLINK_DIRECT : uplink_open(c);
+	struct conn    *c;
+	enum uplink_way way;
 
-	*goes = way != UPLINK_DIRECT;
-	if (way == UPLINK_DIRECT)
-		c->link = 0; /* of an attempt before */
-	if (way == UPLINK_NONE)
-		conn_end(c, c->server != UPSTREAM_NONE ? WHY_NO_SERVER
-						       : WHY_NO_UPLINK);
-	return way != UPLINK_WAIT;
+	while ((c = g->list[P_LINK].first) != NULL &&
+	    (way = uplink_open(c)) != UPLINK_WAIT)
+		if (way == UPLINK_DIRECT) {
+			c->link = 0; /* of an attempt before */
+			conn_phase(c, P_QUEUE);
+		} else if (way == UPLINK_NONE)
+			conn_end(c, c->server != UPSTREAM_NONE ? WHY_NO_SERVER
+							       : WHY_NO_UPLINK);
 }
 
 void
@@ -141,13 +145,9 @@ dial_pump(struct gateway *g)
 	struct conn	*c;
 	struct upstream *u;
 	struct server	*s;
-	bool		 goes;
 
+	pump_up(g);
 	while (g->nasks < ASKS_MAX && (c = g->list[P_QUEUE].first) != NULL) {
-		if (!c->kind->is_forward && !goes_up(c, &goes))
-			return;
-		if (!c->kind->is_forward && goes)
-			continue;
 		if (c->origin != NULL || c->kind->is_forward) {
 			if (!ask_far(c))
 				return;
@@ -189,7 +189,7 @@ dial_probe(struct gateway *g)
 void
 dial_left(struct conn *c)
 {
-	for (size_t i = 0; i < ASKS_MAX; i++)
+	for (size_t i = 0; i < COUNT(c->g->asks); i++)
 		if (c->g->asks[i].ticket != 0 && c->g->asks[i].conn == c)
 			c->g->asks[i].conn = NULL;
 }
@@ -201,9 +201,9 @@ on_answer(void *ctx, uint32_t ticket, int take_fd, const char *text)
 	struct ask     *a = g->asks, is;
 	uint64_t	now = loop_now_ms(g->loop);
 
-	while (a < g->asks + ASKS_MAX && a->ticket != ticket)
+	while (a < g->asks + COUNT(g->asks) && a->ticket != ticket)
 		a++;
-	if (a == g->asks + ASKS_MAX || ticket == 0) {
+	if (a == g->asks + COUNT(g->asks) || ticket == 0) {
 		if (take_fd >= 0)
 			close(take_fd); /* nobody asked */
 		return;
@@ -246,7 +246,7 @@ on_lost(void *ctx, int r)
 	struct gateway *g = ctx;
 
 	worker_accuse(PEER_CONNECT, r);
-	for (size_t i = 0; i < ASKS_MAX; i++) {
+	for (size_t i = 0; i < COUNT(g->asks); i++) {
 		struct ask is = g->asks[i];
 
 		if (is.ticket == 0)

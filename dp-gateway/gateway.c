@@ -132,6 +132,7 @@ configure(struct gateway *g)
 	terminate_take(g);
 	accept_unlisten(g, &old);
 	terminate_check(g);
+	uplinks_check(g->uplinks);
 	push_reload(g->push);
 	return 0;
 }

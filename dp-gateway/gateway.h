@@ -40,6 +40,7 @@
 #define SERVER 1
 
 #define ASKS_MAX    48	/* of dp-connect, which takes 64 of one asker */
+#define LINKS_ASKED (1 + GATEWAY_SERVERS) /* beside them: one a dialler */
 #define PIPES_MAX   256 /* then bytes go without one */
 #define KEPT_FDS    64	/* channels, listeners, the loop, standard streams */
 #define TICK_MS	    250
@@ -47,7 +48,8 @@
 
 enum phase {
 	P_HELLO,  /* its ClientHello is not whole */
-	P_QUEUE,  /* waits for its turn to be connected */
+	P_LINK,	  /* waits for an uplink to take it */
+	P_QUEUE,  /* waits for its turn to be connected by dp-connect */
 	P_ASKED,  /* dp-connect is at it */
 	P_ANSWER, /* the server has said nothing yet */
 	P_OPEN,
@@ -144,7 +146,7 @@ struct gateway {
 	struct upstream	       upstream;
 	struct terminate       terminate;
 	struct connect_client *connector;
-	struct ask	       asks[ASKS_MAX];
+	struct ask	       asks[ASKS_MAX + LINKS_ASKED];
 	unsigned	       nasks;
 	uint32_t	       last_ticket;
 	struct listener	      *listeners;
@@ -194,7 +196,7 @@ void accept_refuse(int fd, enum why why);	    /* likewise */
 
 /* dial.c */
 extern const struct connect_client_ops dial_ops;
-void dial_queue(struct conn *c); /* to a server past c->server */
+void dial_queue(struct conn *c); /* to a server past c->server, some way */
 void dial_pump(struct gateway *g);
 void dial_probe(struct gateway *g);
 void dial_left(struct conn *c); /* it ends in P_ASKED */

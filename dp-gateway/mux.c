@@ -977,6 +977,12 @@ mux_is_draining(const struct mux *m)
 	return m->draining || m->peer_draining;
 }
 
+bool
+mux_is_greeted(const struct mux *m)
+{
+	return m->greeted;
+}
+
 enum mux_why
 mux_why(const struct mux *m, const char **text)
 {
@@ -1070,6 +1076,10 @@ mux_refuse(struct mux_stream *s, unsigned status, const char *text)
 	nghttp2_nv headers[2];
 	size_t	   n = 0;
 
+	if (s->gone) { /* the peer did not wait for it */
+		stream_abort(s, NGHTTP2_NO_ERROR);
+		return;
+	}
 	snprintf(code, sizeof(code), "%03u", status % 1000);
 	headers[n++] = nv(":status", code);
 	if (text != NULL)

@@ -114,6 +114,7 @@ ssize_t mux_out(struct mux *m, const uint8_t **p, uint64_t now);
 bool	mux_has_out(const struct mux *m);
 void	mux_tick(struct mux *m, uint64_t now);
 void	mux_drain(struct mux *m); /* no new streams; MUX_DONE after the last */
+bool	mux_is_greeted(const struct mux *m); /* the peer's SETTINGS came */
 bool	mux_is_draining(const struct mux *m); /* by either end */
 
 /* text: more about it, for the log; good until mux_free. */

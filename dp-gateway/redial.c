@@ -61,8 +61,10 @@ over(struct redial *r, const char *why)
 	snprintf(r->why, sizeof(r->why), "%s", why);
 }
 
-void
-redial_failed(struct redial *r, uint64_t now, uint64_t chance, const char *why)
+/* On to the next address, and after the last a back-off. */
+static void
+pass_over(struct redial *r, uint64_t now, uint64_t chance, const char *why,
+    bool down)
 {
 	over(r, why);
 	if (++r->next < r->n) {
@@ -70,8 +72,14 @@ redial_failed(struct redial *r, uint64_t now, uint64_t chance, const char *why)
 		return;
 	}
 	r->next = 0;
-	r->down = true;
+	r->down = down;
 	back_off(r, now, chance);
+}
+
+void
+redial_failed(struct redial *r, uint64_t now, uint64_t chance, const char *why)
+{
+	pass_over(r, now, chance, why, true);
 }
 
 void
@@ -84,11 +92,12 @@ redial_up(struct redial *r, uint64_t now)
 void
 redial_lost(struct redial *r, uint64_t now, uint64_t chance, const char *why)
 {
+	if (now - r->up_ms < REDIAL_STEADY) {
+		pass_over(r, now, chance, why, r->backoff_ms > 0);
+		return;
+	}
 	over(r, why);
 	r->next = 0;
-	if (now - r->up_ms >= REDIAL_STEADY) {
-		r->backoff_ms = 0;
-		r->retry_ms = now + chance % REDIAL_BACKOFF_MIN;
-	} else
-		back_off(r, now, chance);
+	r->backoff_ms = 0;
+	r->retry_ms = now + chance % REDIAL_BACKOFF_MIN;
 }

@@ -7,7 +7,8 @@
  *          connection the addresses are tried one after the other at once; when
  *          none connects a back-off follows, from 1 s to 1 min, a random part of
  *          it left out, so that those who lost the same server do not come back
- *          all at once.
+ *          all at once. One that is lost before it is steady has not connected,
+ *          but for being down: once is waited for.
  * Units:   milliseconds of one monotonic clock.
  * Errors:  redial_set: -EINVAL, nothing changed.
  * SPDX-License-Identifier: ISC

@@ -20,10 +20,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define LINKS_MAX    1024 /* that others make */
+#define PEER_MAX     64	  /* of those, of one name */
+#define COMING_MAX   64	  /* of one address, that are not up */
 #define SHAKE_MS     10000
+#define SAY_MS	     10000 /* between two lines about who is refused */
 #define TURN_READ    (512 << 10)
 #define TURN_WRITE   (1 << 20)
 #define FRAME_MAX    (16384 + 9)
@@ -40,12 +44,17 @@ enum end {
 	END_NAME,	    /* not in gateway.uplink-peers */
 	END_NO_H2,
 	END_LATE,	    /* no handshake in time */
+	END_CROWD,	    /* it gave way to a newer one */
+	END_MANY,	    /* PEER_MAX of that name are there */
+	END_REVOKED,
+	END_EXPIRED,
 	END_GONE,	    /* its connection ended */
 	END_OURS,	    /* we end */
 	ENDS
 };
 static const char *const end_words[ENDS - MUX_WHYS] = { "tls", "name", "no-h2",
-	"handshake-timeout", "gone", "ours" };
+	"handshake-timeout", "crowd", "too-many", "revoked", "expired", "gone",
+	"ours" };
 
 struct dialler {
 	struct uplinks *u;
@@ -63,6 +72,7 @@ struct link {
 	struct mux	*mux;
 	int		 fd;
 	bool		 near, accepted, shaking, blocked, ended;
+	bool		 up; /* the peer's SETTINGS came: it took us, too */
 	uint16_t	 port;
 	uint8_t		 addr[16];
 	uint32_t	 id;
@@ -79,6 +89,10 @@ struct uplinks {
 	unsigned	naccepted;
 	uint32_t	last_id;
 	uint64_t	ups, ends[ENDS];
+	struct {
+		uint64_t said_ms;
+		unsigned unsaid;
+	} said[ENDS]; /* of those that never were up */
 	uint64_t	in, out; /* of links that ended */
 	uint64_t	checked_ms;
 };
@@ -108,7 +122,7 @@ now_of(const struct uplinks *u)
 static bool
 is_up(const struct link *k)
 {
-	return !k->ended && !k->shaking && mux_why(k->mux, NULL) == MUX_NONE;
+	return !k->ended && k->up && mux_why(k->mux, NULL) == MUX_NONE;
 }
 
 struct gateway *
@@ -141,25 +155,70 @@ uplink_at(const struct uplinks *u, uint32_t id)
 
 /* -- the end of a link: taken off the list by sweep() -- */
 
+/* Anybody may come and be refused: not a line for each of many. */
+static void
+say_refused(struct link *k, unsigned e, const char *text)
+{
+	struct uplinks *u = k->u;
+	char		more[64] = "";
+
+	if (u->said[e].said_ms != 0 &&
+	    now_of(u) - u->said[e].said_ms < SAY_MS) {
+		u->said[e].unsaid++;
+		return;
+	}
+	if (u->said[e].unsaid > 0)
+		snprintf(more, sizeof(more),
+		    "; %u others, too, since the last line", u->said[e].unsaid);
+	log_info("uplink from %s refused: %s%s%s%s", k->at, end_word(e),
+	    text[0] != '\0' ? ": " : "", text, more);
+	u->said[e].said_ms = now_of(u);
+	u->said[e].unsaid = 0;
+}
+
 static void
 say_down(struct link *k, unsigned e, const char *text)
 {
 	struct uplinks *u = k->u;
-	bool		was_up = k->mux != NULL;
 
 	u->ends[e]++;
 	if (e == END_OURS || e == MUX_DONE)
 		log_info("uplink %s ended: %s", k->at, end_word(e));
-	else if (k->accepted && !was_up)
-		log_info("uplink from %s refused: %s%s%s", k->at, end_word(e),
-		    text[0] != '\0' ? ": " : "", text);
+	else if (k->accepted && !k->up)
+		say_refused(k, e, text);
 	else
-		log_warn("uplink %s lost: %s%s%s", k->at, end_word(e),
+		log_warn("uplink %s %s: %s%s%s", k->at,
+		    k->up ? "lost" : "did not come up", end_word(e),
 		    text[0] != '\0' ? ": " : "", text);
-	if (was_up)
+	if (k->up)
 		worker_event(u->g->w, "gateway-uplink-down",
 		    json_pack("{s:s,s:s,s:s}", "at", k->at, "reason",
 			end_word(e), "why", text));
+}
+
+static void
+say_dialler(struct dialler *d)
+{
+	if (!d->redial.down || d->said_down)
+		return;
+	d->said_down = true;
+	log_warn("uplink: none of %s connects: %s",
+	    d->near ? "gateway.uplink" : "gateway.dial", d->redial.why);
+}
+
+/* Its dialler looks for another one. */
+static void
+let_go(struct link *k, const char *why)
+{
+	struct dialler *d = k->by;
+
+	d->link = NULL;
+	k->by = NULL;
+	if (k->up)
+		redial_lost(&d->redial, now_of(k->u), chance(), why);
+	else
+		redial_failed(&d->redial, now_of(k->u), chance(), why);
+	say_dialler(d);
 }
 
 static void
@@ -167,7 +226,6 @@ link_end(struct link *k, unsigned e, const char *text)
 {
 	struct uplinks	*u = k->u;
 	struct mux_stats st;
-	bool		 was_up = k->mux != NULL;
 	char		 why[160];
 
 	if (k->ended)
@@ -176,14 +234,9 @@ link_end(struct link *k, unsigned e, const char *text)
 	say_down(k, e, text);
 	snprintf(why, sizeof(why), "%s%s%s", end_word(e),
 	    text[0] != '\0' ? ": " : "", text);
-	if (k->by != NULL) {
-		k->by->link = NULL;
-		if (was_up)
-			redial_lost(&k->by->redial, now_of(u), chance(), why);
-		else
-			redial_failed(&k->by->redial, now_of(u), chance(), why);
-	}
-	if (was_up) {
+	if (k->by != NULL)
+		let_go(k, why);
+	if (k->mux != NULL) {
 		mux_stats(k->mux, &st);
 		u->in += st.in;
 		u->out += st.out;
@@ -307,6 +360,17 @@ hear(struct link *k)
 
 /* -- hands are shaken -- */
 
+static unsigned
+links_of(const struct uplinks *u, const char *peer)
+{
+	unsigned n = 0;
+
+	for (const struct link *k = u->first; k != NULL; k = k->next)
+		n += !k->ended && k->accepted && !k->shaking &&
+		    strcmp(k->peer, peer) == 0;
+	return n;
+}
+
 static bool
 is_peer(const struct uplinks *u, const char *name)
 {
@@ -319,8 +383,10 @@ is_peer(const struct uplinks *u, const char *name)
 	return false;
 }
 
+/* Hands are shaken. With TLS 1.3 the far end may still refuse our certificate:
+ * the link is up when its SETTINGS come. */
 static void
-link_up(struct link *k)
+speak(struct link *k)
 {
 	const struct gateway_conf *conf = &k->u->g->conf;
 	const struct mux_conf	   mc = { .far = !k->near,
@@ -335,6 +401,15 @@ link_up(struct link *k)
 		link_end(k, MUX_MEMORY, "");
 		return;
 	}
+	k->since_ms = now_of(k->u);
+}
+
+static void
+check_up(struct link *k)
+{
+	if (k->ended || k->up || k->mux == NULL || !mux_is_greeted(k->mux))
+		return;
+	k->up = true;
 	k->u->ups++;
 	k->since_ms = now_of(k->u);
 	if (k->by != NULL) {
@@ -345,6 +420,21 @@ link_up(struct link *k)
 	    k->peer[0] != '\0' ? ", " : "", k->peer);
 	worker_event(k->u->g->w, "gateway-uplink-up",
 	    json_pack("{s:s,s:s}", "at", k->at, "name", k->peer));
+}
+
+/* What its certificate is worth now; -EACCES: it has ended. */
+static int
+check_peer(struct link *k, time_t now)
+{
+	const struct tls *tls = k->u->g->tls; /* with the revocation list */
+
+	if (k->accepted && !is_peer(k->u, k->peer))
+		link_end(k, END_NAME, k->peer);
+	else if (tls != NULL && tls_peer_revoked(k->tls, tls))
+		link_end(k, END_REVOKED, k->peer);
+	else if (tls_peer_expires(k->tls) <= now)
+		link_end(k, END_EXPIRED, k->peer);
+	return k->ended ? -EACCES : 0;
 }
 
 static void
@@ -365,12 +455,14 @@ shake(struct link *k)
 	}
 	k->blocked = r == -EAGAIN;
 	snprintf(k->peer, sizeof(k->peer), "%s", tls_peer_name(k->tls));
-	if (k->accepted && !is_peer(k->u, k->peer))
-		link_end(k, END_NAME, k->peer);
+	if (check_peer(k, time(NULL)) < 0)
+		return;
+	if (k->accepted && links_of(k->u, k->peer) > PEER_MAX)
+		link_end(k, END_MANY, k->peer);
 	else if (strcmp(tls_alpn(k->tls), "h2") != 0)
 		link_end(k, END_NO_H2, "");
 	else
-		link_up(k);
+		speak(k);
 }
 
 static void
@@ -406,6 +498,7 @@ on_link(void *link, int events)
 	}
 	if (!k->ended && !k->shaking && (events & LOOP_READ))
 		hear(k);
+	check_up(k);
 	if (!k->ended)
 		watch(k);
 	settle(u);
@@ -447,6 +540,32 @@ link_new(struct uplinks *u, int take_fd, const char *at, bool near,
 
 /* -- who comes to us -- */
 
+/*
+ * The oldest of those that are not up makes room, so that whoever is silent here
+ * keeps nobody out: first among those of the same address, which are COMING_MAX
+ * at most.
+ */
+static void
+make_room(struct uplinks *u, const uint8_t addr[16])
+{
+	struct link *oldest = NULL, *same = NULL;
+	unsigned     n = 0;
+
+	for (struct link *k = u->first; k != NULL; k = k->next) {
+		if (k->ended || !k->accepted || k->up)
+			continue;
+		oldest = k; /* the newest are first */
+		if (memcmp(k->addr, addr, 16) == 0) {
+			same = k;
+			n++;
+		}
+	}
+	if (n >= COMING_MAX)
+		link_end(same, END_CROWD, "");
+	else if (u->naccepted >= LINKS_MAX && oldest != NULL)
+		link_end(oldest, END_CROWD, "");
+}
+
 static void
 take(struct listener *l, int take_fd, const uint8_t addr[16], uint16_t port,
     bool near)
@@ -456,6 +575,8 @@ take(struct listener *l, int take_fd, const uint8_t addr[16], uint16_t port,
 	struct link    *k;
 
 	conn_address(addr, port, at);
+	make_room(u, addr);
+	sweep(u);
 	if (u->naccepted >= LINKS_MAX) {
 		close(take_fd);
 		conn_count(l->g, addr, port, NULL, WHY_FULL);
@@ -510,16 +631,6 @@ dial(struct dialler *d)
 		dial_failed(d, "dp-connect is away");
 	else
 		d->asked = true;
-}
-
-static void
-say_dialler(struct dialler *d)
-{
-	if (!d->redial.down || d->said_down)
-		return;
-	d->said_down = true;
-	log_warn("uplink: none of %s connects: %s",
-	    d->near ? "gateway.uplink" : "gateway.dial", d->redial.why);
 }
 
 void
@@ -581,15 +692,17 @@ choose(struct uplinks *u)
 	return best;
 }
 
-/* Whether one is on its way: hands are being shaken, or SETTINGS come. */
+/* Whether one is on its way, or up and without room for one more. Of one that
+ * is down not, nor of whoever came and has not said who it is. */
 static bool
 is_coming(const struct uplinks *u)
 {
 	for (const struct link *k = u->first; k != NULL; k = k->next)
-		if (k->near && !k->ended &&
-		    (k->shaking || mux_may_open(k->mux) == -EAGAIN))
+		if (k->near && !k->ended && !k->shaking &&
+		    mux_may_open(k->mux) == -EAGAIN &&
+		    (k->by == NULL || !k->by->redial.down))
 			return true;
-	return u->up.asked || (u->up.redial.n > 0 && !u->up.redial.down);
+	return u->up.redial.n > 0 && !u->up.redial.down;
 }
 
 static const struct server *
@@ -657,14 +770,10 @@ uplink_open(struct conn *c)
 static void
 replace_if_draining(struct link *k)
 {
-	struct dialler *d = k->by;
-
-	if (d == NULL || !mux_is_draining(k->mux))
+	if (k->by == NULL || !mux_is_draining(k->mux))
 		return;
 	log_info("uplink to %s is draining", k->at);
-	d->link = NULL;
-	k->by = NULL;
-	redial_lost(&d->redial, now_of(k->u), chance(), "it is draining");
+	let_go(k, "it is draining");
 }
 
 static void
@@ -675,9 +784,6 @@ check_stuck(struct uplinks *u)
 	struct mux_stats st;
 	size_t		 queued = 0;
 
-	if (now - u->checked_ms < 1000)
-		return;
-	u->checked_ms = now;
 	for (struct link *k = u->first; k != NULL; k = k->next)
 		if (k->mux != NULL) {
 			mux_stats(k->mux, &st);
@@ -690,6 +796,19 @@ check_stuck(struct uplinks *u)
 		if (tunnel_is_stuck(c, now))
 			conn_end(c, WHY_STUCK);
 	}
+}
+
+/* Who has come, or was dialled, is not believed for ever. */
+void
+uplinks_check(struct uplinks *u)
+{
+	time_t now = time(NULL);
+
+	for (struct link *k = u->first; k != NULL; k = k->next)
+		if (!k->ended && !k->shaking)
+			(void)check_peer(k, now);
+	uplink_pump(u); /* conns that have ended say so */
+	sweep(u);
 }
 
 void
@@ -710,7 +829,11 @@ uplinks_tick(struct uplinks *u)
 	dial(&u->up);
 	for (size_t i = 0; i < GATEWAY_SERVERS; i++)
 		dial(&u->dial[i]);
-	check_stuck(u);
+	if (now - u->checked_ms >= 1000) {
+		u->checked_ms = now;
+		check_stuck(u);
+		uplinks_check(u);
+	}
 	uplink_pump(u);
 	sweep(u);
 }
@@ -830,7 +953,10 @@ uplinks_rows(struct uplinks *u, struct admin_reply *reply)
 		    json_pack("{s:s,s:s,s:s,s:s,s:i,s:I,s:I,s:I,s:I,s:I}",
 			"uplink", k->at, "name", k->peer, "end",
 			k->near ? "near" : "far", "state",
-			k->shaking ? "handshake" : is_up(k) ? "up" : "ending",
+			is_up(k)	 ? "up"
+			    : k->up	 ? "ending"
+			    : k->shaking ? "handshake"
+					 : "settings",
 			"streams", (int)st.streams, "queued",
 			(json_int_t)st.queued, "received", (json_int_t)st.in,
 			"sent", (json_int_t)st.out, "rtt_ms",

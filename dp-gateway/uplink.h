@@ -34,6 +34,7 @@ int  uplinks_new(struct gateway *g, struct uplinks **out);
 void uplinks_free(struct uplinks **u);
 /* By the configuration that is in force. -EINVAL: nothing changed. */
 int  uplinks_configure(struct uplinks *u);
+void uplinks_check(struct uplinks *u); /* certificates, lists: at a reload */
 void uplinks_drain(struct uplinks *u);
 void uplinks_tick(struct uplinks *u);
 bool uplinks_want_ticks(const struct uplinks *u);

@@ -932,6 +932,32 @@ START_TEST(a_far_end_that_lies_has_one_reason_too)
 }
 END_TEST
 
+/* All is said before it is answered, and then it does not wait for that. */
+START_TEST(who_is_gone_can_still_be_refused)
+{
+	struct mux_stats st;
+
+	later = true;
+	conf.far = true;
+	ck_assert_int_eq(mux_new(&conf, &ops, &mux[FAR], now, &mux[FAR]), 0);
+	raw.len = 0;
+	append(&raw, (const uint8_t *)"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 24);
+	frame(SETTINGS, 0, 0, "", 0);
+	frame(HEADERS, END_HEADERS, 1, CONNECT);
+	frame(DATA, 1, 1, "x", 1);
+	frame(RST, 0, 1, "\0\0\0\0", 4);
+	mux_in(mux[FAR], raw.p, raw.len, now);
+	ck_assert_ptr_nonnull(flow[FAR][0].s);
+	ck_assert_uint_eq(mux_waiting(flow[FAR][0].s), 1);
+	mux_refuse(flow[FAR][0].s, 502, NULL);
+	speak(FAR, SIZE_MAX);
+	mux_stats(mux[FAR], &st);
+	ck_assert(st.streams == 0 && st.queued == 0);
+	free(raw.p);
+	raw = (struct wire){ 0 };
+}
+END_TEST
+
 START_TEST(a_server_of_something_else_is_no_far_end)
 {
 	static const char hello[] = "HTTP/1.1 400 Bad Request\r\n\r\nwhatever this is";
@@ -972,6 +998,7 @@ main(void)
 	tcase_add_loop_test(t, a_hostile_peer_has_one_reason_and_a_goaway, 0,
 	    COUNT(hostile));
 	tcase_add_test(t, a_far_end_that_lies_has_one_reason_too);
+	tcase_add_test(t, who_is_gone_can_still_be_refused);
 	tcase_add_test(t, a_server_of_something_else_is_no_far_end);
 	suite_add_tcase(s, t);
 	srunner_run_all(sr, CK_NORMAL);

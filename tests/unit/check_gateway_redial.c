@@ -77,14 +77,23 @@ END_TEST
 
 START_TEST(one_that_does_not_stay_is_no_success)
 {
-	(void)redial_due(&r, 0);
-	redial_up(&r, 0);
-	redial_lost(&r, 10, 0, "lost");
-	ck_assert_uint_eq(r.retry_ms, 1010);
-	(void)redial_due(&r, 1010);
-	redial_up(&r, 1010);
-	redial_lost(&r, 1020, 0, "lost");
-	ck_assert_uint_eq(r.retry_ms, 3020);
+	uint64_t now = 0;
+
+	for (int round = 0; round < 2; round++) {
+		for (int a = 0; a < 3; a++) { /* the others get their turn */
+			ck_assert_int_eq(redial_due(&r, now), a);
+			redial_up(&r, now);
+			redial_lost(&r, now += 10, 0, "lost");
+		}
+		ck_assert(r.down == (round > 0)); /* once is waited for */
+		ck_assert_uint_eq(r.retry_ms - now, round > 0 ? 2000 : 1000);
+		ck_assert_int_eq(redial_due(&r, r.retry_ms - 1), -1);
+		now = r.retry_ms;
+	}
+	(void)redial_due(&r, now);
+	redial_up(&r, now);
+	redial_lost(&r, now += REDIAL_STEADY, 0, "lost");
+	ck_assert(!r.down && r.backoff_ms == 0 && r.retry_ms == now);
 }
 END_TEST
 
