@@ -288,6 +288,7 @@ conf_set(const struct conf_item *item, void *st, const char *value,
 		}
 	switch (item->type) {
 	case CONF_BOOL:
+	case CONF_SWITCH:
 		return set_bool(field, value, err);
 	case CONF_INT:
 		return set_number(item, field, value, seconds, 1, "16", err);
@@ -384,6 +385,7 @@ conf_format(const struct conf_item *item, const void *st, char *out,
 
 	switch (item->type) {
 	case CONF_BOOL:
+	case CONF_SWITCH:
 		snprintf(out, size, "%s", *(const bool *)field ? "yes" : "no");
 		break;
 	case CONF_INT:

@@ -41,6 +41,8 @@ enum conf_type {
 	CONF_NAMES,   /* char[max + 1], words, server names: "dp.example.org",
 		       * "*.example.org", or "none" */
 	CONF_ALPN,    /* char[max + 1], words, ALPN protocols: "h2", or "none" */
+	CONF_SWITCH,  /* bool, as CONF_BOOL; with it, a worker gets the sockets that
+		       * common/packet.h names */
 	CONF_GROUPS,  /* char[max + 1], words as common/mcast_group.h has them; a
 		       * worker gets sockets, as of CONF_LISTEN */
 };

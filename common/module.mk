@@ -21,6 +21,7 @@ common_SRCS := \
 	common/mcast_seal.c \
 	common/msg.c \
 	common/notify.c \
+	common/packet.c \
 	common/place.c \
 	common/rd.c \
 	common/report.c \
@@ -58,3 +59,13 @@ common_FUZZ += fuzz_report
 # of network polling
 common_TESTS += check_sight
 common_FUZZ += fuzz_sight
+
+# What the capture socket lets through, compiled when dpoint is built.
+$(BUILD)/filter_table: common/filter_table.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(shell pkg-config --libs libpcap || echo need-libpcap)
+$(BUILD)/gen/capture_filter.h: $(BUILD)/filter_table common/capture.filter
+	@mkdir -p $(@D)
+	$(BUILD)/filter_table <common/capture.filter >$@.new && mv $@.new $@
+$(BUILD)/obj/common/packet.o: $(BUILD)/gen/capture_filter.h
+$(BUILD)/obj/common/packet.o: CPPFLAGS += -I$(BUILD)/gen

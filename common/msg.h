@@ -14,6 +14,7 @@
 #ifndef COMMON_MSG_H
 #define COMMON_MSG_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define MSG_VERSION	3
@@ -37,12 +38,17 @@ enum peer_role {
 	PEER_MCAST,	/* multicast sender */
 	PEER_GATEWAY,	/* connection gateway, the first of them */
 	PEER_GATEWAY_LAST = PEER_GATEWAY + GATEWAYS_MAX - 1,
+	PEER_SCAN,	/* network polling: keeper of the records of devices */
+	PEER_PROBE,	/* network polling: sends what is asked of devices */
+	PEER_LISTEN,	/* network polling: parses what they say */
 	PEER_MAX
 };
 const char *peer_role_name(enum peer_role role); /* "store"; "?" if none */
 int	    peer_role_from_name(const char *name, enum peer_role *out);
 /* The first of this kind, whose program and user it is: most are that. */
 enum peer_role peer_role_kind(enum peer_role role);
+/* Whether the two get a channel: docs/design.md has the drawing. */
+bool peer_roles_talk(enum peer_role a, enum peer_role b);
 
 enum msg_type {
 	/* -- worker and master: fixed sizes towards the master -- */
@@ -169,7 +175,47 @@ enum msg_type {
 	MSG_REPORT_DONE = 165, /* -> store	device, u64 sequence, u8 enum
 				*		report_end, u16 HTTP status, u32
 				*		ms to wait before it is tried again   */
+
+	/* -- network polling; an address is 16 bytes, IPv4 mapped -- */
+	MSG_SIGHT	= 176, /* -> scan	sight repeated (common/sight.h)      */
+	MSG_PROBE	= 177, /* -> probe	u32 order, u8 enum probe_kind, u32 ifindex (0:
+				*		as routes say), u8[6] source mac,
+				*		source address (all zero: any), u32
+				*		packets a second, target address
+				*		repeated, at most PROBE_TARGETS     */
+	MSG_PROBED	= 178, /* -> scan	u32 order, u32 sent, u32 failed, u32
+				*		errno of the last failure: so far;
+				*		100 ms apart at most, and at the end,
+				*		where sent + failed is all	      */
+	MSG_PROBE_STOP	= 179, /* -> probe	u32 order: no more of it; answered by
+				*		its last MSG_PROBED		      */
+	MSG_HEARD	= 180, /* -> listen	u8 enum probe_kind, u32 ifindex, source
+				*		address, u16 port, ... payload as it
+				*		came (of echoes: the ICMP message)   */
+	MSG_LISTEN_ON	= 181, /* -> listen	{ u32 ifindex, u8[6] mac } repeated: all
+				*		interfaces to listen on and our
+				*		address there; replaces	      */
 };
+
+/* What may be asked of a device; each is answered to its own kind of socket, or
+ * is heard on the wire. Append only. */
+enum probe_kind {
+	PROBE_NONE,
+	PROBE_ARP,	  /* RFC 826; by frames */
+	PROBE_NS,	  /* RFC 4861 neighbour solicitation; by frames */
+	PROBE_ECHO4,	  /* RFC 792 */
+	PROBE_ECHO6,	  /* RFC 4443 */
+	PROBE_ALLNODES,	  /* an echo to ff02::1; by frames */
+	PROBE_DNS_PTR,	  /* the target is the address to look up; asks scan.dns */
+	PROBE_NBSTAT,	  /* RFC 1002 node status */
+	PROBE_LLMNR_PTR,  /* RFC 4795: its own address, asked of itself */
+	PROBE_MDNS_BROWSE, /* RFC 6763: the types of services, then those */
+	PROBE_MDNS_PTR,	  /* RFC 6762: its own address, asked of itself */
+	PROBE_SNMP,	  /* RFC 3416: system group, scan.snmp-communities */
+	PROBE_MAX
+};
+#define PROBE_TARGETS 3000 /* of one MSG_PROBE */
+const char *probe_kind_name(enum probe_kind p); /* "arp"; "?" if none */
 
 /* MSG_WORKER states */
 enum worker_state {

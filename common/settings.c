@@ -10,6 +10,8 @@
 #include "common/download.h"
 #include "common/log.h"
 #include "common/mcast_group.h"
+#include "common/packet.h"
+#include "common/report.h"
 #include "common/size.h"
 #include "common/url.h"
 
@@ -317,10 +319,62 @@ static const struct conf_item inbox_items[] = {
 	{ 0 }
 };
 
+#define N(k, t, f, d, lo, hi, h) CONF_ITEM(scan_conf, k, t, f, d, lo, hi, h)
+#define NS(k, t, f, h)		 CONF_STR(scan_conf, k, t, f, "", h)
+static const struct conf_item scan_items[] = {
+	N("enable", CONF_SWITCH, enable, "no", 0, 0,
+	    "Find the devices of the network, and know what they are."),
+	N("active", CONF_BOOL, active, "yes", 0, 0,
+	    "Ask the network; no: nothing is sent."),
+	N("passive", CONF_BOOL, passive, "yes", 0, 0,
+	    "Learn from what devices say to others; no: from answers alone."),
+	N("attached", CONF_BOOL, attached, "yes", 0, 0,
+	    "Poll the networks that this machine's interfaces are in."),
+	NS("ranges", CONF_RANGES, ranges,
+	    "Further ranges to poll, such as 10.1.0.0/22."),
+	NS("exclude", CONF_RANGES, exclude,
+	    "Address ranges that are never asked anything."),
+	NS("interfaces", CONF_TEXT, interfaces,
+	    "Interfaces that are polled and listened on; empty: all."),
+	N("large-ranges", CONF_BOOL, large_ranges, "no", 0, 0,
+	    "Ranges of more than 65,536 addresses are polled, too."),
+	N("rate", CONF_INT, rate, "1000", 1, 1000000,
+	    "Packets a second that are sent at most."),
+	N("wait-ms", CONF_INT, wait_ms, "250", 10, 10000,
+	    "Milliseconds that a device has to answer, before it is asked again."),
+	N("range-interval", CONF_SECONDS, range_interval, "420m", 0, 30 * DAY,
+	    "Pause between two polls of the ranges; 0: on demand only."),
+	N("name-interval", CONF_SECONDS, name_interval, "420m", 0, 30 * DAY,
+	    "Pause between two rounds of asking found devices for names and "
+	    "services; 0: on demand only."),
+	N("snmp-interval", CONF_SECONDS, snmp_interval, "420m", 0, 30 * DAY,
+	    "Pause between two rounds of SNMP; 0: on demand only."),
+	NS("dns", CONF_ADDRS, dns,
+	    "Servers asked for reverse DNS; empty: those of /etc/resolv.conf."),
+	NS("snmp-communities", CONF_FILE, snmp_communities,
+	    "SNMP communities, one a line; empty: SNMP is not used."),
+	N("life-time", CONF_SECONDS, life_time, "24h", 10, 365 * DAY,
+	    "A device that was silent for so long counts as not seen."),
+	N("keep-time", CONF_SECONDS, keep_time, "30d", 10, 3650 * DAY,
+	    "A device that is not seen for so long after that is removed."),
+	N("max-devices", CONF_INT, max_devices, "50000", 16, 200000,
+	    "Devices kept at most."),
+	NS("dhcp-servers", CONF_ADDRS, dhcp_servers,
+	    "DHCP servers that there should be; empty: the first one seen."),
+	N("report-interval", CONF_SECONDS, report_interval, "1h", 0, 30 * DAY,
+	    "Pause between two reports of devices to the server, by way of the "
+	    "inbox; 0: none."),
+	NS("id", CONF_TEXT, id,
+	    "UUID of this distribution point, under which it reports; empty: no "
+	    "reports."),
+	{ 0 }
+};
+
 #define BIT(role) (1U << (role))
 #define ALL	  (BIT(PEER_CONTROL) | BIT(PEER_CONNECT) | BIT(PEER_STORE) | \
 		   BIT(PEER_FETCH) | BIT(PEER_SERVE) | BIT(PEER_MCAST) | \
-		   GATEWAYS)
+		   GATEWAYS | SCANNERS)
+#define SCANNERS  (BIT(PEER_SCAN) | BIT(PEER_PROBE) | BIT(PEER_LISTEN))
 #define GATEWAYS  (BIT(PEER_GATEWAY_LAST + 1) - BIT(PEER_GATEWAY))
 const struct settings_section settings_sections[] = {
 	{ "master", master_items, offsetof(struct settings, master), ALL,
@@ -342,6 +396,8 @@ const struct settings_section settings_sections[] = {
 	{ "inbox", inbox_items, offsetof(struct settings, inbox),
 	    BIT(PEER_STORE) | BIT(PEER_FETCH) | BIT(PEER_SERVE) |
 		BIT(PEER_CONNECT), PEER_FETCH },
+	{ "scan", scan_items, offsetof(struct settings, scan), SCANNERS,
+	    PEER_PROBE },
 	{ 0 }
 };
 
@@ -757,6 +813,9 @@ check_whole(const struct settings *s, const struct settings_sources *src,
 		{ s->inbox.max_report + KIB > s->inbox.max_device_size, "inbox",
 		    "max-report", "expected 1KiB less than "
 		    "inbox.max-device-size, or smaller" },
+		{ s->scan.id[0] != '\0' && report_device_parse(s->scan.id,
+			strlen(s->scan.id), (uint8_t[REPORT_DEVICE_LEN]){ 0 }) < 0,
+		    "scan", "id", "expected a UUID" },
 		{ s->inbox.max_device_size > s->inbox.max_size, "inbox",
 		    "max-device-size", "expected at most inbox.max-size" },
 	};
@@ -861,6 +920,23 @@ each_reader(const struct settings *s,
 	return r;
 }
 
+/* What network polling hears and asks with. */
+static int
+each_packet(const struct settings *s,
+    int (*fn)(void *ctx, const struct settings_section *sec,
+	const struct conf_item *item, const char *text, unsigned readers,
+	unsigned nth), void *ctx, const struct settings_section *sec,
+    const struct conf_item *item)
+{
+	int r = 0;
+
+	for (const struct packet_socket *p = packet_sockets;
+	    r == 0 && s->scan.enable && p->name != NULL; p++)
+		if (settings_wants(s, p->reader))
+			r = fn(ctx, sec, item, p->name, BIT(p->reader), 0);
+	return r;
+}
+
 int
 settings_each_socket(const struct settings *s,
     int (*fn)(void *ctx, const struct settings_section *sec,
@@ -876,6 +952,10 @@ settings_each_socket(const struct settings *s,
 	    sec->name != NULL; sec++)
 		for (const struct conf_item *it = sec->items; it->key != NULL;
 		    it++) {
+			if (it->type == CONF_SWITCH)
+				r = each_packet(s, fn, ctx, sec, it);
+			if (r < 0)
+				return r;
 			if (it->type != CONF_LISTEN && it->type != CONF_GROUPS)
 				continue;
 			if ((it->type == CONF_GROUPS && !m->enable) ||
@@ -904,6 +984,10 @@ settings_wants(const struct settings *s, enum peer_role role)
 	if (peer_role_kind(role) == PEER_GATEWAY)
 		return s->gateway.enable &&
 		    (unsigned)(role - PEER_GATEWAY) < s->gateway.processes;
+	if (role == PEER_PROBE)
+		return s->scan.enable && s->scan.active;
+	if (role == PEER_SCAN || role == PEER_LISTEN)
+		return s->scan.enable;
 	return role == PEER_MCAST ? s->multicast.enable : true;
 }
 

@@ -133,6 +133,27 @@ struct inbox_conf {
 	uint64_t parallel;	 /* reports under way at once */
 };
 
+struct scan_conf {
+	bool	 enable;
+	bool	 active;	 /* ask; no: only listen */
+	bool	 passive;	 /* listen to what nobody asked for */
+	bool	 attached;	 /* the networks of our own interfaces are polled */
+	char	 ranges[2048];	 /* further ones */
+	char	 exclude[2048];	 /* never asked */
+	char	 interfaces[512]; /* of these alone; empty: all */
+	bool	 large_ranges;	 /* larger than a /16 is meant */
+	uint64_t rate;		 /* packets a second */
+	uint64_t wait_ms;	 /* for answers, before a silent one is asked again */
+	uint64_t range_interval, name_interval, snmp_interval; /* s; 0: never */
+	char	 dns[512];	 /* addresses of servers; empty: resolv.conf's */
+	char	 snmp_communities[256]; /* file; empty: no SNMP */
+	uint64_t life_time, keep_time; /* s: then not seen, then removed */
+	uint64_t max_devices;
+	char	 dhcp_servers[512]; /* the known ones; empty: learned */
+	uint64_t report_interval; /* s; 0: none */
+	char	 id[64];	 /* uuid of this distribution point */
+};
+
 struct settings {
 	struct master_conf master;
 	struct store_conf  store;
@@ -142,6 +163,7 @@ struct settings {
 	struct multicast_conf multicast;
 	struct gateway_conf gateway;
 	struct inbox_conf  inbox;
+	struct scan_conf   scan;
 };
 
 struct settings_section {

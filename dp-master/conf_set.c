@@ -7,6 +7,7 @@
  */
 #include "dp-master/master.h"
 #include "common/listen.h"
+#include "common/packet.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -57,8 +58,9 @@ open_socket(void *ctx, const struct settings_section *sec,
 			l->fd = fcntl(o->keep->listeners[i].fd,
 			    F_DUPFD_CLOEXEC, 3);
 	if (l->fd < 0)
-		r = item->type == CONF_GROUPS ? listen_group(text, &l->fd)
-					      : listen_tcp(text, nth, &l->fd);
+		r = item->type == CONF_SWITCH ? packet_open(text, &l->fd)
+		    : item->type == CONF_GROUPS ? listen_group(text, &l->fd)
+						: listen_tcp(text, nth, &l->fd);
 	if (r < 0) {
 		snprintf(why, sizeof(why), "cannot listen on %s: %s", text,
 		    strerror(-r));

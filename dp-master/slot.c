@@ -34,23 +34,6 @@
 #define EXIT_GRACE     1000  /* from a closed channel to the process's end */
 #define START_GRACE    30000 /* from fork to MSG_READY */
 
-/* Who may talk to whom. */
-static const struct { enum peer_role a, b; } pairs[] = {
-	{ PEER_CONTROL, PEER_CONNECT },
-	{ PEER_CONTROL, PEER_STORE },
-	{ PEER_CONTROL, PEER_FETCH },
-	{ PEER_CONTROL, PEER_SERVE },
-	{ PEER_FETCH, PEER_CONNECT },
-	{ PEER_FETCH, PEER_STORE },
-	{ PEER_SERVE, PEER_STORE },
-	{ PEER_SERVE, PEER_FETCH },
-	{ PEER_CONTROL, PEER_MCAST },
-	{ PEER_SERVE, PEER_MCAST },
-	{ PEER_STORE, PEER_MCAST },
-	{ PEER_CONTROL, PEER_GATEWAY },
-	{ PEER_GATEWAY, PEER_CONNECT },
-};
-
 static const char *
 name_of(const struct slot *s)
 {
@@ -143,18 +126,6 @@ send_peer(struct slot *s, enum peer_role role, int take_fd)
 		slot_kill(s);
 }
 
-static bool
-is_pair(const struct slot *s, enum peer_role o)
-{
-	enum peer_role a = peer_role_kind(s->role), b = peer_role_kind(o);
-
-	for (size_t i = 0; i < COUNT(pairs); i++)
-		if ((pairs[i].a == a && pairs[i].b == b) ||
-		    (pairs[i].a == b && pairs[i].b == a))
-			return true;
-	return false;
-}
-
 static int
 supply_peers(struct slot *s)
 {
@@ -163,7 +134,7 @@ supply_peers(struct slot *s)
 	for (int o = PEER_CONTROL; o < PEER_MAX; o++) {
 		struct slot *other = &s->m->slots[o];
 
-		if (!is_pair(s, other->role) || !slot_is_wanted(other))
+		if (!peer_roles_talk(s->role, other->role) || !slot_is_wanted(other))
 			continue;
 		if (s->pending[o] >= 0) {
 			fds[0] = s->pending[o];
@@ -209,7 +180,7 @@ on_accuse(void *ctx, struct ipc_msg *m)
 	struct slot *s = ctx;
 	uint8_t	     role = rd_u8(&m->rd);
 
-	if (role >= PEER_MAX || !is_pair(s, (enum peer_role)role))
+	if (role >= PEER_MAX || !peer_roles_talk(s->role, (enum peer_role)role))
 		return -EBADMSG;
 	log_warn("worker %s: broken message, says %s: both killed",
 	    peer_role_name(role), name_of(s));

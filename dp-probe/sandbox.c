@@ -1,0 +1,26 @@
+/*
+ * dp-probe/sandbox.c - everything dp-probe may ask of the kernel once it asks
+ * the network.
+ *
+ * It opens nothing and makes no socket: those that send come from the master.
+ * What they send to is not confined by the filter, but by the namespace they
+ * were made in.
+ * SPDX-License-Identifier: ISC
+ */
+#include "common/size.h"
+#include "dp-probe/probe.h"
+
+#include <sys/syscall.h>
+
+static const struct sandbox_call calls[] = {
+	{ SYS_sendto, "frames and datagrams", 0, 0 },
+	{ SYS_sendmmsg, "frames, many at once", 0, 0 },
+	{ SYS_recvmmsg, "answers, many at once", 0, 0 },
+	{ SYS_timerfd_settime, "when the next packet may leave", 0, 0 },
+};
+
+const struct sandbox probe_sandbox = {
+	.calls = calls,
+	.ncalls = COUNT(calls),
+	.max_fds = 96, /* sockets, those of a reload, channels */
+};
