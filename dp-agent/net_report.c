@@ -2,7 +2,7 @@
  * dp-agent/net_report.c - the device's reports; see net_report.h.
  *
  * Runs in the network child. Believes of an answer its status, and a number if it
- * is higher than ours.
+ * is higher than ours and can be one of ours.
  * SPDX-License-Identifier: ISC
  */
 #include "dp-agent/net_report.h"
@@ -30,6 +30,9 @@
 #define RETRY_MIN    5000
 #define RETRY_MAX    3600000
 #define ANSWER_MAX   512
+/* So many reports a device cannot have made; one each 15 s are 2,000 years. Who
+ * says that he knows more would have us use our numbers up. */
+#define AHEAD_MAX    (UINT64_C(1) << 32)
 
 enum report_state {
 	R_STARTS, /* the parent is asked what was kept */
@@ -284,19 +287,16 @@ over(struct net_report *r)
 	(void)loop_timer_set(r->timer, 0);
 }
 
-/* Under the number after the highest that is known there. */
+/* It was not new there: what is to be said goes under the number after the
+ * highest known, as the next report, so not before the pause. */
 static void
-renumber(struct net_report *r, uint64_t highest)
+go_on_after(struct net_report *r, uint64_t highest)
 {
 	log_warn("report %" PRIu64 ": report %" PRIu64 " of this device is known "
 		 "already; goes on from there", r->sequence, highest);
-	r->sequence = highest + 1;
-	free(r->text);
-	if ((r->text = text_of(r->n, r->sequence)) == NULL) {
-		r->state = R_RESTS;
-		report_wanted(r->n, RETRY_MIN);
-	} else
-		keep_surely(r);
+	r->sequence = highest;
+	r->due_ms = now_ms(r);
+	over(r);
 }
 
 static uint64_t
@@ -307,7 +307,7 @@ highest_of(const struct net_report *r)
 	int64_t v = 0;
 
 	if (js_parse(&o, r->answer, r->nanswer, why, sizeof(why)) == 0)
-		(void)js_int(o, "highest", 0, (int64_t)REPORT_SEQUENCE_MAX - 1, &v);
+		(void)js_int(o, "highest", 0, (int64_t)REPORT_SEQUENCE_MAX, &v);
 	json_decref(o);
 	return (uint64_t)v;
 }
@@ -334,10 +334,17 @@ on_ended(void *ctx, int e, long status, const char *why)
 	loop_timer_stop(r->timer);
 	/* a 2xx is one, whatever its body was */
 	if (status >= 200 && status < 300 && (e == 0 || e == -EMSGSIZE)) {
+		highest = status == 200 ? highest_of(r) : 0;
+		if (highest > r->sequence && highest - r->sequence > AHEAD_MAX) {
+			snprintf(r->error, sizeof(r->error),
+			    "%.200s: says to know report %" PRIu64 " already",
+			    r->n->sources[r->source].url, highest);
+			send_on(r);
+			return;
+		}
 		r->error[0] = '\0';
-		highest = highest_of(r);
-		if (status == 200 && highest > r->sequence) {
-			renumber(r, highest);
+		if (highest > r->sequence) {
+			go_on_after(r, highest);
 			return;
 		}
 		r->arrived = time(NULL);

@@ -15,7 +15,9 @@
  * Numbers: a report and its number are kept by the parent before the first byte
  *          is sent, and repeated word for word until an answer of 2xx, over
  *          restarts too; so a number never means two reports. Who answers may
- *          know a higher one (the state was lost): then ours get the next ones.
+ *          know a higher one (the state was lost): then ours get the next ones,
+ *          from the next report on. One that is more than 2^32 higher is no
+ *          number of ours: who says so has failed, as with no answer.
  * Status:  state-dir/tuf/report.json, the file in which it is kept.
  * Bounds:  REPORT_LEN bytes; one at a time; never two in REPORT_PAUSE_MS.
  * SPDX-License-Identifier: ISC

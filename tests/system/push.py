@@ -33,8 +33,8 @@ def log(*words):
 
 
 def inbox(c, head, where, port):
-    """Answers PUT as DIR/mode says: ok; cut, takes it and hangs up; a status; or
-    knows N, a report of a higher number. Logs "PORT PUT PATH SHA256 MODE" and
+    """Answers PUT as DIR/mode says: ok; cut, takes it and hangs up; a status; knows
+    N, a report of a higher number; ahead N, of a number that is N higher. Logs "PORT PUT PATH SHA256 MODE" and
     appends the body to DIR/taken."""
     want = int(head.lower().split(b"content-length:")[1].split(b"\r")[0])
     body = head.split(b"\r\n\r\n", 1)[1]
@@ -52,6 +52,8 @@ def inbox(c, head, where, port):
     status, text = 201, b'{"highest":%d}' % int(path.split("/")[-1])
     if mode[0] == "knows":
         status, text = 200, b'{"highest":%d}' % int(mode[1])
+    elif mode[0] == "ahead":
+        status, text = 200, b'{"highest":%d}' % (int(path.split("/")[-1]) + int(mode[1]))
     elif mode[0] != "ok":
         status, text = int(mode[0]), b"no"
     else:
