@@ -313,7 +313,7 @@ static const struct conf_item inbox_items[] = {
 	I("max-devices", CONF_INT, max_devices, "100000", 1, 10000000,
 	    "Devices whose last sequence is remembered."),
 	I("max-age", CONF_SECONDS, max_age, "7d", 1, 365 * DAY,
-	    "Reports that wait for longer are dropped."),
+	    "Reports that wait for longer, while dpoint runs, are dropped."),
 	I("parallel", CONF_INT, parallel, "8", 1, 32,
 	    "Reports forwarded at once, each of another device."),
 	{ 0 }

@@ -17,9 +17,11 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define STEP  (4ULL << 20) /* blocks are taken in such steps */
 #define SPARE (1ULL << 20) /* for removing, when nothing can be put */
+#define STAMP 30	   /* seconds of the clock that a kill may lose */
 
 enum { DB_META, DB_DEVICES, DB_QUEUE, DB_ASIDE, DB_TIMES, DB_MAX };
 static const char *const db_names[DB_MAX] = { "meta", "devices", "queue",
@@ -32,8 +34,27 @@ struct inbox {
 	int	    fd; /* LMDB's */
 	uint64_t    blocks; /* of the file, taken so far, in bytes */
 	struct inbox_sums sums, before;
+	uint64_t    clock, boot; /* it was that when CLOCK_BOOTTIME was this */
+	uint64_t    stamped;	 /* as of the last commit */
 	atomic_bool broken;
 };
+
+/* -- the clock -- */
+
+static uint64_t
+boot_s(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_BOOTTIME, &ts);
+	return (uint64_t)ts.tv_sec;
+}
+
+uint64_t
+inbox_now(const struct inbox *ib)
+{
+	return ib->clock + (boot_s() - ib->boot);
+}
 
 /* -- rows -- */
 
@@ -175,16 +196,30 @@ inbox_abort(struct inbox *ib)
 	ib->sums = ib->before;
 }
 
+/* The sums if they are others, and where the next start's clock goes on from. */
+static int
+write_meta(struct inbox *ib, bool changed, uint64_t now)
+{
+	uint8_t	  buf[INBOX_SUMS_LEN];
+	struct wr w = wr_to(buf, sizeof(buf));
+	int	  r;
+
+	wr_u64(&w, now);
+	r = put(ib, DB_META, "clock", 5, buf, w.len);
+	if (r < 0 || !changed)
+		return r;
+	inbox_sums_write(&ib->sums, buf);
+	return put(ib, DB_META, "sums", 4, buf, sizeof(buf));
+}
+
 int
 inbox_commit(struct inbox *ib)
 {
-	uint8_t buf[INBOX_SUMS_LEN];
-	int	r = 0;
+	bool changed = memcmp(&ib->sums, &ib->before, sizeof(ib->sums)) != 0;
+	uint64_t now = inbox_now(ib);
+	bool	 stamps = changed || now >= ib->stamped + STAMP;
+	int	 r = stamps ? write_meta(ib, changed, now) : 0;
 
-	if (memcmp(&ib->sums, &ib->before, sizeof(ib->sums)) != 0) {
-		inbox_sums_write(&ib->sums, buf);
-		r = put(ib, DB_META, "sums", 4, buf, sizeof(buf));
-	}
 	if (r < 0) {
 		inbox_abort(ib);
 		return r;
@@ -198,7 +233,8 @@ inbox_commit(struct inbox *ib)
 			log_err_err(r, "inbox: commit");
 			atomic_store(&ib->broken, true);
 		}
-	}
+	} else if (stamps)
+		ib->stamped = now;
 	return r;
 }
 
@@ -662,7 +698,13 @@ read_meta(struct inbox *ib, uint32_t *version)
 	r = get(ib, DB_META, "sums", 4, &v);
 	if (r == 0)
 		r = inbox_sums_parse(v.mv_data, v.mv_size, &ib->sums);
-	return r == -ENOENT ? 0 : r;
+	if (r < 0 && r != -ENOENT)
+		return r;
+	if ((r = get(ib, DB_META, "clock", 5, &v)) < 0)
+		return r == -ENOENT ? 0 : r; /* it begins */
+	rd = rd_from(v.mv_data, v.mv_size);
+	ib->clock = ib->stamped = rd_u64(&rd);
+	return rd_done(&rd) < 0 ? -EUCLEAN : 0;
 }
 
 /* Reports of 2 kB take a page of 4, and freed pages wait for two commits. */
@@ -689,6 +731,8 @@ inbox_open(const char *dir, uint64_t max_size, struct inbox **out,
 	*version = 0;
 	if (ib == NULL)
 		return -ENOMEM;
+	ib->clock = ib->stamped = (uint64_t)time(NULL);
+	ib->boot = boot_s();
 	rc = mdb_env_create(&ib->env);
 	if (rc == 0)
 		rc = mdb_env_set_mapsize(ib->env, map_size(max_size));

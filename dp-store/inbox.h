@@ -15,6 +15,10 @@
  *          that have been silent longest and have nothing here.
  * Aside:   what the server refused for good stands beside the queue, in at most
  *          a fourth of max_size; beyond that it is dropped.
+ * Clock:   times are seconds of the inbox's own clock, inbox_now(). It began where
+ *          the wall clock was when the inbox was made; from then on it goes
+ *          while the inbox is open, sleep of the machine included, and stands
+ *          while it is not. No step of the wall clock makes a report older.
  * Space:   blocks of the file are there before anything is put, with some to
  *          spare: removing takes pages too, and must work on a full disk.
  * Errors:  0 or a negative errno: -ENOENT no such report, -ENOSPC no room in
@@ -47,6 +51,7 @@ int  inbox_open(const char *dir, uint64_t max_size, struct inbox **out,
      uint32_t *version);
 void inbox_close(struct inbox **ib);
 bool inbox_broken(const struct inbox *ib);
+uint64_t inbox_now(const struct inbox *ib); /* from any thread */
 /* max_size has changed; between transactions. */
 int  inbox_resize(struct inbox *ib, uint64_t max_size);
 /* As of the last commit; *oldest is 0 when nothing is here. */

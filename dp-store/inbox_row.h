@@ -6,7 +6,8 @@
  *   times         received:u64 device[16] sequence:u64 -> empty: oldest first
  *   devices       device[16] -> highest:u64 used:u64 reports:u32 bytes:u64
  *   meta          "sums" -> queued, its bytes, aside, its bytes, devices: u64 each
- * Units:   received and used are seconds since 1970; bytes are inbox_cost().
+ *                 "clock" -> u64: where the inbox's clock was at a commit
+ * Units:   times are seconds of the inbox's clock (inbox.h); bytes are inbox_cost().
  * Shape:   pure; what is parsed is borrowed from the bytes.
  * Errors:  -EUCLEAN: the disk gave back what was never written.
  * SPDX-License-Identifier: ISC

@@ -56,6 +56,10 @@ $(BUILD)/tests/store-driver $(BUILD)/tests/inbox-driver: $(BUILD)/tests/%-driver
     $(BUILD)/obj/tests/harness/trace.o $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(COMMON_LIBS)
+# a wall clock that leaps, for a program that is started with it
+$(BUILD)/tests/leap.so: tests/harness/leap.c
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -D_GNU_SOURCE $(WARN) $(WERROR) $(OPT) -shared -fPIC -o $@ $<
 # writes a multicast session to a capture file
 $(BUILD)/tests/flute-writer: $(BUILD)/obj/tests/harness/flute-writer.o $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
@@ -64,7 +68,7 @@ $(BUILD)/tests/flute-writer: $(BUILD)/obj/tests/harness/flute-writer.o $(BUILD)/
 $(BUILD)/tests/push-devices: $(BUILD)/obj/tests/harness/push-devices.o
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(shell pkg-config --libs libssl libcrypto)
-harness: $(BUILD)/tests/store-driver $(BUILD)/tests/inbox-driver $(BUILD)/tests/push-devices $(BUILD)/tests/flute-writer \
+harness: $(BUILD)/tests/store-driver $(BUILD)/tests/inbox-driver $(BUILD)/tests/leap.so $(BUILD)/tests/push-devices $(BUILD)/tests/flute-writer \
     $(BUILD)/tests/mcast-send $(BUILD)/tests/mcast-recv
 
 include tests/escape/module.mk

@@ -10,6 +10,8 @@
  *                     forwarded, one is refused by the server
  *   fill              one device puts reports of 30,000 bytes until one is
  *                     refused for want of room; FILL_MAX at most
+ *   age               says what has expired a moment after the start, what waits,
+ *                     and whether any of it is older than a minute
  *   drain             takes what is there until nothing is, what was set aside
  *                     too, and compares it with BOOK
  * BOOK:  "kept D S" when that is answered; "sent D S" before the store is told
@@ -307,6 +309,16 @@ stat_of(const char *name)
 }
 
 static void
+age(void)
+{
+	sleep(1);
+	printf("age: %llu expired, %llu wait, %s older than a minute\n",
+	    (unsigned long long)stat_of("expired"),
+	    (unsigned long long)(stat_of("queued") + stat_of("set_aside")),
+	    stat_of("oldest_s") < 60 ? "none" : "some");
+}
+
+static void
 drain(void)
 {
 	uint64_t last[DEVICES] = { 0 }, s, n = 0;
@@ -380,6 +392,8 @@ main(int argc, char *argv[])
 			work();
 		else if (strcmp(argv[i], "fill") == 0)
 			fill();
+		else if (strcmp(argv[i], "age") == 0)
+			age();
 		else if (strcmp(argv[i], "drain") == 0)
 			drain();
 		else

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define SIZE (1 << 20)
@@ -279,6 +280,22 @@ START_TEST(the_oldest_expire_wherever_they_stand)
 }
 END_TEST
 
+START_TEST(the_clock_goes_while_the_inbox_is_open_and_no_longer)
+{
+	uint64_t a = inbox_now(ib), b, wall = (uint64_t)time(NULL);
+
+	ck_assert_uint_le(wall - a, 1); /* where it begins */
+	usleep(1100000);
+	put(1, 1); /* which writes it */
+	b = inbox_now(ib);
+	ck_assert(b == a + 1 || b == a + 2);
+	inbox_close(&ib);
+	usleep(3100000); /* the wall clock goes on */
+	open_it();
+	ck_assert(inbox_now(ib) == b || inbox_now(ib) == b + 1);
+}
+END_TEST
+
 START_TEST(what_the_server_refuses_stands_aside_and_comes_back)
 {
 	struct report_id id = id_of(1, 1);
@@ -438,6 +455,7 @@ main(void)
 	tcase_add_test(t, empty_reports_are_not_for_nothing);
 	tcase_add_test(t, the_silent_with_nothing_here_are_forgotten_first);
 	tcase_add_test(t, the_oldest_expire_wherever_they_stand);
+	tcase_add_test(t, the_clock_goes_while_the_inbox_is_open_and_no_longer);
 	tcase_add_test(t, what_the_server_refuses_stands_aside_and_comes_back);
 	tcase_add_test(t, no_more_than_a_fourth_stands_aside);
 	tcase_add_test(t, a_device_is_dropped_whole_and_begins_anew);
