@@ -735,8 +735,6 @@ check_whole(const struct settings *s, const struct settings_sources *src,
 		    "gateway", "cert",
 		    "is needed where uplink, dial, uplink-listen or dmz-listen "
 		    "is given" },
-		{ uses_uplinks(&s->gateway) && s->gateway.proxy_protocol,
-		    "gateway", "proxy-protocol", "does not go through uplinks" },
 		{ (s->gateway.uplink_listen[0] != '\0' ||
 			s->gateway.dmz_listen[0] != '\0') &&
 			s->gateway.uplink_peers[0] == '\0',

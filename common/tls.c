@@ -77,7 +77,11 @@ receive(struct tls_conn *c, void *p, size_t max)
 		return 0;
 	if (c->drained)
 		return -EAGAIN;
-	n = recv(c->fd, p, max, 0);
+	if (c->io != NULL) {
+		n = c->io->recv(c->io, p, max);
+		errno = EAGAIN;
+	} else
+		n = recv(c->fd, p, max, 0);
 	if (n < 0 && errno != EAGAIN && errno != EINTR) {
 		error_text[0] = '\0';
 		return -EPIPE;
@@ -224,7 +228,7 @@ try_ktls(struct tls_conn *c)
 	struct tls12_crypto_info_aes_gcm_128 k = {
 		.info = { TLS_1_3_VERSION, TLS_CIPHER_AES_GCM_128 } };
 
-	if (no_ktls || c->out.suite != SUITE_AES_128 || tls_flush(c) < 0)
+	if (no_ktls || c->io != NULL || c->out.suite != SUITE_AES_128 || tls_flush(c) < 0)
 		return;
 	if (setsockopt(c->fd, IPPROTO_TCP, TCP_ULP, "tls", 4) < 0) {
 		/* without the module every attempt would load the loader */
@@ -318,6 +322,12 @@ tls_accept(struct tls *t, int fd, struct tls_conn **out)
 	if (r == 0)
 		SSL_set_accept_state((*out)->ssl);
 	return r;
+}
+
+void
+tls_use_io(struct tls_conn *c, struct tls_io *io)
+{
+	c->io = io;
 }
 
 void
@@ -679,8 +689,11 @@ tls_write(struct tls_conn *c, const void *buf, size_t n)
 static ssize_t
 push(struct tls_conn *c, const uint8_t *p, size_t n)
 {
-	ssize_t sent = send(c->fd, p, n, MSG_NOSIGNAL);
+	ssize_t sent;
 
+	if (c->io != NULL)
+		return (ssize_t)c->io->send(c->io, p, n);
+	sent = send(c->fd, p, n, MSG_NOSIGNAL);
 	if (sent < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -EPIPE;
 	return sent;

@@ -59,6 +59,14 @@ void tls_ref(struct tls *t);
 void tls_unref(struct tls **t);
 
 int	tls_accept(struct tls *t, int fd, struct tls_conn **out);
+/* What moves records in place of a socket, whose descriptor is -1 then. */
+struct tls_io {
+	/* bytes; 0: the end; -EAGAIN: none now */
+	ssize_t (*recv)(struct tls_io *io, void *p, size_t n);
+	/* how many of these it took */
+	size_t (*send)(struct tls_io *io, const void *p, size_t n);
+};
+void	tls_use_io(struct tls_conn *c, struct tls_io *io); /* at the beginning */
 /* Which protocols a server takes (RFC 7301), best first, by blanks: the first
  * that the client offers, too; "*": the client's first. Who offers some and
  * none of these is refused. words live until hands are shaken. */

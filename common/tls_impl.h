@@ -66,6 +66,7 @@ struct bytes { /* what does not fit into this turn */
 struct tls_conn {
 	SSL		      *ssl; /* NULL: it went */
 	struct tls	      *tls;
+	struct tls_io	      *io; /* the caller's; NULL: fd */
 	struct server_session *server; /* client's end: its place; NULL: none */
 	struct bytes	      *raw;    /* received, not looked at */
 	struct bytes	      *plain;  /* opened, not asked for */

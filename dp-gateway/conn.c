@@ -425,24 +425,30 @@ fill(struct sockaddr_storage *ss, const struct conn *c, sa_family_t family)
 	}
 }
 
-/* Who the client is, before its first byte. A new socket has room for it. */
-static bool
-send_proxy(struct conn *c)
+size_t
+conn_introduction(const struct conn *c, uint8_t *out)
 {
 	struct sockaddr_storage client, here = { 0 };
 	socklen_t		len = sizeof(here);
-	uint8_t			header[PROXY_MAX] = { 0 };
 	struct proxy_tls	tls;
-	size_t			n;
 
 	if (getsockname(c->relay.fd[CLIENT], (struct sockaddr *)&here, &len) < 0)
-		return false;
+		return 0;
 	fill(&client, c, here.ss_family);
 	if (c->term != NULL)
 		tls = (struct proxy_tls){ c->sni,
 			tls_version(c->term->ends.of[CLIENT].tls),
 			tls_alpn(c->term->ends.of[CLIENT].tls) };
-	n = proxy_build(&client, &here, c->term != NULL ? &tls : NULL, header);
+	return proxy_build(&client, &here, c->term != NULL ? &tls : NULL, out);
+}
+
+/* Who the client is, before its first byte. A new socket has room for it. */
+static bool
+send_proxy(struct conn *c)
+{
+	uint8_t header[PROXY_MAX] = { 0 };
+	size_t	n = conn_introduction(c, header);
+
 	return n > 0 && send(c->relay.fd[SERVER], header, n, MSG_NOSIGNAL) ==
 	    (ssize_t)n;
 }

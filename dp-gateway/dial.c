@@ -99,11 +99,11 @@ ask_free(struct gateway *g, struct ask *a)
 }
 
 /* Each of the two queues is in the order they came, and none waits for who is
- * in the other. Where TLS ends here the uplink has no part yet. */
+ * in the other. */
 void
 dial_queue(struct conn *c)
 {
-	conn_phase(c, c->kind->is_forward || c->term != NULL ? P_QUEUE : P_LINK);
+	conn_phase(c, c->kind->is_forward ? P_QUEUE : P_LINK);
 }
 
 /* To where a gateway or a client asked for; the list that allows it was looked

@@ -82,6 +82,7 @@ struct conn {
 	uint8_t		addr[16], phase;
 	bool		drained[2], closing[2]; /* sockets beside a stream */
 	bool		again; /* asked for once more, after a lost uplink */
+	bool		introduce; /* a PROXY header goes first, by an uplink */
 	uint32_t	link; /* its uplink's number */
 };
 
@@ -217,6 +218,8 @@ bool conn_pass(struct conn *c);		     /* opens a passed-through one */
 void conn_drop_server(struct conn *c); /* it is to have another */
 void conn_carry(struct conn *c, int side, uint32_t events);
 struct upstream *conn_upstream(struct conn *c); /* where its server is */
+/* Of the PROXY protocol, PROXY_MAX at most; 0: it cannot be told. */
+size_t conn_introduction(const struct conn *c, uint8_t *out);
 void conn_end(struct conn *c, enum why why);
 void conn_bury(struct gateway *g); /* those that have ended */
 void conn_events(void *gateway, int events);

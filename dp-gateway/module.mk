@@ -21,6 +21,7 @@ dp-gateway_SRCS := \
 	dp-gateway/sandbox.c \
 	dp-gateway/target.c \
 	dp-gateway/terminate.c \
+	dp-gateway/term_tunnel.c \
 	dp-gateway/tunnel.c \
 	dp-gateway/uplink.c \
 	dp-gateway/upstream.c \

@@ -9,6 +9,7 @@
 
 #include "common/identity.h"
 #include "common/log.h"
+#include "dp-gateway/uplink.h"
 
 #include <errno.h>
 #include <openssl/crypto.h>
@@ -85,8 +86,8 @@ why_of(const struct tls_conn *t, int r)
 						     : whys[tls_fault(t)];
 }
 
-static void
-count_handshake(struct conn *c, int side, uint64_t since_ms)
+void
+terminate_shaken(struct conn *c, int side, uint64_t since_ms)
 {
 	struct terminate *t = &c->g->terminate;
 
@@ -111,15 +112,6 @@ device_of(const char *name, uint8_t out[16])
 	return i == 32 && OPENSSL_hexstr2buf_ex(out, 16, &i, hex, '\0') == 1;
 }
 
-/* A verified device goes on. Other ways than to a server belong here. */
-static void
-onward(struct conn *c)
-{
-	conn_watch(c, CLIENT, EPOLLET); /* only that it leaves */
-	if (c->phase != P_ENDED)
-		dial_queue(c);
-}
-
 static void
 verified(struct conn *c)
 {
@@ -127,7 +119,7 @@ verified(struct conn *c)
 	struct terminate *t = &g->terminate;
 	struct tls_conn	 *tls = c->term->ends.of[CLIENT].tls;
 
-	count_handshake(c, CLIENT, c->start_ms);
+	terminate_shaken(c, CLIENT, c->start_ms);
 	if ((c->sni = strdup(tls_peer_name(tls))) == NULL) {
 		conn_end(c, WHY_MEMORY);
 		return;
@@ -144,7 +136,9 @@ verified(struct conn *c)
 	c->term->counted = true;
 	if (t->next_expiry == 0 || tls_peer_expires(tls) < t->next_expiry)
 		t->next_expiry = tls_peer_expires(tls);
-	onward(c);
+	conn_watch(c, CLIENT, EPOLLET); /* only that it leaves */
+	if (c->phase != P_ENDED)
+		dial_queue(c);
 }
 
 static bool
@@ -239,25 +233,37 @@ next_server(struct conn *c, const char *why)
 	dial_queue(c);
 }
 
-void
-terminate_connected(struct conn *c)
+enum why
+terminate_connect(struct conn *c, int fd, struct tls_conn **out)
 {
 	struct terminate    *t = &c->g->terminate;
 	const struct server *s = upstream_find(&t->servers, c->server);
 	const char	    *name = c->g->conf.terminate_name;
-	struct tls_conn	    *tls = NULL;
-	int		     fd = c->relay.fd[SERVER];
 
-	if (t->tls == NULL) {
+	if (name[0] == '\0' && s != NULL)
+		name = s->host;
+	if (name[0] == '\0')
+		return WHY_NO_SERVER;
+	return tls_connect(t->tls, fd, name,
+		   tls_alpn(c->term->ends.of[CLIENT].tls), out) < 0
+	    ? WHY_MEMORY
+	    : WHY_CLOSED;
+}
+
+void
+terminate_connected(struct conn *c)
+{
+	struct tls_conn *tls;
+	int		 fd = c->relay.fd[SERVER];
+	enum why	 why;
+
+	if (c->g->terminate.tls == NULL) {
 		ends_set(&c->term->ends, SERVER, fd, NULL);
 		opened(c);
 		return;
 	}
-	if (name[0] == '\0' && s != NULL)
-		name = s->host;
-	if (name[0] == '\0' || tls_connect(t->tls, fd, name,
-		tls_alpn(c->term->ends.of[CLIENT].tls), &tls) < 0) {
-		conn_end(c, name[0] == '\0' ? WHY_NO_SERVER : WHY_MEMORY);
+	if ((why = terminate_connect(c, fd, &tls)) != WHY_CLOSED) {
+		conn_end(c, why);
 		return;
 	}
 	ends_set(&c->term->ends, SERVER, fd, tls);
@@ -280,7 +286,7 @@ terminate_answer(struct conn *c, uint32_t events)
 		next_server(c, tls_error()[0] != '\0' ? tls_error()
 						      : "leaves in the TLS handshake");
 	else {
-		count_handshake(c, SERVER, c->since_ms);
+		terminate_shaken(c, SERVER, c->since_ms);
 		opened(c);
 	}
 }
@@ -383,7 +389,9 @@ terminate_tick(struct gateway *g)
 	for (struct conn *c = g->oldest, *next; c != NULL; c = next) {
 		next = c->newer;
 		if (c->term != NULL && c->phase == P_OPEN &&
-		    ends_stuck(&c->term->ends, &c->relay, now - send))
+		    (c->link != 0 ? tunnel_is_stuck(c, now)
+				  : ends_stuck(&c->term->ends, &c->relay,
+					now - send)))
 			conn_end(c, WHY_STUCK);
 	}
 }

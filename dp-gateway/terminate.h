@@ -2,9 +2,9 @@
  * dp-gateway/terminate.h - connections whose TLS ends at the gateway.
  *
  * Shape:   a struct term with a struct conn, from the first byte of its
- *          handshake on. Once the device is verified its way on is chosen, in
- *          one place (onward): to the servers of gateway.terminate-server, over
- *          TLS of our own or in clear.
+ *          handshake on. A device that is verified goes on to the servers of
+ *          gateway.terminate-server, over TLS of our own or in clear: by a
+ *          socket, or inside a stream of an uplink (term_tunnel.c).
  * Admits:  what g->tls verifies (client CA, revocation list), whose certificate
  *          names a device, as many connections as gateway.max-per-device allows.
  * Ends:    a connection ends when the device's certificate expires, and when a
@@ -17,10 +17,19 @@
 #include "dp-gateway/ends.h"
 #include "dp-gateway/gateway.h"
 
+struct stream_io { /* TLS to the server, inside a stream */
+	struct tls_io io;
+	struct conn  *c;
+	uint8_t	     *at; /* of the frame that is being made */
+	size_t	      room;
+};
+
 struct term {
 	struct ends ends;
+	struct stream_io io;
 	uint8_t	    device[16]; /* the UUID of its name */
 	bool	    counted;	/* among those of this device */
+	bool	    busy;	/* its stream is being read */
 };
 
 /* The configuration, or nothing of it and -errno; taken by terminate_take. */
@@ -34,6 +43,20 @@ void terminate_answer(struct conn *c, uint32_t events); /* server's, P_ANSWER */
 /* The server's end failed while it was carried; what TLS says is looked at. */
 void terminate_server_failed(struct conn *c);
 void terminate_fini(struct conn *c, enum why why);
+
+/* For either way: begins TLS with the server (WHY_CLOSED: it has begun); counts
+ * a handshake that is through. */
+enum why terminate_connect(struct conn *c, int fd, struct tls_conn **out);
+void	 terminate_shaken(struct conn *c, int side, uint64_t since_ms);
+
+/* term_tunnel.c: by way of a stream; for tunnel.c, as tunnel_ops has them */
+void	term_opened(struct conn *c); /* the far end has connected it */
+void	term_waits(struct conn *c);
+void	term_ended(struct conn *c);
+void	term_closed(struct conn *c); /* in order */
+ssize_t term_give(struct conn *c, uint8_t *buf, size_t max);
+void	term_event(struct conn *c, uint32_t events); /* the device's socket */
+void	term_next_server(struct conn *c); /* this address is no good */
 
 void terminate_check(struct gateway *g); /* the revocation list is a new one */
 void terminate_tick(struct gateway *g);

@@ -10,6 +10,8 @@
  */
 #include "dp-gateway/uplink.h"
 
+#include "dp-gateway/proxy.h"
+#include "dp-gateway/terminate.h"
 #include "dp-gateway/via.h"
 
 #include <errno.h>
@@ -97,14 +99,16 @@ admit_request(struct gateway *g, const struct mux_request *rq, char *via,
 }
 
 static int
-keep_origin(struct conn *c, const struct mux_request *rq, const char *via)
+keep_origin(struct conn *c, const struct mux_request *rq, const char *via,
+    const char *peer)
 {
 	struct origin *o = calloc(1, sizeof(*o));
+	const char    *device = via_believes(peer, rq->device) ? rq->device : "";
 
 	if ((c->origin = o) == NULL ||
 	    (c->sni = strdup(rq->authority)) == NULL ||
 	    (o->via = strdup(via)) == NULL ||
-	    (o->device = strdup(rq->device)) == NULL)
+	    (o->device = strdup(device)) == NULL)
 		return -ENOMEM;
 	return 0;
 }
@@ -133,7 +137,7 @@ on_request(void *ctx, struct mux_stream *s, const struct mux_request *rq)
 	}
 	c->stream[CLIENT] = s;
 	mux_own(s, c);
-	if (keep_origin(c, rq, via) < 0)
+	if (keep_origin(c, rq, via, link_peer(k)) < 0)
 		conn_end(c, WHY_MEMORY);
 	else
 		dial_queue(c);
@@ -152,7 +156,10 @@ opened(struct conn *c)
 	}
 	if (c->stream[CLIENT] != NULL)
 		mux_accept(c->stream[CLIENT], c);
-	for (int side = 0; side < 2 && c->phase != P_ENDED; side++)
+	if (c->term != NULL)
+		term_opened(c);
+	for (int side = 0; side < 2 && c->phase >= P_ANSWER &&
+	     c->phase != P_ENDED; side++)
 		if (is_socket(c, side))
 			conn_watch(c, side, WATCH);
 }
@@ -192,8 +199,8 @@ on_take(void *ctx, struct mux_stream *s, const uint8_t *p, size_t n)
 	ssize_t	     sent;
 
 	(void)ctx;
-	if (!is_socket(c, !from))
-		return 0; /* on_waits tells the other stream */
+	if (c->term != NULL || !is_socket(c, !from))
+		return 0; /* it waits for whoever on_waits tells */
 	sent = send(c->relay.fd[!from], p, n, MSG_NOSIGNAL);
 	if (sent < 0 && errno != EAGAIN && errno != EINTR) {
 		reset_by(c, !from);
@@ -218,6 +225,10 @@ on_waits(void *ctx, struct mux_stream *s)
 	int	     from = side_of(c, s);
 
 	(void)ctx;
+	if (c->term != NULL) {
+		term_waits(c);
+		return;
+	}
 	if (is_socket(c, !from))
 		return;
 	if (!c->relay.blocked[from]) {
@@ -235,6 +246,10 @@ on_ended(void *ctx, struct mux_stream *s)
 	int	     from = side_of(c, s);
 
 	(void)ctx;
+	if (c->term != NULL) {
+		term_ended(c);
+		return;
+	}
 	c->relay.ended[from] = true;
 	c->relay.told[from] = true;
 	conn_moved(c);
@@ -286,15 +301,36 @@ give_stream(struct conn *c, int from, uint8_t *buf, size_t max)
 	return c->stream[from] == NULL || c->relay.ended[from] ? 0 : -EAGAIN;
 }
 
+/* Who the device is, to the server, before the device's first byte. */
+static ssize_t
+give_introduction(struct conn *c, uint8_t *buf, size_t max)
+{
+	uint8_t header[PROXY_MAX];
+	size_t	n = conn_introduction(c, header);
+
+	if (n == 0 || n > max) {
+		conn_end(c, WHY_SERVER_RESET);
+		return -EAGAIN;
+	}
+	c->introduce = false;
+	memcpy(buf, header, n);
+	return (ssize_t)n;
+}
+
 static ssize_t
 on_give(void *ctx, struct mux_stream *s, uint8_t *buf, size_t max)
 {
 	struct conn *c = mux_owner(s);
 	int	     from = !side_of(c, s);
-	ssize_t	     n = is_socket(c, from) ? give_socket(c, from, buf, max)
-					    : give_stream(c, from, buf, max);
+	ssize_t	     n;
 
 	(void)ctx;
+	if (c->introduce)
+		return give_introduction(c, buf, max);
+	if (c->term != NULL)
+		return term_give(c, buf, max);
+	n = is_socket(c, from) ? give_socket(c, from, buf, max)
+			       : give_stream(c, from, buf, max);
 	if (n > 0) {
 		c->relay.bytes[from] += (uint64_t)n;
 		conn_moved(c);
@@ -329,12 +365,16 @@ on_closed(void *ctx, struct mux_stream *s, enum mux_end why)
 		else
 			dial_queue(c);
 		c->again = true;
-	} else if (why == MUX_CLOSED)
+	} else if (why == MUX_CLOSED && c->term != NULL)
+		term_closed(c);
+	else if (why == MUX_CLOSED)
 		conn_end(c, WHY_CLOSED);
 	else if (why == MUX_OVERFLOW)
 		conn_end(c, WHY_QUEUE);
 	else if (why == MUX_LOST)
 		conn_end(c, WHY_UPLINK);
+	else if (c->term != NULL && c->phase == P_ANSWER)
+		term_next_server(c);
 	else
 		reset_by(c, side);
 }
@@ -366,6 +406,10 @@ tunnel_event(struct conn *c, int side, uint32_t events)
 {
 	struct mux_stream *other = c->stream[!side];
 
+	if (c->term != NULL) {
+		term_event(c, events);
+		return;
+	}
 	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
 		c->closing[side] = true;
 	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
@@ -389,7 +433,8 @@ bool
 tunnel_is_stuck(const struct conn *c, uint64_t now)
 {
 	for (int side = 0; side < 2; side++)
-		if (c->stream[side] != NULL && c->relay.blocked[side] &&
+		if ((c->stream[side] != NULL || c->term != NULL) &&
+		    c->relay.blocked[side] &&
 		    now - c->blocked_ms >= c->g->conf.send_timeout * 1000)
 			return true;
 	return false;

@@ -137,6 +137,12 @@ link_at(const struct link *k)
 	return k->at;
 }
 
+const char *
+link_peer(const struct link *k)
+{
+	return k->peer;
+}
+
 const uint8_t *
 link_addr(const struct link *k, uint16_t *port)
 {
@@ -344,7 +350,11 @@ hear(struct link *k)
 	tls_readable(k->tls, false);
 	while (mux_why(k->mux, NULL) == MUX_NONE &&
 	    (turn < TURN_READ || tls_has_more(k->tls))) {
-		if ((n = tls_read(k->tls, buf, sizeof(buf))) <= 0) {
+		n = tls_read(k->tls, buf, sizeof(buf));
+		/* what OpenSSL answered is in the buffer that all share */
+		if (!tls_reads_quietly(k->tls) && tls_flush(k->tls) == -EAGAIN)
+			k->blocked = true;
+		if (n <= 0) {
 			if (n != -EAGAIN)
 				link_end(k, END_GONE, n < 0
 					? tls_error()[0] != '\0' ? tls_error()
@@ -731,9 +741,11 @@ fill_request(struct conn *c, struct mux_request *rq)
 		    c->origin->device);
 		return true;
 	}
-	if ((s = next_server(&g->upstream, c->server)) == NULL)
+	if ((s = next_server(conn_upstream(c), c->server)) == NULL)
 		return false;
 	c->server = s->id;
+	if (c->term != NULL) /* whom we have verified */
+		snprintf(rq->device, sizeof(rq->device), "%s", c->sni);
 	snprintf(rq->authority, sizeof(rq->authority),
 	    strchr(s->host, ':') != NULL ? "[%s]:%u" : "%s:%u", s->host,
 	    s->port);
@@ -760,6 +772,7 @@ uplink_open(struct conn *c)
 	    mux_open(k->mux, &rq, c, &c->stream[SERVER]) < 0)
 		return UPLINK_NONE;
 	c->link = k->id;
+	c->introduce = g->conf.proxy_protocol && c->origin == NULL;
 	conn_phase(c, P_ASKED);
 	return UPLINK_OPENED;
 }

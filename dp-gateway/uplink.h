@@ -61,6 +61,7 @@ void uplink_dialled(struct dialler *d, int take_fd, const char *text);
 const char *uplink_at(const struct uplinks *u, uint32_t id);
 struct gateway *link_gateway(const struct link *k);
 const char *link_at(const struct link *k); /* "far.example:13001" */
+const char *link_peer(const struct link *k); /* name in its certificate */
 const uint8_t *link_addr(const struct link *k, uint16_t *port);
 
 /* Rows, metrics, warnings for admin.c. */

@@ -13,6 +13,8 @@
 #include <string.h>
 #include <strings.h>
 
+#define DEVICE "urn:dpoint:device:"
+
 /*
  * Calls it one hop whatever it is, so that nobody hides in what we would not
  * understand: received-by is the second word, a comment ends with its element.
@@ -68,6 +70,18 @@ via_is_id(const char *id)
 	return len > 0 && len < VIA_ID &&
 	    strspn(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 		       "0123456789-._~") == len;
+}
+
+bool
+via_believes(const char *peer, const char *device)
+{
+	const char *uuid = device + strlen(DEVICE);
+
+	if (strncmp(device, DEVICE, strlen(DEVICE)) != 0 || strlen(uuid) != 36 ||
+	    uuid[strspn(uuid, "0123456789abcdefABCDEF-")] != '\0')
+		return false;
+	return strncmp(peer, "urn:dpoint:dp:", 14) == 0 ||
+	    strcmp(peer, device) == 0;
 }
 
 bool

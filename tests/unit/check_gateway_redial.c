@@ -186,6 +186,31 @@ START_TEST(only_what_is_listed_is_allowed)
 }
 END_TEST
 
+#define UUID "00112233-4455-6677-8899-aabbccddeeff"
+#define DEV  "urn:dpoint:device:" UUID
+static const struct {
+	const char *peer, *device;
+	bool	    believed;
+} said[] = {
+	{ "urn:dpoint:dp:1", DEV, true },
+	{ DEV, DEV, true },
+	{ "urn:dpoint:device:ffff2233-4455-6677-8899-aabbccddeeff", DEV, false },
+	{ "", DEV, false },
+	{ "urn:dpoint:dp:1", "", false },
+	{ "urn:dpoint:dp:1", "urn:dpoint:dp:" UUID, false },
+	{ "urn:dpoint:dp:1", DEV ", " DEV, false },
+	{ "urn:dpoint:dp:1", DEV "0", false },
+	{ "urn:dpoint:dp:1", "urn:dpoint:device:00112233\"4455 6677-8899-aabbccddee\"",
+	    false },
+	{ "urn:dpoint:dp:1", "urn:dpoint:device:", false },
+};
+START_TEST(a_device_is_believed_of_who_verifies_it)
+{
+	ck_assert_msg(via_believes(said[_i].peer, said[_i].device) ==
+	    said[_i].believed, "%s of %s", said[_i].device, said[_i].peer);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -203,6 +228,8 @@ main(void)
 	tcase_add_loop_test(t, a_name_on_the_way_is_found, 0, COUNT(ways));
 	tcase_add_test(t, a_way_grows_by_us_and_has_an_end);
 	tcase_add_loop_test(t, only_what_is_listed_is_allowed, 0, COUNT(asked));
+	tcase_add_loop_test(t, a_device_is_believed_of_who_verifies_it, 0,
+	    COUNT(said));
 	suite_add_tcase(s, t);
 	srunner_run_all(sr, CK_NORMAL);
 	bad = srunner_ntests_failed(sr);
