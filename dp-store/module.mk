@@ -13,6 +13,10 @@ dp-store_SRCS := \
 	dp-store/peer.c \
 	dp-store/publish.c \
 	dp-store/reports.c \
+	dp-store/reports_admin.c \
+	dp-store/reports_age.c \
+	dp-store/reports_give.c \
+	dp-store/reports_write.c \
 	dp-store/sandbox.c
 dp-store_LIBS := -llmdb -lpthread
 dp-store_TESTS := check_inbox check_store
