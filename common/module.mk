@@ -68,4 +68,5 @@ $(BUILD)/gen/capture_filter.h: $(BUILD)/filter_table common/capture.filter
 	@mkdir -p $(@D)
 	$(BUILD)/filter_table <common/capture.filter >$@.new && mv $@.new $@
 $(BUILD)/obj/common/packet.o: $(BUILD)/gen/capture_filter.h
-$(BUILD)/obj/common/packet.o: CPPFLAGS += -I$(BUILD)/gen
+# override: make asan gives CPPFLAGS on its command line
+$(BUILD)/obj/common/packet.o: override CPPFLAGS += -I$(BUILD)/gen
