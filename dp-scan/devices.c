@@ -1,0 +1,1102 @@
+/*
+ * dp-scan/devices.c - see devices.h.
+ *
+ * Believes of a sight that its text is printable, and nothing that it claims.
+ * SPDX-License-Identifier: ISC
+ */
+#include "dp-scan/devices.h"
+
+#include "common/size.h"
+#include "dp-scan/index.h"
+#include "dp-scan/merge.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NONE	      UINT32_MAX
+#define MOVES	      256 /* addresses that moved lately */
+#define CONFLICT_S    600 /* there and back within this: two have it */
+#define AGENT_S	      120 /* an agent is where the wire showed it */
+#define AT_ONCE_S     2	  /* two answers to one question */
+#define TOLD_S	      3600 /* from one event of a conflict to the next */
+#define PROBES	      32
+#define DEFEND_S      5
+#define DHCP_SERVERS  16
+
+enum list { LIST_HEARD, LIST_CONFIRMED, LIST_ABSENT, LISTS };
+
+struct move { /* an address went from one device to another */
+	uint8_t	 addr[16];
+	uint32_t from, to, when; /* ids */
+	uint32_t conflict;	 /* when it was last one; 0: never */
+	uint32_t told;
+};
+
+struct probe_of { /* somebody asks whether an address is free */
+	uint8_t	 addr[16], mac[6];
+	uint32_t when;
+};
+
+struct devices {
+	struct devices_conf   conf;
+	struct devices_ops    ops;
+	void		     *ctx;
+	struct record	     *recs;
+	uint8_t		     *dirty; /* by page */
+	size_t		      nslots, room, used;
+	uint32_t	      next_id, free_hint;
+	struct { uint32_t head, tail; } lists[LISTS]; /* longest silent first */
+	struct index	      index;
+	struct devices_counts n;
+	struct move	      moves[MOVES];
+	size_t		      next_move;
+	struct probe_of	      probes[PROBES];
+	size_t		      next_probe;
+	struct { uint8_t addr[16]; uint32_t told; } servers[DHCP_SERVERS];
+	size_t		      nservers; /* that were seen; the first may be right */
+	uint32_t	      full_told;
+};
+
+static const char *const event_names[DEVICE_EVENTS] = { "device-new",
+	"device-vanished", "device-back", "devices-merged", "address-conflict",
+	"duplicate-address", "dhcp-server-unknown", "device-claims-many",
+	"devices-full" };
+
+const char *
+device_event_name(enum device_event e)
+{
+	return event_names[e];
+}
+
+static void
+tell(struct devices *d, enum device_event e, const struct record *r,
+    const struct record *other, const char *detail)
+{
+	d->ops.event(d->ctx, e, r, other, detail);
+}
+
+/* -- addresses -- */
+
+void
+devices_scope(uint32_t ifindex, uint8_t addr[16])
+{
+	if (addr[0] != 0xfe || (addr[1] & 0xc0) != 0x80)
+		return;
+	addr[4] = (uint8_t)(ifindex >> 24); /* zero on the wire, RFC 4291 2.5.6 */
+	addr[5] = (uint8_t)(ifindex >> 16);
+	addr[6] = (uint8_t)(ifindex >> 8);
+	addr[7] = (uint8_t)ifindex;
+}
+
+static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+
+/* One that a single device may have, and others reach it by. */
+static bool
+is_host(const uint8_t a[16])
+{
+	if (memcmp(a, mapped, 12) == 0)
+		return a[12] != 0 && a[12] != 127 && a[12] < 224;
+	return a[0] != 0xff && memcmp(a, (uint8_t[15]){ 0 }, 15) != 0;
+}
+
+static int
+addr_parse(const char *text, uint8_t out[16])
+{
+	memcpy(out, mapped, 12);
+	return inet_pton(AF_INET, text, out + 12) == 1 ||
+	    inet_pton(AF_INET6, text, out) == 1 ? 0 : -EINVAL;
+}
+
+static void
+addr_text(const uint8_t a[16], char out[INET6_ADDRSTRLEN])
+{
+	uint8_t plain[16];
+
+	memcpy(plain, a, 16);
+	devices_scope(0, plain);
+	if (memcmp(a, mapped, 12) == 0)
+		inet_ntop(AF_INET, a + 12, out, INET6_ADDRSTRLEN);
+	else
+		inet_ntop(AF_INET6, plain, out, INET6_ADDRSTRLEN);
+}
+
+/* -- lists: who was heard last stands last -- */
+
+static enum list
+list_of(const struct record *r)
+{
+	return r->state == RECORD_ABSENT ? LIST_ABSENT
+	    : r->confirmed		 ? LIST_CONFIRMED
+					 : LIST_HEARD;
+}
+
+static size_t *
+count_of(struct devices *d, const struct record *r)
+{
+	return r->state == RECORD_ABSENT ? &d->n.absent : &d->n.seen;
+}
+
+static void
+unlink_rec(struct devices *d, uint32_t slot)
+{
+	struct record *r = &d->recs[slot];
+	enum list      l = list_of(r);
+
+	*(r->prev != NONE ? &d->recs[r->prev].next : &d->lists[l].head) = r->next;
+	*(r->next != NONE ? &d->recs[r->next].prev : &d->lists[l].tail) = r->prev;
+	--*count_of(d, r);
+	if (r->confirmed)
+		d->n.confirmed--;
+}
+
+static void
+link_rec(struct devices *d, uint32_t slot)
+{
+	struct record *r = &d->recs[slot];
+	enum list      l = list_of(r);
+
+	r->prev = d->lists[l].tail;
+	r->next = NONE;
+	*(r->prev != NONE ? &d->recs[r->prev].next : &d->lists[l].head) = slot;
+	d->lists[l].tail = slot;
+	++*count_of(d, r);
+	if (r->confirmed)
+		d->n.confirmed++;
+}
+
+/* -- index -- */
+
+static bool
+is_key(uint8_t kind)
+{
+	return kind == ITEM_MAC || kind == ITEM_ADDR || kind == FACT_CLIENT_ID ||
+	    kind == FACT_SWITCH || kind == FACT_AGENT ||
+	    kind == FACT_DIRECTORY_ID || kind == FACT_NAME;
+}
+
+static uint32_t
+hash_of(const struct devices *d, uint8_t kind, const void *key, size_t len)
+{
+	uint8_t small[255];
+
+	if (kind != FACT_NAME)
+		return index_hash(&d->index, kind, key, len);
+	for (size_t i = 0; i < len; i++)
+		small[i] = (uint8_t)tolower(((const uint8_t *)key)[i]);
+	return index_hash(&d->index, kind, small, len);
+}
+
+/* The only one that has it; NONE: nobody, or several (of names). */
+static uint32_t
+holder(const struct devices *d, uint8_t kind, const void *key, size_t len)
+{
+	uint32_t hash = hash_of(d, kind, key, len), slot, found = NONE;
+	size_t	 pos = SIZE_MAX;
+
+	while ((slot = index_next(&d->index, hash, &pos)) != NONE)
+		if (record_find(&d->recs[slot], kind, key, len, NULL)) {
+			if (found != NONE)
+				return NONE;
+			found = slot;
+		}
+	return found;
+}
+
+static void
+soil(struct devices *d, uint32_t slot)
+{
+	d->dirty[slot / DEVICES_PAGE] = 1;
+}
+
+static void
+forget(struct devices *d, uint32_t slot, uint8_t kind, const void *key,
+    size_t len)
+{
+	if (is_key(kind))
+		index_del(&d->index, hash_of(d, kind, key, len), slot);
+	soil(d, slot);
+}
+
+static void
+take_away(struct devices *d, uint32_t slot, uint8_t kind, const void *key,
+    size_t len)
+{
+	record_drop(&d->recs[slot], kind, key, len);
+	forget(d, slot, kind, key, len);
+}
+
+/* -EAGAIN: more than is believed of it. */
+static int
+learn(struct devices *d, uint32_t slot, uint8_t kind, uint8_t by, uint32_t now,
+    const void *data, size_t len)
+{
+	enum record_change change;
+	struct item_copy   out;
+	int r = record_put(&d->recs[slot], kind, by, now, data, len, &change,
+	    &out);
+
+	if (out.kind != 0)
+		forget(d, slot, out.kind, out.data, out.len);
+	if (r < 0 || change == RECORD_KNOWN)
+		return r;
+	if (change == RECORD_REFUSED)
+		return -EAGAIN;
+	soil(d, slot);
+	if (is_key(kind) &&
+	    (r = index_put(&d->index, hash_of(d, kind, data, len), slot)) < 0)
+		record_drop(&d->recs[slot], kind, data, len);
+	return r;
+}
+
+/* -- slots -- */
+
+static int
+more_slots(struct devices *d)
+{
+	size_t	       room = d->room + (d->room < 128 ? 64 : d->room / 2);
+	struct record *recs = reallocarray(d->recs, room, sizeof(*recs));
+	uint8_t	      *dirty = calloc(room / DEVICES_PAGE + 1, 1);
+
+	if (recs != NULL)
+		d->recs = recs;
+	if (recs == NULL || dirty == NULL) {
+		free(dirty);
+		return -ENOMEM;
+	}
+	if (d->room > 0)
+		memcpy(dirty, d->dirty, d->room / DEVICES_PAGE + 1);
+	free(d->dirty);
+	d->dirty = dirty;
+	d->room = room;
+	return 0;
+}
+
+static uint32_t
+slot_new(struct devices *d)
+{
+	uint32_t slot = NONE;
+
+	if (d->used < d->nslots)
+		for (size_t i = 0; slot == NONE && i < d->nslots; i++) {
+			uint32_t at = (uint32_t)((d->free_hint + i) % d->nslots);
+
+			if (d->recs[at].state == RECORD_FREE)
+				slot = at;
+		}
+	else if (d->nslots < d->room || more_slots(d) == 0)
+		slot = (uint32_t)d->nslots++;
+	if (slot != NONE) {
+		d->recs[slot] = (struct record){ .prev = NONE, .next = NONE };
+		d->used++;
+		d->free_hint = slot + 1;
+	}
+	return slot;
+}
+
+static void
+slot_free(struct devices *d, uint32_t slot)
+{
+	struct record *r = &d->recs[slot];
+	struct item    it;
+	size_t	       pos = 0;
+
+	while (record_next(r, &pos, &it))
+		if (is_key(it.kind))
+			index_del(&d->index, hash_of(d, it.kind, it.data, it.len),
+			    slot);
+	unlink_rec(d, slot);
+	record_fini(r); /* the state is RECORD_FREE then */
+	d->used--;
+	d->free_hint = slot;
+	soil(d, slot);
+}
+
+/* Room for one more: who was only heard goes for anybody, who answered only for
+ * who answered. */
+static bool
+make_room(struct devices *d, bool confirmed, uint32_t now)
+{
+	static const enum list order[] = { LIST_HEARD, LIST_ABSENT,
+		LIST_CONFIRMED };
+	uint32_t slot = NONE;
+
+	if (d->used < d->conf.max)
+		return true;
+	for (size_t i = 0; slot == NONE && i < COUNT(order); i++)
+		if (order[i] == LIST_HEARD || confirmed)
+			slot = d->lists[order[i]].head;
+	if (now - d->full_told >= 60) {
+		d->full_told = now;
+		tell(d, DEVICES_FULL, slot != NONE ? &d->recs[slot] : NULL, NULL,
+		    confirmed ? "confirmed" : "heard");
+	}
+	if (slot == NONE) {
+		d->n.dropped_full++;
+		return false;
+	}
+	d->n.evicted++;
+	slot_free(d, slot);
+	return true;
+}
+
+/* -- two records that are one machine -- */
+
+/* All of b goes into a; what does not fit is lost. */
+static void
+absorb(struct devices *d, uint32_t a, uint32_t b, const char *why)
+{
+	struct record *ra = &d->recs[a], gone = d->recs[b];
+	struct item    it;
+	size_t	       pos = 0;
+
+	tell(d, DEVICE_MERGED, ra, &gone, why);
+	gone.items = NULL;
+	if (gone.len > 0 && (gone.items = malloc(gone.len)) != NULL)
+		memcpy(gone.items, d->recs[b].items, gone.len);
+	else
+		gone.len = 0;
+	slot_free(d, b);
+	unlink_rec(d, a);
+	if (gone.id < ra->id)
+		ra->id = gone.id;
+	if (gone.first < ra->first)
+		ra->first = gone.first;
+	if (gone.last > ra->last)
+		ra->last = gone.last;
+	ra->by |= gone.by;
+	ra->confirmed |= gone.confirmed;
+	if (gone.state == RECORD_SEEN)
+		ra->state = RECORD_SEEN;
+	link_rec(d, a);
+	while (record_next(&gone, &pos, &it))
+		(void)learn(d, a, it.kind, it.by, it.seen, it.data, it.len);
+	free(gone.items);
+	soil(d, a);
+	d->n.merged++;
+}
+
+/* What a sight says after a look at who may say what. */
+struct claim {
+	const struct sight *s;
+	const uint8_t	   *mac;  /* NULL: none that counts */
+	uint8_t		    addr[16];
+	bool		    has_addr;
+	const char	   *agent, *directory, *client, *chassis;
+	bool		    confirms;
+};
+
+static bool
+is_wire(enum sight_by by)
+{
+	return by == SIGHT_ARP || by == SIGHT_NDP || by == SIGHT_NEIGHBOUR;
+}
+
+/* Whether it is worth a record. */
+static bool
+claim_read(struct devices *d, const struct sight *s, struct claim *c)
+{
+	enum place where = PLACE_LINK;
+
+	*c = (struct claim){ .s = s };
+	if (merge_mac_is_own(s->mac))
+		c->mac = s->mac;
+	if (is_host(s->addr)) {
+		memcpy(c->addr, s->addr, 16);
+		devices_scope(s->ifindex, c->addr);
+		where = d->ops.place(d->ctx, s->ifindex, s->addr);
+		/* the wire's own protocols are not routed */
+		if (is_wire(s->by) || s->by == SIGHT_DHCP ||
+		    s->by == SIGHT_DHCP6 || s->by == SIGHT_OWN)
+			where = PLACE_LINK;
+		c->has_addr = where != PLACE_NOWHERE;
+	}
+	if (where != PLACE_LINK)
+		c->mac = NULL; /* a router's */
+	if (where == PLACE_NOWHERE && s->by != SIGHT_AGENT)
+		return false;
+	if (s->by == SIGHT_AGENT)
+		c->agent = sight_first(s, FACT_AGENT);
+	if (s->by == SIGHT_LDAP)
+		c->directory = sight_first(s, FACT_DIRECTORY_ID);
+	if (s->by == SIGHT_DHCP || s->by == SIGHT_DHCP6)
+		c->client = sight_first(s, FACT_CLIENT_ID);
+	if (s->by == SIGHT_LLDP || s->by == SIGHT_CDP)
+		c->chassis = sight_first(s, FACT_SWITCH);
+	c->confirms = s->asked || s->by == SIGHT_AGENT || s->by == SIGHT_LDAP ||
+	    s->by == SIGHT_OWN;
+	return c->mac != NULL || c->has_addr || c->agent != NULL ||
+	    c->directory != NULL;
+}
+
+/* A record made of the sight alone, for the rules; items are the caller's. */
+static void
+claim_record(const struct claim *c, struct record *r)
+{
+	enum record_change change;
+	struct item_copy   out;
+	const struct sight *s = c->s;
+
+	*r = (struct record){ .state = RECORD_SEEN };
+	if (c->mac != NULL)
+		(void)record_put(r, ITEM_MAC, (uint8_t)s->by, 0, c->mac, 6,
+		    &change, &out);
+	if (c->has_addr)
+		(void)record_put(r, ITEM_ADDR, (uint8_t)s->by, 0, c->addr, 16,
+		    &change, &out);
+	for (unsigned i = 0; i < s->nfacts; i++)
+		if (s->fact[i].kind == FACT_NAME ||
+		    (s->fact[i].kind == FACT_AGENT && c->agent != NULL) ||
+		    (s->fact[i].kind == FACT_DIRECTORY_ID &&
+			c->directory != NULL))
+			(void)record_put(r, s->fact[i].kind, (uint8_t)s->by, 0,
+			    sight_fact(s, i), strlen(sight_fact(s, i)), &change,
+			    &out);
+}
+
+struct candidate {
+	enum merge_key by;
+	uint32_t       slot;
+};
+
+static uint32_t
+holder_of_text(const struct devices *d, uint8_t kind, const char *text)
+{
+	return text == NULL ? NONE : holder(d, kind, text, strlen(text));
+}
+
+/* A computer of the directory is who has its whole name, if that is one. */
+static uint32_t
+holder_of_name(const struct devices *d, const struct claim *c)
+{
+	const struct sight *s = c->s;
+	uint32_t	    slot = NONE;
+
+	if (c->directory == NULL)
+		return NONE;
+	for (unsigned i = 0; slot == NONE && i < s->nfacts; i++)
+		if (s->fact[i].kind == FACT_NAME &&
+		    strchr(sight_fact(s, i), '.') != NULL)
+			slot = holder_of_text(d, FACT_NAME, sight_fact(s, i));
+	return slot;
+}
+
+/*
+ * A verified agent speaks from an address that another record holds. That is its
+ * second interface, if the wire has just shown it there and it is no router, whose
+ * address may be that of many.
+ */
+static bool
+is_agents_other(const struct claim *c, const struct record *r, uint32_t now)
+{
+	struct item it;
+
+	return c->agent != NULL && !record_has(r, FACT_ROUTER) &&
+	    record_find(r, ITEM_ADDR, c->addr, 16, &it) && is_wire(it.by) &&
+	    now - it.seen <= AGENT_S;
+}
+
+/* The rules of docs/design.md, "One record for one machine", from the top. */
+static uint32_t
+find(struct devices *d, const struct claim *c, uint32_t now)
+{
+	static const char *const names[] = { "agent", "MAC address", "client id",
+		"chassis", "address", "directory" };
+	const struct candidate all[] = {
+		{ MERGE_AGENT, holder_of_text(d, FACT_AGENT, c->agent) },
+		{ MERGE_MAC, c->mac != NULL ? holder(d, ITEM_MAC, c->mac, 6)
+					    : NONE },
+		{ MERGE_CLIENT_ID, holder_of_text(d, FACT_CLIENT_ID, c->client) },
+		{ MERGE_CHASSIS, holder_of_text(d, FACT_SWITCH, c->chassis) },
+		{ MERGE_NAME, holder_of_text(d, FACT_DIRECTORY_ID, c->directory) },
+		{ MERGE_ADDRESS, c->has_addr ? holder(d, ITEM_ADDR, c->addr, 16)
+					     : NONE },
+		{ MERGE_NAME, holder_of_name(d, c) },
+	};
+	struct record mine;
+	uint32_t      slot = NONE;
+
+	claim_record(c, &mine);
+	for (size_t i = 0; i < COUNT(all); i++) {
+		const struct record *r = all[i].slot != NONE
+		    ? &d->recs[all[i].slot] : NULL;
+		enum merge_key by = all[i].by;
+
+		if (r == NULL || all[i].slot == slot || r->state == RECORD_FREE)
+			continue; /* absorbed just now */
+		if (by == MERGE_ADDRESS && slot != NONE &&
+		    is_agents_other(c, r, now))
+			by = MERGE_AGENT;
+		if (merge_verdict(&mine, r, by) != NULL || (slot != NONE &&
+			merge_verdict(&d->recs[slot], r, by) != NULL))
+			continue;
+		if (slot == NONE)
+			slot = all[i].slot;
+		else
+			absorb(d, slot, all[i].slot, names[all[i].by]);
+	}
+	record_fini(&mine);
+	return slot;
+}
+
+/* -- addresses that two have -- */
+
+static struct move *
+move_of(struct devices *d, const uint8_t addr[16])
+{
+	for (size_t i = 0; i < MOVES; i++)
+		if (d->moves[i].when != 0 &&
+		    memcmp(d->moves[i].addr, addr, 16) == 0)
+			return &d->moves[i];
+	return NULL;
+}
+
+static bool
+is_rival(const struct record *r)
+{
+	return record_has(r, ITEM_MAC) && !r->many;
+}
+
+/* The address goes from who had it to another. */
+static void
+moved(struct devices *d, const struct claim *c, uint32_t from, uint32_t to,
+    const struct item *was, uint32_t now)
+{
+	const struct record *a = &d->recs[from], *b = &d->recs[to];
+	struct move	    *m = move_of(d, c->addr);
+	char		     text[INET6_ADDRSTRLEN];
+	bool		     conflict;
+
+	if (!is_wire(c->s->by) || !is_wire(was->by) || !is_rival(a) ||
+	    !is_rival(b))
+		return;
+	conflict = (c->s->asked && now - was->seen <= AT_ONCE_S) ||
+	    (m != NULL && m->from == b->id && m->to == a->id &&
+		now - m->when <= CONFLICT_S);
+	if (m == NULL) {
+		m = &d->moves[d->next_move++ % MOVES];
+		*m = (struct move){ 0 };
+		memcpy(m->addr, c->addr, 16);
+	}
+	m->from = a->id;
+	m->to = b->id;
+	m->when = now;
+	if (!conflict)
+		return;
+	m->conflict = now;
+	d->n.conflicts++;
+	if (m->told != 0 && now - m->told < TOLD_S)
+		return;
+	m->told = now;
+	addr_text(c->addr, text);
+	tell(d, ADDRESS_CONFLICT, b, a, text);
+}
+
+/* RFC 5227 and 4862: somebody probes for an address that another has. */
+static void
+probed(struct devices *d, const struct sight *s, uint32_t now)
+{
+	const char	*text = sight_first(s, FACT_CONFLICT);
+	struct probe_of *p;
+	uint8_t		 addr[16];
+
+	if (text == NULL || addr_parse(text, addr) < 0 || !is_host(addr))
+		return;
+	devices_scope(s->ifindex, addr);
+	p = &d->probes[d->next_probe++ % PROBES];
+	memcpy(p->addr, addr, 16);
+	memcpy(p->mac, s->mac, 6);
+	p->when = now;
+}
+
+/* Who holds the address says so just after another has probed for it. */
+static void
+defended(struct devices *d, const struct claim *c, uint32_t slot, uint32_t now)
+{
+	char text[INET6_ADDRSTRLEN];
+
+	if (c->mac == NULL || !c->has_addr ||
+	    (c->s->by != SIGHT_ARP && c->s->by != SIGHT_NDP))
+		return;
+	for (size_t i = 0; i < PROBES; i++) {
+		struct probe_of *p = &d->probes[i];
+		uint32_t	 other;
+
+		if (p->when == 0 || now - p->when > DEFEND_S ||
+		    memcmp(p->addr, c->addr, 16) != 0)
+			continue;
+		if (memcmp(p->mac, c->mac, 6) == 0)
+			continue; /* it took what was free */
+		p->when = 0;
+		other = holder(d, ITEM_MAC, p->mac, 6);
+		if (other == slot)
+			continue;
+		addr_text(c->addr, text);
+		tell(d, DUPLICATE_ADDRESS, &d->recs[slot],
+		    other != NONE ? &d->recs[other] : NULL, text);
+	}
+}
+
+/* -- DHCP servers -- */
+
+static bool
+is_known_server(const struct devices *d, const uint8_t addr[16])
+{
+	char	word[64];
+	uint8_t a[16];
+	size_t	n;
+
+	for (const char *p = d->conf.dhcp_servers; *p != '\0'; p += n) {
+		p += strspn(p, " ");
+		n = strcspn(p, " ");
+		if (n == 0 || n >= sizeof(word))
+			continue;
+		memcpy(word, p, n);
+		word[n] = '\0';
+		if (addr_parse(word, a) == 0 && memcmp(a, addr, 16) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void
+serves_dhcp(struct devices *d, uint32_t slot, const char *text, uint32_t now)
+{
+	uint8_t addr[16];
+	char	shown[INET6_ADDRSTRLEN];
+	size_t	i = 0;
+	bool	good;
+
+	if (addr_parse(text, addr) < 0)
+		return;
+	while (i < d->nservers && memcmp(d->servers[i].addr, addr, 16) != 0)
+		i++;
+	if (i == d->nservers) {
+		i = i < DHCP_SERVERS ? d->nservers++ : DHCP_SERVERS - 1;
+		memcpy(d->servers[i].addr, addr, 16);
+		d->servers[i].told = 0;
+	}
+	good = d->conf.dhcp_servers[0] != '\0' ? is_known_server(d, addr) : i == 0;
+	if (good || (d->servers[i].told != 0 && now - d->servers[i].told < TOLD_S))
+		return;
+	d->servers[i].told = now;
+	addr_text(addr, shown);
+	tell(d, DHCP_SERVER_UNKNOWN, &d->recs[slot], NULL, shown);
+}
+
+/* -- a sight -- */
+
+static void
+claims_many(struct devices *d, uint32_t slot)
+{
+	struct record *r = &d->recs[slot];
+
+	if (r->many)
+		return;
+	r->many = true;
+	soil(d, slot);
+	tell(d, DEVICE_CLAIMS_MANY, r, NULL, NULL);
+}
+
+static void
+learn_address(struct devices *d, const struct claim *c, uint32_t slot,
+    uint32_t now)
+{
+	uint32_t    was = holder(d, ITEM_ADDR, c->addr, 16);
+	struct item it;
+	int	    r;
+
+	/* many agents behind one address have none of them that address */
+	if (was != NONE && was != slot && c->mac == NULL &&
+	    record_has(&d->recs[was], ITEM_MAC))
+		return;
+	r = learn(d, slot, ITEM_ADDR, (uint8_t)c->s->by, now, c->addr, 16);
+	if (r == -EAGAIN)
+		claims_many(d, slot);
+	if (r < 0 || was == NONE || was == slot)
+		return;
+	if (record_find(&d->recs[was], ITEM_ADDR, c->addr, 16, &it))
+		moved(d, c, was, slot, &it, now);
+	take_away(d, was, ITEM_ADDR, c->addr, 16);
+}
+
+static void
+learn_facts(struct devices *d, const struct claim *c, uint32_t slot,
+    uint32_t now)
+{
+	const struct sight *s = c->s;
+	uint8_t		    addr[16];
+
+	for (unsigned i = 0; i < s->nfacts; i++) {
+		const char *text = sight_fact(s, i);
+		uint8_t	    kind = s->fact[i].kind;
+		uint32_t    has;
+
+		if (kind == FACT_CONFLICT ||
+		    (kind == FACT_AGENT && c->agent == NULL) ||
+		    (kind == FACT_DIRECTORY_ID && c->directory == NULL))
+			continue;
+		if (kind == FACT_ADDRESS) {
+			if (addr_parse(text, addr) < 0 || !is_host(addr))
+				continue;
+			devices_scope(s->ifindex, addr);
+			has = holder(d, ITEM_ADDR, addr, 16);
+			if ((has == NONE || has == slot) &&
+			    d->ops.place(d->ctx, s->ifindex, addr) !=
+				PLACE_NOWHERE &&
+			    learn(d, slot, ITEM_ADDR, (uint8_t)s->by, now, addr,
+				16) == -EAGAIN)
+				claims_many(d, slot);
+			continue;
+		}
+		/* an identity that another one keeps is not given twice */
+		if ((kind == FACT_CLIENT_ID || kind == FACT_SWITCH) &&
+		    (has = holder(d, kind, text, strlen(text))) != NONE &&
+		    has != slot)
+			continue;
+		(void)learn(d, slot, kind, (uint8_t)s->by, now, text,
+		    strlen(text));
+		if (kind == FACT_DHCP_SERVER)
+			serves_dhcp(d, slot, text, now);
+	}
+}
+
+static void
+touch(struct devices *d, const struct claim *c, uint32_t slot, uint32_t now)
+{
+	struct record *r = &d->recs[slot];
+	bool	       back = r->state == RECORD_ABSENT;
+
+	unlink_rec(d, slot);
+	if (now > r->last)
+		r->last = now;
+	if ((r->by & 1U << c->s->by) == 0 || back ||
+	    (c->confirms && !r->confirmed))
+		soil(d, slot);
+	r->by |= 1U << c->s->by;
+	r->confirmed |= c->confirms;
+	r->state = RECORD_SEEN;
+	link_rec(d, slot);
+	if (back)
+		tell(d, DEVICE_BACK, r, NULL, NULL);
+}
+
+const struct record *
+devices_see(struct devices *d, const struct sight *s, uint32_t now)
+{
+	struct claim c;
+	uint32_t     slot;
+	bool	     is_new = false;
+
+	d->n.sights++;
+	probed(d, s, now);
+	if (!claim_read(d, s, &c)) {
+		d->n.dropped_foreign++;
+		return NULL;
+	}
+	if ((slot = find(d, &c, now)) == NONE) {
+		if (!make_room(d, c.confirms, now) ||
+		    (slot = slot_new(d)) == NONE)
+			return NULL;
+		d->recs[slot].id = d->next_id++;
+		d->recs[slot].first = d->recs[slot].last = now;
+		d->recs[slot].state = RECORD_SEEN;
+		link_rec(d, slot);
+		soil(d, slot);
+		is_new = true;
+	}
+	if (c.mac != NULL)
+		(void)learn(d, slot, ITEM_MAC, (uint8_t)s->by, now, c.mac, 6);
+	defended(d, &c, slot, now);
+	if (c.has_addr)
+		learn_address(d, &c, slot, now);
+	learn_facts(d, &c, slot, now);
+	touch(d, &c, slot, now);
+	if (is_new)
+		tell(d, DEVICE_NEW, &d->recs[slot], NULL, NULL);
+	return &d->recs[slot];
+}
+
+void
+devices_age(struct devices *d, uint32_t now)
+{
+	uint32_t slot;
+
+	for (int l = LIST_HEARD; l <= LIST_CONFIRMED; l++)
+		while ((slot = d->lists[l].head) != NONE &&
+		    d->recs[slot].last + d->conf.life_time < now) {
+			unlink_rec(d, slot);
+			d->recs[slot].state = RECORD_ABSENT;
+			link_rec(d, slot);
+			soil(d, slot);
+			tell(d, DEVICE_VANISHED, &d->recs[slot], NULL, NULL);
+		}
+	while ((slot = d->lists[LIST_ABSENT].head) != NONE &&
+	    (uint64_t)d->recs[slot].last + d->conf.life_time +
+		    d->conf.keep_time < now)
+		slot_free(d, slot);
+}
+
+/* -- what is asked -- */
+
+size_t
+devices_slots(const struct devices *d)
+{
+	return d->nslots;
+}
+
+const struct record *
+devices_at(const struct devices *d, size_t slot)
+{
+	return slot < d->nslots && d->recs[slot].state != RECORD_FREE
+	    ? &d->recs[slot] : NULL;
+}
+
+static uint32_t
+by_id(const struct devices *d, const char *text)
+{
+	char	     *end;
+	unsigned long id = strtoul(text, &end, 10);
+
+	if (text[0] < '0' || text[0] > '9' || *end != '\0')
+		return NONE;
+	for (size_t i = 0; i < d->nslots; i++)
+		if (d->recs[i].state != RECORD_FREE && d->recs[i].id == id)
+			return (uint32_t)i;
+	return NONE;
+}
+
+/* Link-local ones are told apart by interface: the first that has it. */
+static uint32_t
+by_addr(const struct devices *d, const uint8_t addr[16])
+{
+	uint32_t    slot = holder(d, ITEM_ADDR, addr, 16);
+	struct item it;
+	uint8_t	    plain[16];
+
+	if (slot != NONE || addr[0] != 0xfe || (addr[1] & 0xc0) != 0x80)
+		return slot;
+	for (size_t i = 0; i < d->nslots; i++)
+		for (size_t pos = 0; record_next(&d->recs[i], &pos, &it);) {
+			if (it.kind != ITEM_ADDR)
+				continue;
+			memcpy(plain, it.data, 16);
+			devices_scope(0, plain);
+			if (memcmp(plain, addr, 16) == 0)
+				return (uint32_t)i;
+		}
+	return NONE;
+}
+
+const struct record *
+devices_find(const struct devices *d, const char *text)
+{
+	unsigned m[6];
+	uint8_t	 addr[16], mac[6];
+	uint32_t slot = by_id(d, text);
+	int	 n = 0;
+
+	if (slot == NONE && sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%n", &m[0],
+		&m[1], &m[2], &m[3], &m[4], &m[5], &n) == 6 && text[n] == '\0') {
+		for (int i = 0; i < 6; i++)
+			mac[i] = (uint8_t)m[i];
+		slot = holder(d, ITEM_MAC, mac, 6);
+	}
+	if (slot == NONE && addr_parse(text, addr) == 0)
+		slot = by_addr(d, addr);
+	if (slot == NONE && strlen(text) <= SIGHT_TEXT)
+		slot = holder_of_text(d, FACT_NAME, text);
+	if (slot == NONE && strlen(text) <= SIGHT_TEXT)
+		slot = holder_of_text(d, FACT_AGENT, text);
+	return slot != NONE ? &d->recs[slot] : NULL;
+}
+
+const struct record *
+devices_holder(const struct devices *d, const uint8_t addr[16])
+{
+	uint32_t slot = holder(d, ITEM_ADDR, addr, 16);
+
+	return slot != NONE ? &d->recs[slot] : NULL;
+}
+
+const struct devices_counts *
+devices_counts(const struct devices *d)
+{
+	return &d->n;
+}
+
+void
+devices_conflicts(const struct devices *d, uint32_t now,
+    void (*fn)(void *ctx, const uint8_t addr[16], uint32_t id, uint32_t other),
+    void *ctx)
+{
+	for (size_t i = 0; i < MOVES; i++)
+		if (d->moves[i].conflict != 0 &&
+		    now - d->moves[i].conflict < TOLD_S)
+			fn(ctx, d->moves[i].addr, d->moves[i].to,
+			    d->moves[i].from);
+}
+
+/* -- kept -- */
+
+size_t
+devices_dirty(struct devices *d, size_t from)
+{
+	for (size_t p = from; p * DEVICES_PAGE < d->nslots; p++) {
+		bool yes = d->dirty[p] != 0;
+
+		for (size_t i = p * DEVICES_PAGE; !yes && i < d->nslots &&
+		    i < (p + 1) * DEVICES_PAGE; i++)
+			yes = d->recs[i].state != RECORD_FREE &&
+			    d->recs[i].last >= d->recs[i].saved + DEVICES_LAZY_S;
+		if (yes)
+			return p;
+	}
+	return SIZE_MAX;
+}
+
+void
+devices_save(struct devices *d, size_t page, struct wr *w)
+{
+	for (size_t i = page * DEVICES_PAGE; i < d->nslots &&
+	    i < (page + 1) * DEVICES_PAGE; i++)
+		if (d->recs[i].state != RECORD_FREE) {
+			record_write(&d->recs[i], w);
+			d->recs[i].saved = d->recs[i].last;
+		}
+	d->dirty[page] = 0;
+}
+
+static int
+load_one(struct devices *d, struct record *r)
+{
+	struct record *now;
+	struct item    it;
+	size_t	       pos = 0;
+	uint32_t       slot;
+
+	if (d->used >= d->conf.max || (slot = slot_new(d)) == NONE)
+		return -ENOSPC;
+	now = &d->recs[slot];
+	now->id = r->id;
+	now->first = r->first;
+	now->last = r->last;
+	now->by = r->by;
+	now->confirmed = r->confirmed;
+	now->many = r->many;
+	now->state = r->state;
+	link_rec(d, slot);
+	soil(d, slot); /* another slot, maybe */
+	if (r->id >= d->next_id)
+		d->next_id = r->id + 1;
+	while (record_next(r, &pos, &it)) {
+		/* somebody has it already, who was heard since */
+		if (is_key(it.kind) && it.kind != FACT_NAME &&
+		    holder(d, it.kind, it.data, it.len) != NONE)
+			continue;
+		(void)learn(d, slot, it.kind, it.by, it.seen, it.data, it.len);
+		if (it.kind == FACT_DHCP_SERVER && d->nservers < DHCP_SERVERS) {
+			char text[256];
+
+			memcpy(text, it.data, it.len);
+			text[it.len] = '\0';
+			if (addr_parse(text, d->servers[d->nservers].addr) == 0)
+				d->servers[d->nservers++].told = it.seen;
+		}
+	}
+	if (now->len == 0)
+		slot_free(d, slot);
+	return 0;
+}
+
+int
+devices_load(struct devices *d, const uint8_t *bytes, size_t len)
+{
+	struct rd     rd = rd_from(bytes, len);
+	struct record r;
+	int	      e = 0;
+
+	while (e == 0 && rd.left > 0 && (e = record_read(&rd, &r)) == 0) {
+		e = load_one(d, &r);
+		record_fini(&r);
+	}
+	return e;
+}
+
+static int
+by_last(const void *a, const void *b, void *recs)
+{
+	const struct record *r = recs;
+	uint32_t	     x = r[*(const uint32_t *)a].last,
+			     y = r[*(const uint32_t *)b].last;
+
+	return x < y ? -1 : x > y;
+}
+
+int
+devices_loaded(struct devices *d)
+{
+	uint32_t *slots = calloc(d->used + 1, sizeof(*slots));
+	size_t	  n = 0;
+
+	if (slots == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < d->nslots; i++)
+		if (d->recs[i].state != RECORD_FREE)
+			slots[n++] = (uint32_t)i;
+	qsort_r(slots, n, sizeof(*slots), by_last, d->recs);
+	for (size_t i = 0; i < n; i++) {
+		unlink_rec(d, slots[i]);
+		link_rec(d, slots[i]);
+	}
+	free(slots);
+	return 0;
+}
+
+/* -- life -- */
+
+void
+devices_configure(struct devices *d, const struct devices_conf *conf)
+{
+	d->conf = *conf;
+}
+
+int
+devices_new(const struct devices_conf *conf, const struct devices_ops *ops,
+    void *ctx, struct devices **out)
+{
+	struct devices *d = calloc(1, sizeof(*d));
+
+	*out = NULL;
+	if (d == NULL || index_init(&d->index) < 0 || more_slots(d) < 0) {
+		devices_free(&d);
+		return -ENOMEM;
+	}
+	d->conf = *conf;
+	d->ops = *ops;
+	d->ctx = ctx;
+	d->next_id = 1;
+	for (int l = 0; l < LISTS; l++)
+		d->lists[l].head = d->lists[l].tail = NONE;
+	*out = d;
+	return 0;
+}
+
+void
+devices_free(struct devices **dp)
+{
+	struct devices *d = *dp;
+
+	if (d == NULL)
+		return;
+	for (size_t i = 0; i < d->nslots; i++)
+		record_fini(&d->recs[i]);
+	index_fini(&d->index);
+	free(d->recs);
+	free(d->dirty);
+	free(d);
+	*dp = NULL;
+}

@@ -1,0 +1,112 @@
+/*
+ * dp-scan/merge.c - see merge.h.
+ * SPDX-License-Identifier: ISC
+ */
+#include "dp-scan/merge.h"
+
+#include "common/size.h"
+
+#include <string.h>
+#include <strings.h>
+
+bool
+merge_mac_is_own(const uint8_t mac[6])
+{
+	static const struct { uint8_t len, p[5]; } shared[] = {
+		{ 5, { 0x00, 0x00, 0x5e, 0x00, 0x01 } }, /* VRRP, CARP */
+		{ 5, { 0x00, 0x00, 0x5e, 0x00, 0x02 } }, /* VRRP, IPv6 */
+		{ 5, { 0x00, 0x00, 0x0c, 0x07, 0xac } }, /* HSRP */
+		{ 4, { 0x00, 0x00, 0x0c, 0x9f } },	 /* HSRP 2 */
+		{ 4, { 0x00, 0x05, 0x73, 0xa0 } },	 /* HSRP, IPv6 */
+		{ 4, { 0x00, 0x07, 0xb4, 0x00 } },	 /* GLBP */
+	};
+
+	if ((mac[0] & 1) != 0 || memcmp(mac, (uint8_t[6]){ 0 }, 6) == 0)
+		return false;
+	for (size_t i = 0; i < COUNT(shared); i++)
+		if (memcmp(mac, shared[i].p, shared[i].len) == 0)
+			return false;
+	return true;
+}
+
+/* Both have some of the kind, and none in common. */
+static bool
+differ(const struct record *a, const struct record *b, uint8_t kind)
+{
+	struct item it;
+	size_t	    pos = 0;
+
+	if (!record_has(a, kind) || !record_has(b, kind))
+		return false;
+	while (record_next(a, &pos, &it))
+		if (it.kind == kind &&
+		    record_find(b, kind, it.data, it.len, NULL))
+			return false;
+	return true;
+}
+
+static size_t
+label(const struct item *it)
+{
+	const uint8_t *dot = memchr(it->data, '.', it->len);
+
+	return dot != NULL ? (size_t)(dot - it->data) : it->len;
+}
+
+/* What a machine says of itself where it also says its identity. */
+static bool
+is_own_name(const struct item *it)
+{
+	return it->kind == FACT_NAME &&
+	    (it->by == SIGHT_DHCP || it->by == SIGHT_DHCP6 ||
+		it->by == SIGHT_LLDP || it->by == SIGHT_CDP);
+}
+
+static bool
+names_differ(const struct record *a, const struct record *b)
+{
+	struct item x, y;
+	size_t	    i = 0, k;
+	bool	    both = false;
+
+	while (record_next(a, &i, &x)) {
+		if (!is_own_name(&x))
+			continue;
+		for (k = 0; record_next(b, &k, &y);) {
+			if (!is_own_name(&y))
+				continue;
+			both = true;
+			if (label(&x) == label(&y) &&
+			    strncasecmp((const char *)x.data,
+				(const char *)y.data, label(&x)) == 0)
+				return false;
+		}
+	}
+	return both;
+}
+
+const char *
+merge_verdict(const struct record *a, const struct record *b,
+    enum merge_key by)
+{
+	if (differ(a, b, FACT_AGENT))
+		return "two agents";
+	if (differ(a, b, FACT_DIRECTORY_ID))
+		return "two computers of the directory";
+	switch (by) {
+	case MERGE_AGENT:
+	case MERGE_MAC:
+		return NULL;
+	case MERGE_CLIENT_ID: /* copies of one disk image have one DUID */
+	case MERGE_CHASSIS:
+		return names_differ(a, b) ? "two host names" : NULL;
+	case MERGE_ADDRESS: /* an address is lent */
+		return record_has(a, ITEM_MAC) && record_has(b, ITEM_MAC)
+		    ? "two MAC addresses" : NULL;
+	case MERGE_NAME:
+		return (record_has(a, ITEM_MAC) || record_has(a, ITEM_ADDR)) &&
+			(record_has(b, ITEM_MAC) || record_has(b, ITEM_ADDR))
+		    ? "a name is no identity" : NULL;
+	}
+	return "no rule";
+}

@@ -1,0 +1,522 @@
+/*
+ * tests/unit/check_devices.c - one record for one machine: the rules as stories.
+ * SPDX-License-Identifier: ISC
+ */
+#include <arpa/inet.h>
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/size.h"
+#include "dp-scan/devices.h"
+#include "dp-scan/merge.h"
+
+static struct devices *d;
+static unsigned	       events[DEVICE_EVENTS];
+static char	       details[DEVICE_EVENTS][256];
+
+static void
+parse(const char *text, uint8_t out[16])
+{
+	memcpy(out, "\0\0\0\0\0\0\0\0\0\0\xff\xff", 12);
+	ck_assert(inet_pton(AF_INET, text, out + 12) == 1 ||
+	    inet_pton(AF_INET6, text, out) == 1);
+}
+
+/* 10.0.0.0/8, fd00::/8 and fe80::/10 are links, 172.16.x.x is behind a router. */
+static enum place
+place(void *ctx, uint32_t ifindex, const uint8_t a[16])
+{
+	(void)ctx;
+	(void)ifindex;
+	if (memcmp(a, "\0\0\0\0\0\0\0\0\0\0\xff\xff", 12) == 0)
+		return a[12] == 10 ? PLACE_LINK
+		    : a[12] == 172 ? PLACE_ROUTED : PLACE_NOWHERE;
+	return a[0] >= 0xfd ? PLACE_LINK : PLACE_NOWHERE;
+}
+
+static void
+event(void *ctx, enum device_event e, const struct record *r,
+    const struct record *other, const char *detail)
+{
+	(void)ctx;
+	(void)r;
+	(void)other;
+	events[e]++;
+	snprintf(details[e], sizeof(details[e]), "%s", detail ? detail : "");
+}
+
+static const struct devices_ops ops = { place, event };
+static struct devices_conf conf = { .max = 1000, .life_time = 100,
+	.keep_time = 1000 };
+
+static void
+setup(void)
+{
+	memset(events, 0, sizeof(events));
+	ck_assert_int_eq(devices_new(&conf, &ops, NULL, &d), 0);
+}
+
+static void
+teardown(void)
+{
+	devices_free(&d);
+}
+
+/* "arp! 1 02:..:01 10.0.0.1 name=a client-id=ff" ("!": it answered us) */
+static const struct record *
+see(const char *line, uint32_t now)
+{
+	struct sight s;
+	char	     text[512], *word, *save = NULL, *eq;
+	enum sight_by by;
+	unsigned     m[6], i;
+	size_t	     n;
+
+	snprintf(text, sizeof(text), "%s", line);
+	word = strtok_r(text, " ", &save);
+	n = strlen(word);
+	bool asked = word[n - 1] == '!';
+	if (asked)
+		word[n - 1] = '\0';
+	ck_assert_int_eq(sight_by_from_name(word, &by), 0);
+	sight_begin(&s, by);
+	s.asked = asked;
+	s.ifindex = 1;
+	while ((word = strtok_r(NULL, " ", &save)) != NULL) {
+		if ((eq = strchr(word, '=')) != NULL) {
+			*eq++ = '\0';
+			for (i = 1; i < FACT_MAX; i++)
+				if (strcmp(fact_name((enum fact)i), word) == 0)
+					sight_add(&s, (enum fact)i, eq,
+					    strlen(eq));
+		} else if (word[0] == '@')
+			s.ifindex = (uint32_t)atoi(word + 1);
+		else if (sscanf(word, "%2x:%2x:%2x:%2x:%2x:%2x", &m[0], &m[1],
+			     &m[2], &m[3], &m[4], &m[5]) == 6)
+			for (i = 0; i < 6; i++)
+				s.mac[i] = (uint8_t)m[i];
+		else
+			parse(word, s.addr);
+	}
+	return devices_see(d, &s, now);
+}
+
+static size_t
+count(void)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < devices_slots(d); i++)
+		n += devices_at(d, i) != NULL;
+	return n;
+}
+
+#define A "00:11:22:00:00:0a"
+#define B "00:11:22:00:00:0b"
+#define C "00:11:22:00:00:0c"
+#define URN "urn:dpoint:device:00000000-0000-4000-8000-00000000000"
+
+/* Sights a second apart, and how many machines they are. */
+static const struct {
+	const char *why;
+	unsigned    machines;
+	const char *lines[6];
+} stories[] = {
+	{ "a MAC address is one machine whatever address it has", 1,
+	    { "arp " A " 10.0.0.1", "arp " A " 10.0.0.2", "ndp " A " fe80::a" } },
+	{ "an address without a MAC address is who has it", 1,
+	    { "arp " A " 10.0.0.1", "echo! 10.0.0.1", "dns! 10.0.0.1 name=a.x" } },
+	{ "who was known by address alone gets its MAC address", 1,
+	    { "echo! 10.0.0.1", "arp " A " 10.0.0.1" } },
+	{ "two MAC addresses on one address are two", 2,
+	    { "arp " A " 10.0.0.1", "arp " B " 10.0.0.1" } },
+	{ "one agent with two interfaces is one", 1,
+	    { "arp " A " 10.0.0.1", "agent! 10.0.0.1 agent=" URN "1",
+		"arp " B " 10.0.0.2", "agent! 10.0.0.2 agent=" URN "1" } },
+	{ "agents behind one router stay apart", 3,
+	    { "router " A " 10.0.0.1 router=1800",
+		"agent! 10.0.0.1 agent=" URN "1",
+		"agent! 10.0.0.1 agent=" URN "2",
+		"agent! 10.0.0.1 agent=" URN "3" } },
+	{ "an agent is only who showed a certificate", 2,
+	    { "mdns " A " 10.0.0.1 agent=" URN "1",
+		"mdns " B " 10.0.0.2 agent=" URN "1" } },
+	{ "an agent that moved to another's old address is not that other", 2,
+	    { "arp " A " 10.0.0.1", "agent! 10.0.0.1 agent=" URN "1",
+		"arp " B " 10.0.0.2", "agent! 10.0.0.2 agent=" URN "2",
+		"agent! 10.0.0.2 agent=" URN "1" } },
+	{ "one DHCP identity is one machine", 1,
+	    { "dhcp " A " 10.0.0.1 client-id=ff01 name=pc",
+		"dhcp6 " B " fd00::1 client-id=ff01 name=PC.example" } },
+	{ "copies of one disk image have one DUID and their own names", 2,
+	    { "dhcp " A " 10.0.0.1 client-id=ff01 name=pc1",
+		"dhcp " B " 10.0.0.2 client-id=ff01 name=pc2" } },
+	{ "an identity that mDNS speaks of is none", 2,
+	    { "mdns " A " 10.0.0.1 client-id=ff01",
+		"mdns " B " 10.0.0.2 client-id=ff01" } },
+	{ "one chassis is one machine", 1,
+	    { "lldp " A " switch=chassis1 name=sw", "lldp " B " switch=chassis1" } },
+	{ "a shared name is no identity", 3,
+	    { "dhcp " A " 10.0.0.1 name=android", "dhcp " B " 10.0.0.2 name=android",
+		"netbios " C " 10.0.0.3 name=android" } },
+	{ "random MAC addresses with one name stay apart", 2,
+	    { "dhcp 02:00:00:00:00:01 10.0.0.1 name=phone",
+		"dhcp 06:00:00:00:00:02 10.0.0.2 name=phone" } },
+	{ "a random MAC address with a DHCP identity is the same machine", 1,
+	    { "dhcp 02:00:00:00:00:01 10.0.0.1 name=phone client-id=ff02",
+		"dhcp 06:00:00:00:00:02 10.0.0.2 name=phone client-id=ff02" } },
+	{ "a computer of the directory is who has its whole name", 1,
+	    { "dns! 10.0.0.1 name=pc.example.org",
+		"ldap directory-id=CN=PC name=pc.example.org" } },
+	{ "a short name is not whole", 2,
+	    { "netbios " A " 10.0.0.1 name=pc", "ldap directory-id=CN=PC name=pc" } },
+	{ "a name that two have tells of neither", 3,
+	    { "arp " A " 10.0.0.1", "dns! 10.0.0.1 name=a.example",
+		"arp " B " 10.0.0.2", "dns! 10.0.0.2 name=a.example",
+		"ldap directory-id=CN=A name=a.example" } },
+	{ "two computers of the directory stay apart", 2,
+	    { "ldap directory-id=CN=A name=a.example",
+		"ldap directory-id=CN=B name=b.example" } },
+	{ "a virtual router's MAC address is nobody's own", 2,
+	    { "arp 00:00:5e:00:01:07 10.0.0.1", "arp 00:00:5e:00:01:07 10.0.0.2" } },
+	{ "what comes by a router has no MAC address", 2,
+	    { "echo! " A " 172.16.0.1", "echo! " A " 172.16.0.2" } },
+	{ "the rest of the world makes no record", 0,
+	    { "mdns " A " 192.0.2.1 name=x", "netbios " A " 8.8.8.8" } },
+	{ "no host has these", 0,
+	    { "echo! 255.255.255.255", "echo! ff02::1",
+		"echo! ::", "echo! 127.0.0.1", "arp ff:ff:ff:ff:ff:ff 0.0.0.0" } },
+	{ "a link-local address is one of a link", 2,
+	    { "echo! @1 fe80::1", "echo! @2 fe80::1" } },
+	{ "a service's further address joins nobody", 2,
+	    { "arp " A " 10.0.0.1", "mdns " B " 10.0.0.2 address=10.0.0.1" } },
+	{ "both interfaces known, then the identity", 1,
+	    { "arp " A " 10.0.0.1", "arp " B " 10.0.0.2",
+		"dhcp " A " 10.0.0.1 client-id=ff01",
+		"dhcp " B " 10.0.0.2 client-id=ff01" } },
+};
+
+START_TEST(as_the_rules_say)
+{
+	for (size_t i = 0; i < COUNT(stories[0].lines); i++)
+		if (stories[_i].lines[i] != NULL)
+			(void)see(stories[_i].lines[i], 1000 + (uint32_t)i);
+	ck_assert_msg(count() == stories[_i].machines, "%s: %zu machines",
+	    stories[_i].why, count());
+}
+END_TEST
+
+START_TEST(what_is_learned_stands_in_the_record)
+{
+	const struct record *r;
+	uint8_t		     mac[6] = { 0, 0x11, 0x22, 0, 0, 0x0a };
+
+	(void)see("arp " A " 10.0.0.1", 1000);
+	(void)see("mdns " A " 10.0.0.1 name=p.local service=_ipp._tcp", 1010);
+	r = devices_find(d, "p.LOCAL");
+	ck_assert_ptr_nonnull(r);
+	ck_assert(record_find(r, ITEM_MAC, mac, 6, NULL));
+	ck_assert(record_find(r, FACT_SERVICE, "_ipp._tcp", 9, NULL));
+	ck_assert_uint_eq(r->first, 1000);
+	ck_assert_uint_eq(r->last, 1010);
+	ck_assert_uint_eq(r->by, 1U << SIGHT_ARP | 1U << SIGHT_MDNS);
+	ck_assert_ptr_eq(devices_find(d, "10.0.0.1"), r);
+	ck_assert_ptr_eq(devices_find(d, "00:11:22:00:00:0A"), r);
+	ck_assert_ptr_eq(devices_find(d, "1"), r);
+	ck_assert_ptr_null(devices_find(d, "10.0.0.2"));
+	ck_assert_uint_eq(events[DEVICE_NEW], 1);
+}
+END_TEST
+
+START_TEST(two_that_have_one_address_are_noticed)
+{
+	/* both answer one question */
+	(void)see("arp! " A " 10.0.0.1", 1000);
+	(void)see("arp! " B " 10.0.0.1", 1000);
+	ck_assert_uint_eq(events[ADDRESS_CONFLICT], 1);
+	ck_assert_str_eq(details[ADDRESS_CONFLICT], "10.0.0.1");
+	/* said once an hour */
+	(void)see("arp! " A " 10.0.0.1", 1001);
+	ck_assert_uint_eq(events[ADDRESS_CONFLICT], 1);
+	(void)see("arp! " B " 10.0.0.1", 5000);
+	(void)see("arp! " A " 10.0.0.1", 5000);
+	ck_assert_uint_eq(events[ADDRESS_CONFLICT], 2);
+	/* there and back */
+	(void)see("arp " A " 10.0.0.9", 6000);
+	(void)see("arp " B " 10.0.0.9", 6100);
+	ck_assert_uint_eq(events[ADDRESS_CONFLICT], 2);
+	(void)see("arp " A " 10.0.0.9", 6200);
+	ck_assert_uint_eq(events[ADDRESS_CONFLICT], 3);
+}
+END_TEST
+
+START_TEST(an_address_that_moves_on_is_no_conflict)
+{
+	(void)see("arp " A " 10.0.0.1", 1000);
+	(void)see("arp " B " 10.0.0.1", 1100); /* DHCP gave it to B */
+	(void)see("arp " A " 10.0.0.2", 1101);
+	(void)see("arp " A " 10.0.0.1", 9000); /* and much later back */
+	ck_assert_uint_eq(events[ADDRESS_CONFLICT], 0);
+	/* failover: a virtual router's address moves with its MAC address */
+	(void)see("arp! 00:00:5e:00:01:07 10.0.0.3", 1000);
+	(void)see("arp! " C " 10.0.0.3", 1000);
+	ck_assert_uint_eq(events[ADDRESS_CONFLICT], 0);
+}
+END_TEST
+
+START_TEST(a_probe_that_is_defended_is_a_duplicate)
+{
+	(void)see("arp " A " 10.0.0.1", 1000);
+	(void)see("arp " B " conflict=10.0.0.1", 1001);
+	ck_assert_uint_eq(events[DUPLICATE_ADDRESS], 0);
+	(void)see("arp " A " 10.0.0.1", 1002);
+	ck_assert_uint_eq(events[DUPLICATE_ADDRESS], 1);
+	(void)see("arp " A " 10.0.0.1", 1003);
+	ck_assert_uint_eq(events[DUPLICATE_ADDRESS], 1);
+	/* one that takes what is free */
+	(void)see("ndp " B " conflict=fd00::9", 1010);
+	(void)see("ndp " B " fd00::9", 1011);
+	ck_assert_uint_eq(events[DUPLICATE_ADDRESS], 1);
+}
+END_TEST
+
+START_TEST(the_first_dhcp_server_is_the_known_one)
+{
+	(void)see("dhcp " A " 10.0.0.1 dhcp-server=10.0.0.1", 1000);
+	ck_assert_uint_eq(events[DHCP_SERVER_UNKNOWN], 0);
+	(void)see("dhcp " B " 10.0.0.2 dhcp-server=10.0.0.2", 1001);
+	(void)see("dhcp " B " 10.0.0.2 dhcp-server=10.0.0.2", 1002);
+	ck_assert_uint_eq(events[DHCP_SERVER_UNKNOWN], 1);
+	ck_assert_str_eq(details[DHCP_SERVER_UNKNOWN], "10.0.0.2");
+}
+END_TEST
+
+START_TEST(dhcp_servers_of_the_configuration_are_known)
+{
+	struct devices_conf c = conf;
+
+	snprintf(c.dhcp_servers, sizeof(c.dhcp_servers), "10.0.0.2 fd00::2");
+	devices_configure(d, &c);
+	(void)see("dhcp " B " 10.0.0.2 dhcp-server=10.0.0.2", 1000);
+	(void)see("dhcp6 " B " fd00::2 dhcp-server=fd00::2", 1000);
+	ck_assert_uint_eq(events[DHCP_SERVER_UNKNOWN], 0);
+	(void)see("dhcp " A " 10.0.0.1 dhcp-server=10.0.0.1", 1001);
+	ck_assert_uint_eq(events[DHCP_SERVER_UNKNOWN], 1);
+}
+END_TEST
+
+START_TEST(who_claims_a_thousand_addresses_gets_32)
+{
+	struct item it;
+	char	    line[100];
+	size_t	    pos = 0, n = 0;
+
+	(void)see("arp! " B " 10.0.1.200", 999);
+	for (int i = 0; i < 1000; i++) {
+		snprintf(line, sizeof(line), "arp! " A " 10.0.%d.%d", i / 250,
+		    i % 250 + 1);
+		(void)see(line, 1000);
+	}
+	ck_assert_uint_eq(count(), 2);
+	while (record_next(devices_find(d, A), &pos, &it))
+		n += it.kind == ITEM_ADDR;
+	ck_assert_uint_eq(n, 32);
+	ck_assert_uint_eq(events[DEVICE_CLAIMS_MANY], 1);
+	/* whose address it claimed keeps it */
+	ck_assert_ptr_eq(devices_find(d, "10.0.1.200"), devices_find(d, B));
+	ck_assert_uint_eq(events[ADDRESS_CONFLICT], 0);
+}
+END_TEST
+
+START_TEST(ages)
+{
+	(void)see("arp! " A " 10.0.0.1", 1000);
+	(void)see("arp " B " 10.0.0.2", 1050);
+	devices_age(d, 1100);
+	ck_assert_uint_eq(devices_counts(d)->seen, 2);
+	devices_age(d, 1101);
+	ck_assert_uint_eq(events[DEVICE_VANISHED], 1);
+	ck_assert_uint_eq(devices_counts(d)->absent, 1);
+	ck_assert_uint_eq(devices_find(d, A)->state, RECORD_ABSENT);
+	(void)see("arp! " A " 10.0.0.1", 1120);
+	ck_assert_uint_eq(events[DEVICE_BACK], 1);
+	ck_assert_uint_eq(events[DEVICE_NEW], 2);
+	devices_age(d, 1120 + 101);
+	ck_assert_uint_eq(devices_counts(d)->absent, 2);
+	devices_age(d, 1120 + 1100);
+	ck_assert_uint_eq(count(), 1);
+	devices_age(d, 1121 + 1100);
+	ck_assert_uint_eq(count(), 0);
+	ck_assert_uint_eq(devices_counts(d)->absent, 0);
+}
+END_TEST
+
+START_TEST(a_flood_pushes_out_who_was_only_heard)
+{
+	char line[100];
+
+	for (int i = 0; i < 500; i++) { /* they answered */
+		snprintf(line, sizeof(line), "arp! 00:11:22:01:%02x:%02x 10.1.%d.%d",
+		    i / 256, i % 256, i / 250, i % 250 + 1);
+		(void)see(line, 1000);
+	}
+	for (int i = 0; i < 100000; i++) { /* spoofed */
+		snprintf(line, sizeof(line), "arp 00:66:%02x:%02x:%02x:01 10.2.0.1",
+		    i >> 16, i >> 8 & 255, i & 255);
+		(void)see(line, 1001 + (uint32_t)i / 1000);
+	}
+	ck_assert_uint_eq(count(), 1000);
+	ck_assert_uint_eq(devices_counts(d)->confirmed, 500);
+	ck_assert_ptr_nonnull(devices_find(d, "10.1.0.1"));
+	ck_assert_ptr_null(devices_find(d, "00:66:00:00:00:01")); /* the oldest */
+	ck_assert_ptr_nonnull(devices_find(d, "00:66:01:86:9f:01")); /* the last */
+	ck_assert_uint_ge(events[DEVICES_FULL], 1);
+	ck_assert_uint_le(events[DEVICES_FULL], 3); /* once a minute */
+	/* and who answers still finds room */
+	(void)see("arp! " A " 10.0.0.7", 1200);
+	ck_assert_ptr_nonnull(devices_find(d, A));
+}
+END_TEST
+
+START_TEST(who_is_heard_pushes_nobody_out_who_answered)
+{
+	char line[100];
+
+	for (int i = 0; i < 1000; i++) {
+		snprintf(line, sizeof(line), "arp! 00:11:22:01:%02x:%02x 10.1.%d.%d",
+		    i / 256, i % 256, i / 250, i % 250 + 1);
+		(void)see(line, 1000);
+	}
+	ck_assert_ptr_null(see("arp " A " 10.0.0.7", 1001));
+	ck_assert_uint_eq(devices_counts(d)->dropped_full, 1);
+	ck_assert_ptr_nonnull(see("arp! " A " 10.0.0.7", 1001));
+	ck_assert_uint_eq(count(), 1000);
+}
+END_TEST
+
+START_TEST(what_is_kept_comes_back)
+{
+	static uint8_t pages[16][DEVICES_PAGE * RECORD_WIRE];
+	size_t	       len[16] = { 0 }, n = 0, page = SIZE_MAX;
+	char	       line[100];
+
+	for (int i = 0; i < 100; i++) {
+		snprintf(line, sizeof(line),
+		    "dhcp! 00:11:22:01:00:%02x 10.1.0.%d name=pc%d client-id=%02x", i,
+		    i + 1, i, i);
+		(void)see(line, 1000 + (uint32_t)i);
+	}
+	(void)see("lldp " A " switch=sw", 1200);
+	while ((page = devices_dirty(d, n)) != SIZE_MAX) {
+		struct wr w = wr_to(pages[page], sizeof(pages[0]));
+
+		devices_save(d, page, &w);
+		ck_assert_int_eq(w.err, 0);
+		len[page] = w.len;
+		n = page + 1;
+	}
+	ck_assert_uint_eq(n, 13);
+	ck_assert_uint_eq(devices_dirty(d, 0), SIZE_MAX);
+	(void)see("dhcp! 00:11:22:01:00:00 10.1.0.1", 1300); /* not worth a write */
+	ck_assert_uint_eq(devices_dirty(d, 0), SIZE_MAX);
+	(void)see("dhcp! 00:11:22:01:00:00 10.1.0.1", 1000 + DEVICES_LAZY_S);
+	ck_assert_uint_eq(devices_dirty(d, 0), 0);
+
+	teardown();
+	setup();
+	for (size_t i = 13; i-- > 0;)
+		ck_assert_int_eq(devices_load(d, pages[i], len[i]), 0);
+	ck_assert_int_eq(devices_loaded(d), 0);
+	ck_assert_uint_eq(count(), 101);
+	ck_assert_uint_eq(events[DEVICE_NEW], 0);
+	ck_assert_uint_eq(devices_find(d, "pc7")->id, 8);
+	ck_assert_uint_eq(see("arp 00:11:22:01:00:07 10.1.0.99", 1400)->id, 8);
+	ck_assert_uint_eq(see("arp " B " 10.0.0.1", 1400)->id, 102);
+	devices_age(d, 1150); /* ages are in order although pages were not */
+	ck_assert_uint_eq(devices_counts(d)->absent, 49);
+	ck_assert_int_lt(devices_load(d, pages[0], len[0] - 1), 0);
+}
+END_TEST
+
+static size_t
+rss_anon_kib(void)
+{
+	char   line[200];
+	size_t kib = 0;
+	FILE  *f = fopen("/proc/self/status", "r");
+
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL)
+		(void)sscanf(line, "RssAnon: %zu", &kib);
+	if (f != NULL)
+		fclose(f);
+	return kib;
+}
+
+START_TEST(fifty_thousand_devices_in_64_mib)
+{
+	struct devices_conf c = conf;
+	char		    line[500];
+	size_t		    kib;
+
+	c.max = 50000;
+	devices_configure(d, &c);
+	for (int i = 0; i < 50000; i++) {
+		int x = i >> 8 & 255, y = i & 255;
+
+		snprintf(line, sizeof(line), "dhcp! 00:11:22:%02x:%02x:01 10.1.%d.%d "
+		    "name=workstation-%05d vendor-class=MSFT client-id=ff0011%06x "
+		    "fingerprint=1,3,6,15,31,33,43,44,46,47,119,121,249,252", x, y,
+		    x, y, i, i);
+		(void)see(line, 1000);
+		snprintf(line, sizeof(line), "ndp! 00:11:22:%02x:%02x:01 fe80::%x", x,
+		    y, i + 1);
+		(void)see(line, 1000);
+		snprintf(line, sizeof(line), "ndp 00:11:22:%02x:%02x:01 fd00::%x", x,
+		    y, i + 1);
+		(void)see(line, 1000);
+		snprintf(line, sizeof(line), "mdns 00:11:22:%02x:%02x:01 10.1.%d.%d "
+		    "name=workstation-%05d.local service=_smb._tcp_445 "
+		    "service=_device-info._tcp", x, y, x, y, i);
+		(void)see(line, 1001);
+	}
+	ck_assert_uint_eq(count(), 50000);
+	kib = rss_anon_kib();
+	printf("REPORT 50,000 devices: RssAnon %zu KiB\n", kib);
+#ifndef DPOINT_SANITIZED
+	ck_assert_uint_lt(kib, 64 * 1024);
+#endif
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite	*s = suite_create("devices");
+	TCase	*t = tcase_create("devices");
+	SRunner *run;
+	int	 bad;
+
+	tcase_set_timeout(t, 60);
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_loop_test(t, as_the_rules_say, 0, (int)COUNT(stories));
+	tcase_add_test(t, what_is_learned_stands_in_the_record);
+	tcase_add_test(t, two_that_have_one_address_are_noticed);
+	tcase_add_test(t, an_address_that_moves_on_is_no_conflict);
+	tcase_add_test(t, a_probe_that_is_defended_is_a_duplicate);
+	tcase_add_test(t, the_first_dhcp_server_is_the_known_one);
+	tcase_add_test(t, dhcp_servers_of_the_configuration_are_known);
+	tcase_add_test(t, who_claims_a_thousand_addresses_gets_32);
+	tcase_add_test(t, ages);
+	tcase_add_test(t, a_flood_pushes_out_who_was_only_heard);
+	tcase_add_test(t, who_is_heard_pushes_nobody_out_who_answered);
+	tcase_add_test(t, what_is_kept_comes_back);
+	tcase_add_test(t, fifty_thousand_devices_in_64_mib);
+	suite_add_tcase(s, t);
+	run = srunner_create(s);
+	srunner_run_all(run, CK_ENV);
+	bad = srunner_ntests_failed(run);
+	srunner_free(run);
+	return bad == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
