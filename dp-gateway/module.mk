@@ -15,6 +15,8 @@ dp-gateway_SRCS := \
 	dp-gateway/mux.c \
 	dp-gateway/proxy.c \
 	dp-gateway/push.c \
+	dp-gateway/push_request.c \
+	dp-gateway/push_wake.c \
 	dp-gateway/registry.c \
 	dp-gateway/redial.c \
 	dp-gateway/relay.c \

@@ -1,23 +1,18 @@
 /*
- * dp-gateway/push.c - the push channel; see push.h.
+ * dp-gateway/push.c - the push channel: connections from their start to their
+ * end; see push.h.
  *
  * Runs in dp-gateway behind its sandbox. Believes of a client what its verified
- * certificate says, and of its words the group it wants to be woken with.
+ * certificate says.
  * SPDX-License-Identifier: ISC
  */
-#include "dp-gateway/push.h"
-
-#include "common/http_request.h"
 #include "common/log.h"
-#include "common/size.h"
-#include "common/wr.h"
-#include "dp-gateway/registry.h"
+#include "dp-gateway/push_conn.h"
 
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/rand.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,90 +22,13 @@
 #include <unistd.h>
 
 #define EVENTS	   64	/* of one turn: each may be a handshake */
-#define TURN_WAKES 256	/* of one turn */
 #define TURN_ALIVE 1000 /* of one tick */
-#define RUNS_MAX   64
 #define LINGER_MS  2000
 #define ASK_MS	   5000
 #define LEAVE_MIN  1000
 #define LEAVE_EACH 5 /* ms: two hundred devices come back in a second */
 /* What the kernel keeps of what a device does not take: some fifty events. */
 #define SEND_BUFFER 4096
-
-#define DEVICE "urn:dpoint:device:"
-
-/* Each a list in order of time, so that a tick looks at the heads only. */
-enum state {
-	S_SHAKE,
-	S_HEAD, /* its request is not whole */
-	S_OPEN, /* since_ms: the last event or comment */
-	S_SLOW, /* an open one that does not take what it got */
-	S_ASKS, /* its order is under way */
-	S_LINGER, /* is answered for good */
-	S_ENDED,
-	S_COUNT = S_ENDED
-};
-
-struct head { /* a request that comes */
-	struct http_request req;
-	size_t		    len;
-	bool		    is_done, continued;
-	char		    buf[HTTP_REQUEST_HEAD_MAX + WAKE_BODY_MAX];
-};
-
-struct push_conn {
-	struct device	  device;
-	struct push	 *p;
-	struct push_conn *prev, *next;	 /* in the list of its state */
-	struct push_conn *older, *newer; /* of all */
-	struct tls_conn	 *tls;
-	struct head	 *head;
-	struct wake	**waiting; /* by kind; NULL: nothing waits */
-	uint64_t	  id, start_ms, since_ms;
-	int		  fd;
-	uint16_t	  port;
-	uint8_t		  addr[16], state, why;
-	bool		  blocked; /* bytes of ours wait for the socket */
-};
-
-struct run { /* a wake on its way */
-	struct run	  *next;
-	struct wake_order  order;
-	struct wake	  *wake;
-	struct push_conn  *at; /* whose turn it is */
-	struct wake_result result;
-	uint64_t	   start_ms;
-	void (*done)(void *ctx, const struct wake_result *r);
-	void		  *ctx;
-};
-
-struct push {
-	struct gateway	  *g;
-	struct registry	  *devices;
-	int		   epoll;
-	struct loop_io	  *io;
-	struct loop_timer *tick, *turn;
-	bool		   ticking;
-	struct {
-		struct push_conn *first, *last;
-		unsigned	  n;
-	} list[S_COUNT];
-	struct push_conn  *oldest, *newest, *ended;
-	struct run	  *runs;
-	unsigned	   nruns;
-	uint64_t	   last_wake;
-	struct push_counts n;
-};
-
-/* Of now; the loop's time is that of its turn's beginning. */
-static uint64_t
-clock_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 /* -- lists -- */
 
@@ -138,8 +56,8 @@ state_append(struct push_conn *c, enum state s)
 	p->list[s].n++;
 }
 
-static void
-set_state(struct push_conn *c, enum state s)
+void
+push_state(struct push_conn *c, enum state s)
 {
 	state_remove(c);
 	state_append(c, s);
@@ -154,17 +72,8 @@ tick_soon(struct push *p)
 
 /* -- the end of one -- */
 
-static void
-forget_waiting(struct push_conn *c)
-{
-	for (int i = 0; c->waiting != NULL && i < WAKE_WHATS; i++)
-		wake_unref(&c->waiting[i]);
-	free(c->waiting);
-	c->waiting = NULL;
-}
-
-static void
-end(struct push_conn *c, enum why why)
+void
+push_end(struct push_conn *c, enum why why)
 {
 	struct push    *p = c->p;
 	struct gateway *g = p->g;
@@ -172,15 +81,14 @@ end(struct push_conn *c, enum why why)
 
 	if (c->state == S_ENDED)
 		return;
-	for (struct run *r = p->runs; r != NULL; r = r->next)
-		r->at = r->at == c ? c->newer : r->at;
+	push_runs_skip(c);
 	conn_count(g, c->addr, c->port, name, why);
 	state_remove(c);
 	c->state = S_ENDED;
 	*(c->older != NULL ? &c->older->newer : &p->oldest) = c->newer;
 	*(c->newer != NULL ? &c->newer->older : &p->newest) = c->older;
 	registry_remove(p->devices, &c->device);
-	forget_waiting(c);
+	push_forget_waiting(c);
 	free(c->head);
 	c->head = NULL;
 	tls_conn_free(&c->tls);
@@ -204,327 +112,52 @@ push_bury(struct push *p)
 	}
 }
 
-/* In order: the other end is told that no more comes. */
-static void
-goodbye(struct push_conn *c, enum why why)
+void
+push_goodbye(struct push_conn *c, enum why why)
 {
 	if (c->state != S_ENDED && c->state != S_SHAKE && !c->blocked)
 		tls_goodbye(c->tls);
-	end(c, why);
+	push_end(c, why);
 }
 
-/* -- bytes out: false if that was its end -- */
+/* -- bytes out -- */
 
-static bool
-flush(struct push_conn *c)
+bool
+push_flush(struct push_conn *c)
 {
 	int r = tls_flush(c->tls);
 
 	c->blocked = r == -EAGAIN;
 	if (r < 0 && r != -EAGAIN) {
-		end(c, WHY_CLIENT_RESET);
+		push_end(c, WHY_CLIENT_RESET);
 		return false;
 	}
 	return true;
 }
 
-/* Nothing of ours waits for this socket now. */
-static bool
-put(struct push_conn *c, const char *text, size_t n)
+bool
+push_put(struct push_conn *c, const char *text, size_t n)
 {
 	if (tls_write(c->tls, text, n) < 0) {
-		end(c, WHY_CLIENT_RESET);
+		push_end(c, WHY_CLIENT_RESET);
 		return false;
 	}
-	return flush(c);
+	return push_flush(c);
 }
 
-/* An event or a comment, to an open one that is not slow. */
-static bool
-emit(struct push_conn *c, const char *text, size_t n)
+bool
+push_emit(struct push_conn *c, const char *text, size_t n)
 {
 	int64_t expires = tls_peer_expires(c->tls);
 
 	if (expires != 0 && expires <= time(NULL)) {
-		goodbye(c, WHY_NOW_EXPIRED);
+		push_goodbye(c, WHY_NOW_EXPIRED);
 		return false;
 	}
-	if (!put(c, text, n))
+	if (!push_put(c, text, n))
 		return false;
-	set_state(c, c->blocked ? S_SLOW : S_OPEN);
+	push_state(c, c->blocked ? S_SLOW : S_OPEN);
 	return true;
-}
-
-/* Whether it went out; else it waits, in place of what it replaces. */
-static bool
-give(struct push_conn *c, struct wake *w)
-{
-	struct push *p = c->p;
-
-	if (c->state == S_OPEN) {
-		p->n.wakes++;
-		return emit(c, w->text, w->len);
-	}
-	if (c->waiting == NULL &&
-	    (c->waiting = calloc(WAKE_WHATS, sizeof(struct wake *))) == NULL) {
-		end(c, WHY_MEMORY); /* it comes again, and is up to date then */
-		return false;
-	}
-	p->n.merged += c->waiting[w->what] != NULL;
-	wake_unref(&c->waiting[w->what]);
-	w->refs++;
-	c->waiting[w->what] = w;
-	return false;
-}
-
-/* A slow one takes bytes again. */
-static bool
-catch_up(struct push_conn *c)
-{
-	set_state(c, S_OPEN);
-	for (int i = 0; i < WAKE_WHATS && c->waiting != NULL; i++)
-		if (c->waiting[i] != NULL && c->state == S_OPEN) {
-			struct wake *w = c->waiting[i];
-
-			c->waiting[i] = NULL;
-			(void)give(c, w);
-			wake_unref(&w);
-		}
-	if (c->state == S_OPEN)
-		forget_waiting(c); /* empty now */
-	return c->state == S_OPEN;
-}
-
-/* -- answers that end it -- */
-
-static const char *
-reason(int status)
-{
-	static const struct {
-		int	    status;
-		const char *text;
-	} all[] = {
-		{ 200, "OK" },
-		{ 400, "Bad Request" },
-		{ 403, "Forbidden" },
-		{ 404, "Not Found" },
-		{ 405, "Method Not Allowed" },
-		{ 413, "Content Too Large" },
-		{ 503, "Service Unavailable" },
-	};
-
-	for (size_t i = 0; i < COUNT(all); i++)
-		if (all[i].status == status)
-			return all[i].text;
-	return "Refused";
-}
-
-static void
-answer(struct push_conn *c, int status, const char *text, enum why why)
-{
-	char buf[1024];
-	int  n = snprintf(buf, sizeof(buf),
-	     "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
-	     "%sConnection: close\r\n\r\n%s\n", status, reason(status),
-	     status == 200 ? "application/json" : "text/plain",
-	     strlen(text) + 1, status == 405 ? "Allow: GET, POST\r\n" : "",
-	     text);
-
-	c->why = (uint8_t)why;
-	free(c->head);
-	c->head = NULL;
-	if (!put(c, buf, (size_t)n))
-		return;
-	if (!c->blocked) {
-		tls_goodbye(c->tls);
-		(void)shutdown(c->fd, SHUT_WR);
-	}
-	set_state(c, S_LINGER); /* so that it gets to read this */
-}
-
-/* -- orders: control has all gateways carry them out -- */
-
-void
-push_woken(struct push *p, uint32_t id, const struct wake_result *r)
-{
-	struct push_conn *c = p->list[S_ASKS].first;
-	char		  text[160];
-
-	while (c != NULL && (uint32_t)c->id != id)
-		c = c->next;
-	if (c == NULL) /* it has left meanwhile */
-		return;
-	if (r == NULL) {
-		answer(c, 404, "no such device waits here", WHY_CLOSED);
-		return;
-	}
-	snprintf(text, sizeof(text),
-	    "{\"devices\":%u,\"sent\":%u,\"waiting\":%u,\"took_ms\":%llu}",
-	    r->devices, r->sent, r->waiting, (unsigned long long)r->took_ms);
-	answer(c, 200, text, WHY_CLOSED);
-}
-
-static void
-unanswered(struct push_conn *c, enum why why)
-{
-	answer(c, 503, "cannot be done now", why);
-}
-
-static void
-order(struct push_conn *c)
-{
-	struct head	 *h = c->head;
-	struct ipc	 *control = worker_control(c->p->g->w);
-	struct wake_order o;
-	uint8_t		  buf[400];
-	struct wr	  w = wr_to(buf, sizeof(buf));
-	char		  why[WAKE_WHY], to[WAKE_TO_MAX];
-
-	if (wake_order_parse(h->buf + h->req.head_len, (size_t)h->req.body_len,
-		&o, why) < 0) {
-		answer(c, 400, why, WHY_BAD_REQUEST);
-		return;
-	}
-	wake_to_text(&o, to);
-	wr_str(&w, to);
-	wr_str(&w, wake_what_word(o.what));
-	if (control == NULL || w.err != 0 ||
-	    ipc_send(control, MSG_WAKE, (uint32_t)c->id, buf, w.len) < 0) {
-		unanswered(c, WHY_CLOSED);
-		return;
-	}
-	free(c->head);
-	c->head = NULL;
-	set_state(c, S_ASKS);
-}
-
-static bool
-is_admin(const struct push_conn *c)
-{
-	const char *name = tls_peer_name(c->tls);
-	char	    word[TLS_NAME_MAX];
-	size_t	    pos = 0;
-
-	while (name[0] != '\0' &&
-	    conf_word(c->p->g->conf.push_admins, &pos, word, sizeof(word)))
-		if (strcmp(word, name) == 0)
-			return true;
-	return false;
-}
-
-/* -- requests -- */
-
-static void
-open_stream(struct push_conn *c, const char *group)
-{
-	static const char head[] = "HTTP/1.1 200 OK\r\n"
-	    "Content-Type: text/event-stream\r\nCache-Control: no-store\r\n"
-	    "Connection: close\r\n\r\n";
-	struct push   *p = c->p;
-	struct device *old;
-
-	if (registry_add(p->devices, &c->device, tls_peer_name(c->tls), group,
-		&old) < 0) {
-		answer(c, 503, "no memory", WHY_MEMORY);
-		return;
-	}
-	if (old != NULL) {
-		p->n.replaced++;
-		goodbye((struct push_conn *)((char *)old -
-			    offsetof(struct push_conn, device)), WHY_REPLACED);
-	}
-	free(c->head);
-	c->head = NULL;
-	(void)emit(c, head, sizeof(head) - 1);
-}
-
-static bool
-is_path(const struct head *h, const char *path)
-{
-	return h->req.path.len == strlen(path) &&
-	    memcmp(h->buf + h->req.path.off, path, h->req.path.len) == 0;
-}
-
-static void
-on_get(struct push_conn *c)
-{
-	struct head *h = c->head;
-	char	     group[GROUP_LEN];
-
-	if (strncmp(tls_peer_name(c->tls), DEVICE, strlen(DEVICE)) != 0)
-		answer(c, 403, "the certificate names no device",
-		    WHY_NO_DEVICE);
-	else if (push_query_parse(h->buf + h->req.query.off, h->req.query.len,
-		     group) < 0)
-		answer(c, 400, "expected ?group=/NAME, or nothing",
-		    WHY_BAD_REQUEST);
-	else
-		open_stream(c, group);
-}
-
-/* The head is whole; of a body perhaps not all. */
-static void
-on_request(struct push_conn *c)
-{
-	static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
-	struct head	 *h = c->head;
-	bool		  is_push = is_path(h, "/v1/push");
-
-	if (!is_push && !is_path(h, "/v1/wake"))
-		answer(c, 404, "expected /v1/push or /v1/wake",
-		    WHY_BAD_REQUEST);
-	else if (is_push != (h->req.method == HTTP_GET))
-		answer(c, 405, "expected GET /v1/push or POST /v1/wake",
-		    WHY_BAD_REQUEST);
-	else if (is_push)
-		on_get(c);
-	else if (!is_admin(c))
-		answer(c, 403, "the certificate is not in gateway.push-admins",
-		    WHY_NO_ADMIN);
-	else if (h->req.body_len > WAKE_BODY_MAX)
-		answer(c, 413, "expected a shorter order", WHY_BAD_REQUEST);
-	else if (h->len >= h->req.head_len + h->req.body_len)
-		order(c);
-	else if (h->req.f[HTTP_EXPECT].len > 0 && !h->continued) {
-		h->continued = true;
-		(void)put(c, go_on, sizeof(go_on) - 1);
-	}
-}
-
-static void
-read_request(struct push_conn *c)
-{
-	struct head *h;
-	ssize_t	     n;
-	int	     status;
-
-	while (c->state == S_HEAD && !c->blocked) {
-		if ((h = c->head) == NULL) {
-			if ((h = c->head = malloc(sizeof(*h))) == NULL) {
-				end(c, WHY_MEMORY);
-				return;
-			}
-			http_request_begin(&h->req, HTTP_GET | HTTP_POST);
-			h->len = 0;
-			h->is_done = h->continued = false;
-		}
-		n = tls_read(c->tls, h->buf + h->len, sizeof(h->buf) - h->len);
-		if (n == -EAGAIN)
-			return;
-		if (n <= 0) {
-			end(c, WHY_LEFT);
-			return;
-		}
-		h->len += (size_t)n;
-		status = h->is_done ? HTTP_REQUEST_DONE
-				    : http_request_parse(&h->req, h->buf, h->len);
-		h->is_done = status == HTTP_REQUEST_DONE;
-		if (h->is_done)
-			on_request(c);
-		else if (status != HTTP_REQUEST_MORE)
-			answer(c, status, "not a request that is understood here",
-			    WHY_BAD_REQUEST);
-	}
 }
 
 /* A device says nothing after its request; a lingering one may. */
@@ -540,11 +173,11 @@ read_rest(struct push_conn *c)
 	if (n == -EAGAIN)
 		return;
 	if (c->state == S_LINGER)
-		end(c, (enum why)c->why);
+		push_end(c, (enum why)c->why);
 	else if (n > 0)
-		goodbye(c, WHY_BAD_REQUEST);
+		push_goodbye(c, WHY_BAD_REQUEST);
 	else
-		end(c, n == 0 ? WHY_CLOSED : WHY_CLIENT_RESET);
+		push_end(c, n == 0 ? WHY_CLOSED : WHY_CLIENT_RESET);
 }
 
 /* -- events -- */
@@ -557,11 +190,11 @@ shake(struct push_conn *c)
 	if (r == -EAGAIN)
 		return;
 	if (r < 0) {
-		end(c, r == -EPROTO ? WHY_TLS : WHY_LEFT);
+		push_end(c, r == -EPROTO ? WHY_TLS : WHY_LEFT);
 		return;
 	}
-	set_state(c, S_HEAD);
-	(void)flush(c);
+	push_state(c, S_HEAD);
+	(void)push_flush(c);
 }
 
 static void
@@ -572,12 +205,12 @@ on_event(struct push_conn *c, uint32_t events)
 	tls_readable(c->tls, (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0);
 	if (c->state == S_SHAKE)
 		shake(c);
-	else if (c->blocked && !flush(c))
+	else if (c->blocked && !push_flush(c))
 		return;
 	if (c->state == S_SLOW && !c->blocked)
-		(void)catch_up(c);
+		(void)push_catch_up(c);
 	if (c->state == S_HEAD)
-		read_request(c);
+		push_read_request(c);
 	if (c->state == S_OPEN || c->state == S_SLOW || c->state == S_LINGER)
 		read_rest(c);
 }
@@ -641,106 +274,10 @@ push_take(struct listener *l, int take_fd, const uint8_t addr[16], uint16_t port
 	    g->conf.send_timeout * 1000);
 	if (tls_accept(g->tls, take_fd, &c->tls) < 0 ||
 	    epoll_ctl(p->epoll, EPOLL_CTL_ADD, take_fd, &e) < 0) {
-		end(c, WHY_MEMORY);
+		push_end(c, WHY_MEMORY);
 		push_bury(p);
 	}
 	tick_soon(p);
-}
-
-/* -- wakes -- */
-
-static bool
-is_meant(const struct run *r, const struct push_conn *c)
-{
-	if (c->state != S_OPEN && c->state != S_SLOW)
-		return false;
-	return r->order.whom != WAKE_GROUP ||
-	    group_holds(r->order.name, device_group(&c->device));
-}
-
-static void
-run_give(struct run *r, struct push_conn *c)
-{
-	r->result.devices++;
-	if (give(c, r->wake))
-		r->result.sent++;
-	else if (c->state == S_SLOW)
-		r->result.waiting++;
-}
-
-/* Some of it, so that others have their turn. */
-static bool
-run_some(struct run *r)
-{
-	for (int n = 0; r->at != NULL && n < TURN_WAKES;) {
-		struct push_conn *c = r->at;
-
-		r->at = c->newer;
-		if (is_meant(r, c)) {
-			run_give(r, c);
-			n++;
-		}
-	}
-	return r->at == NULL;
-}
-
-static void
-run_end(struct push *p, struct run *r)
-{
-	struct run **at = &p->runs;
-
-	while (*at != r)
-		at = &(*at)->next;
-	*at = r->next;
-	p->nruns--;
-	wake_unref(&r->wake);
-	r->result.took_ms = clock_ms() - r->start_ms;
-	r->done(r->ctx, &r->result);
-	free(r);
-}
-
-static void
-on_turn(void *ctx)
-{
-	struct push *p = ctx;
-
-	for (struct run *r = p->runs, *next; r != NULL; r = next) {
-		next = r->next;
-		if (run_some(r))
-			run_end(p, r);
-	}
-	push_bury(p);
-	if (p->runs != NULL)
-		(void)loop_timer_set(p->turn, 0);
-}
-
-int
-push_wake(struct push *p, const struct wake_order *o,
-    void (*done)(void *ctx, const struct wake_result *r), void *ctx)
-{
-	struct run    *r = p->nruns < RUNS_MAX ? calloc(1, sizeof(*r)) : NULL;
-	struct device *d;
-
-	if (r == NULL)
-		return p->nruns < RUNS_MAX ? -ENOMEM : -EBUSY;
-	if (wake_new(o, ++p->last_wake, &r->wake) < 0) {
-		free(r);
-		return -ENOMEM;
-	}
-	r->order = *o;
-	r->start_ms = clock_ms();
-	r->done = done;
-	r->ctx = ctx;
-	r->next = p->runs;
-	p->runs = r;
-	p->nruns++;
-	if (o->whom != WAKE_DEVICE)
-		r->at = p->oldest;
-	else if ((d = registry_find(p->devices, o->name)) != NULL)
-		run_give(r, (struct push_conn *)((char *)d -
-			       offsetof(struct push_conn, device)));
-	(void)loop_timer_set(p->turn, 0);
-	return 0;
 }
 
 /* -- time -- */
@@ -760,7 +297,7 @@ static void
 linger_end(struct push_conn *c, enum why why)
 {
 	(void)why;
-	end(c, (enum why)c->why);
+	push_end(c, (enum why)c->why);
 }
 
 static void
@@ -772,7 +309,7 @@ keep_alive(struct push *p)
 	for (int n = 0; n < TURN_ALIVE && (c = p->list[S_OPEN].first) != NULL &&
 	     now - c->since_ms >= p->g->conf.push_keepalive * 1000; n++) {
 		p->n.alive++;
-		(void)emit(c, WAKE_ALIVE, strlen(WAKE_ALIVE));
+		(void)push_emit(c, WAKE_ALIVE, strlen(WAKE_ALIVE));
 	}
 }
 
@@ -784,14 +321,14 @@ on_tick(void *ctx)
 	uint64_t		   total = conf->total_timeout * 1000;
 
 	p->ticking = false;
-	late(p, S_SHAKE, conf->hello_timeout * 1000, end, WHY_HELLO_TIMEOUT);
-	late(p, S_HEAD, conf->hello_timeout * 1000, end, WHY_HELLO_TIMEOUT);
-	late(p, S_SLOW, conf->send_timeout * 1000, end, WHY_STUCK);
-	late(p, S_ASKS, ASK_MS, unanswered, WHY_CLOSED);
+	late(p, S_SHAKE, conf->hello_timeout * 1000, push_end, WHY_HELLO_TIMEOUT);
+	late(p, S_HEAD, conf->hello_timeout * 1000, push_end, WHY_HELLO_TIMEOUT);
+	late(p, S_SLOW, conf->send_timeout * 1000, push_end, WHY_STUCK);
+	late(p, S_ASKS, ASK_MS, push_unanswered, WHY_CLOSED);
 	late(p, S_LINGER, LINGER_MS, linger_end, WHY_CLOSED);
 	while (total > 0 && p->oldest != NULL &&
 	    loop_now_ms(p->g->loop) - p->oldest->start_ms >= total)
-		goodbye(p->oldest, WHY_TOTAL);
+		push_goodbye(p->oldest, WHY_TOTAL);
 	keep_alive(p);
 	accept_resume(p->g);
 	push_bury(p);
@@ -848,7 +385,7 @@ push_row(const struct push_conn *c)
 void
 push_kick(struct push_conn *c)
 {
-	goodbye(c, WHY_KICKED);
+	push_goodbye(c, WHY_KICKED);
 }
 
 const struct push_counts *
@@ -884,10 +421,10 @@ push_drain(struct push *p)
 
 		if (c->state == S_OPEN &&
 		    RAND_bytes((uint8_t *)&dice, sizeof(dice)) == 1 &&
-		    !emit(c, text,
+		    !push_emit(c, text,
 			push_leave_text(LEAVE_MIN + dice % spread, text)))
 			continue;
-		goodbye(c, c->state <= S_HEAD ? WHY_DRAINING : WHY_DRAINED);
+		push_goodbye(c, c->state <= S_HEAD ? WHY_DRAINING : WHY_DRAINED);
 	}
 	push_bury(p);
 }
@@ -899,7 +436,7 @@ push_reload(struct push *p)
 		next = c->newer;
 		if (c->state != S_SHAKE && p->g->tls != NULL &&
 		    tls_peer_revoked(c->tls, p->g->tls))
-			goodbye(c, WHY_NOW_REVOKED);
+			push_goodbye(c, WHY_NOW_REVOKED);
 	}
 	push_bury(p);
 }
@@ -920,7 +457,7 @@ push_new(struct gateway *g, struct push **out)
 	    (r = loop_io_new(g->loop, p->epoll, LOOP_READ, on_events, p,
 		 &p->io)) == 0 &&
 	    (r = loop_timer_new(g->loop, on_tick, p, &p->tick)) == 0)
-		r = loop_timer_new(g->loop, on_turn, p, &p->turn);
+		r = loop_timer_new(g->loop, push_on_turn, p, &p->turn);
 	/* no number comes again after a restart */
 	if (r == 0 && RAND_bytes((uint8_t *)&p->last_wake,
 			  sizeof(p->last_wake)) != 1)
@@ -936,8 +473,7 @@ push_free(struct push **pp)
 	if (p == NULL)
 		return;
 	push_drain(p);
-	while (p->runs != NULL)
-		run_end(p, p->runs);
+	push_runs_end(p);
 	loop_io_free(&p->io);
 	loop_timer_free(&p->tick);
 	loop_timer_free(&p->turn);

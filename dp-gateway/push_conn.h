@@ -1,0 +1,93 @@
+/*
+ * dp-gateway/push_conn.h - what the files of the push channel share: push.c has
+ * connections from their start to their end, push_request.c what they ask,
+ * push_wake.c what they are told.
+ *
+ * SPDX-License-Identifier: ISC
+ */
+#ifndef DP_GATEWAY_PUSH_CONN_H
+#define DP_GATEWAY_PUSH_CONN_H
+
+#include "common/http_request.h"
+#include "dp-gateway/push.h"
+#include "dp-gateway/registry.h"
+
+/* Each a list in order of time, so that a tick looks at the heads only. */
+enum state {
+	S_SHAKE,
+	S_HEAD, /* its request is not whole */
+	S_OPEN, /* since_ms: the last event or comment */
+	S_SLOW, /* an open one that does not take what it got */
+	S_ASKS, /* its order is under way */
+	S_LINGER, /* is answered for good */
+	S_ENDED,
+	S_COUNT = S_ENDED
+};
+
+struct head { /* a request that comes */
+	struct http_request req;
+	size_t		    len;
+	bool		    is_done, continued;
+	char		    buf[HTTP_REQUEST_HEAD_MAX + WAKE_BODY_MAX];
+};
+
+struct push_conn {
+	struct device	  device;
+	struct push	 *p;
+	struct push_conn *prev, *next;	 /* in the list of its state */
+	struct push_conn *older, *newer; /* of all */
+	struct tls_conn	 *tls;
+	struct head	 *head;
+	struct wake	**waiting; /* by kind; NULL: nothing waits */
+	uint64_t	  id, start_ms, since_ms;
+	int		  fd;
+	uint16_t	  port;
+	uint8_t		  addr[16], state, why;
+	bool		  blocked; /* bytes of ours wait for the socket */
+};
+
+struct run;
+struct push {
+	struct gateway	  *g;
+	struct registry	  *devices;
+	int		   epoll;
+	struct loop_io	  *io;
+	struct loop_timer *tick, *turn;
+	bool		   ticking;
+	struct {
+		struct push_conn *first, *last;
+		unsigned	  n;
+	} list[S_COUNT];
+	struct push_conn  *oldest, *newest, *ended;
+	struct run	  *runs;
+	unsigned	   nruns;
+	uint64_t	   last_wake;
+	struct push_counts n;
+};
+
+/* Of now; the loop's time is that of its turn's beginning. */
+
+/* push.c */
+void push_state(struct push_conn *c, enum state s);
+void push_end(struct push_conn *c, enum why why); /* memory until push_bury */
+/* In order: the other end is told that no more comes. */
+void push_goodbye(struct push_conn *c, enum why why);
+/* Bytes out: false if that was its end. */
+bool push_flush(struct push_conn *c);
+/* Nothing of ours waits for its socket now. */
+bool push_put(struct push_conn *c, const char *text, size_t n);
+/* An event or a comment, to an open one that is not slow. */
+bool push_emit(struct push_conn *c, const char *text, size_t n);
+
+/* push_request.c */
+void push_read_request(struct push_conn *c);
+void push_unanswered(struct push_conn *c, enum why why);
+
+/* push_wake.c */
+bool push_catch_up(struct push_conn *c); /* a slow one takes bytes again */
+void push_forget_waiting(struct push_conn *c);
+void push_runs_skip(const struct push_conn *c); /* it ends */
+void push_runs_end(struct push *p);
+void push_on_turn(void *push);
+
+#endif
