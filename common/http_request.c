@@ -192,6 +192,7 @@ static const struct {
 	[HTTP_IF_NONE_MATCH] = { "if-none-match", 13 },
 	[HTTP_IF_MODIFIED] = { "if-modified-since", 17 },
 	[HTTP_IF_UNMODIFIED] = { "if-unmodified-since", 19 },
+	[HTTP_LAST_EVENT_ID] = { "last-event-id", 13 },
 };
 
 /* field-line := token ":" OWS value OWS; a field we act on comes once. */

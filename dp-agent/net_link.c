@@ -65,7 +65,9 @@ struct net_link {
 	size_t		   was_way;
 	bool		   changed;
 	uint64_t	   put_ms;
-	uint64_t	   refreshes, unknown;
+	uint64_t	   refreshes, unknown, missed;
+	bool		   unsure; /* the refresh that is due is for no wake */
+	char		   last_id[AGENT_WAYS][SSE_WORD_MAX + 1];
 	int64_t		   woken; /* time; 0: never */
 	char		   woken_what[32], woken_by[300];
 };
@@ -127,7 +129,8 @@ link_status(const struct net *n)
 
 	if (l->way != LINK_NONE)
 		name_of(nl, l->way, name);
-	return json_pack("{s:s,s:s,s:I,s:I,s:I,s:o,s:{s:I,s:s,s:s,s:I,s:I,s:I,s:I}}",
+	return json_pack("{s:s,s:s,s:I,s:I,s:I,s:o,"
+			 "s:{s:I,s:s,s:s,s:I,s:I,s:I,s:I,s:I}}",
 	    "state", link_state_word(l->state), "way", name, "since",
 	    (json_int_t)wall(nl, l->since_ms), "way_since",
 	    (json_int_t)(l->chosen == l->way ? wall(nl, l->chosen_ms) : 0),
@@ -135,7 +138,8 @@ link_status(const struct net *n)
 	    "time", (json_int_t)nl->woken, "what", nl->woken_what, "by",
 	    nl->woken_by, "wakes", (json_int_t)nl->wakes.came, "repeated",
 	    (json_int_t)nl->wakes.repeated, "refreshes",
-	    (json_int_t)nl->refreshes, "unknown", (json_int_t)nl->unknown);
+	    (json_int_t)nl->refreshes, "unknown", (json_int_t)nl->unknown,
+	    "missed", (json_int_t)nl->missed);
 }
 
 static void
@@ -197,6 +201,16 @@ complain(struct conn *c, const char *what)
 	log_warn("%s: \"%.100s\": ignored", name_of(nl, c->way, name), what);
 }
 
+/* A device's place in what is spread over time. */
+static uint32_t
+roll(void)
+{
+	uint32_t dice;
+
+	return getrandom(&dice, sizeof(dice), 0) == (ssize_t)sizeof(dice)
+	    ? dice : UINT32_MAX / 2;
+}
+
 static void
 take_wake(struct conn *c, const struct push_message *m)
 {
@@ -216,13 +230,30 @@ take_wake(struct conn *c, const struct push_message *m)
 		complain(c, m->what);
 		return;
 	}
-	if (m->is_for_many &&
-	    getrandom(&dice, sizeof(dice), 0) != (ssize_t)sizeof(dice))
-		dice = UINT32_MAX / 2;
-	if (m->kind == PUSH_REPORT)
+	if (m->is_for_many)
+		dice = roll();
+	if (m->kind == PUSH_REPORT) {
 		report_wanted(nl->n, m->is_for_many ? spread * dice >> 32 : 0);
-	else
-		wakes_add(&nl->wakes, m, now_ms(nl), spread, dice);
+		return;
+	}
+	wakes_add(&nl->wakes, m, now_ms(nl), spread, dice);
+	nl->unsure = false;
+}
+
+/* Nobody knows which wakes were for us while we were away, so this is one for
+ * many: all who lost the same gateway come back to it. */
+static void
+make_up(struct conn *c)
+{
+	static const struct push_message m = { .kind = PUSH_REFRESH,
+		.is_for_many = true };
+	struct net_link *nl = c->nl;
+
+	nl->unsure = nl->unsure || wakes_due(&nl->wakes) == UINT64_MAX;
+	nl->missed++;
+	nl->changed = true;
+	wakes_add(&nl->wakes, &m, now_ms(nl), nl->n->conf.push_spread * 1000,
+	    roll());
 }
 
 static int
@@ -268,8 +299,11 @@ on_bytes(void *ctx, const uint8_t *p, size_t n)
 	while ((r = sse_next(&c->sse, &p, &n, &item)) == 1) {
 		c->heard_ms = now;
 		if (item.kind == SSE_EVENT && (r = take_event(c, &item)) < 0)
-			return r;
+			break;
 	}
+	memcpy(c->nl->last_id[c->way], c->sse.id, sizeof(c->sse.id));
+	if (r == -ESHUTDOWN)
+		return r;
 	return r < 0 ? too_much(c, "sends a line or an event without an end") : 0;
 }
 
@@ -306,6 +340,8 @@ on_opened(void *ctx)
 	c->is_open = true;
 	c->heard_ms = now_ms(c->nl);
 	link_answered(&c->nl->link, c->way, c->heard_ms);
+	if (!stream_resumed(c->stream))
+		make_up(c);
 	look_soon(c->nl);
 }
 
@@ -360,7 +396,9 @@ conn_start(struct conn *c, int take_fd)
 		.port = nl->has_proxy ? nl->proxy.port : way->port,
 		.proxy = nl->has_proxy ? nl->n->conf.proxy : "",
 		.proxy_auth = nl->has_proxy ? nl->n->proxy_auth : "",
-		.type = "text/event-stream", .opened = on_opened,
+		.type = "text/event-stream",
+		.last_id = push_id_is_good(nl->last_id[c->way])
+			? nl->last_id[c->way] : "", .opened = on_opened,
 		.bytes = on_bytes, .ended = on_ended, .ctx = c };
 	int		   r = conn_url(nl, c->way, url);
 
@@ -368,6 +406,7 @@ conn_start(struct conn *c, int take_fd)
 		close(take_fd);
 		return r;
 	}
+	sse_resume(&c->sse, w.last_id);
 	return stream_start(nl->n->loop, take_fd, &w, &c->stream);
 }
 
@@ -472,7 +511,12 @@ refresh_if_due(struct net_link *nl, uint64_t now)
 	wakes_begun(&nl->wakes, now);
 	nl->refreshes++;
 	nl->changed = true;
-	log_info("woken for %s by %s: refresh", nl->woken_what, nl->woken_by);
+	if (nl->unsure)
+		log_info("link: was away, and may have missed wakes: refresh");
+	else
+		log_info("woken for %s by %s: refresh", nl->woken_what,
+		    nl->woken_by);
+	nl->unsure = false;
 	refresh_start(nl->n);
 }
 

@@ -86,6 +86,7 @@ take_retry(struct sse_item *out, const char *value, size_t n)
 static int
 end_event(struct sse *s, struct sse_item *out)
 {
+	memcpy(s->id, s->next_id, sizeof(s->id));
 	if (s->ndata == 0) {
 		s->type[0] = '\0';
 		return 0;
@@ -127,7 +128,7 @@ field(struct sse *s, const char *line, size_t n, struct sse_item *out)
 	if (is_field(line, name, "id"))
 		return memchr(value, '\0', len) != NULL
 		    ? 0
-		    : take_word(s, s->id, value, len);
+		    : take_word(s, s->next_id, value, len);
 	if (is_field(line, name, "retry"))
 		return take_retry(out, value, len);
 	return 0;
@@ -155,6 +156,13 @@ look_at_line(struct sse *s, struct sse_item *out)
 	out->data = line + 1;
 	out->len = n - 1;
 	return 1;
+}
+
+void
+sse_resume(struct sse *s, const char *id)
+{
+	(void)take_word(s, s->id, id, strnlen(id, SSE_WORD_MAX));
+	memcpy(s->next_id, s->id, sizeof(s->id));
 }
 
 int

@@ -41,7 +41,7 @@ enum sse_kind {
 struct sse_item {
 	enum sse_kind kind;
 	const char   *type; /* "message" if the stream gives none */
-	const char   *id;   /* the last one given so far, or "" */
+	const char   *id;   /* the last one given so far, or "": see struct sse */
 	const char   *data;
 	size_t	      len;
 	uint64_t      retry_ms;
@@ -54,11 +54,15 @@ struct sse {
 	bool	 after_cr; /* an LF now belongs to that */
 	bool	 is_told;  /* the data was an event's, and is forgotten */
 	size_t	 nline, ndata;
-	char	 type[SSE_WORD_MAX + 1], id[SSE_WORD_MAX + 1];
+	char	 type[SSE_WORD_MAX + 1];
+	char	 id[SSE_WORD_MAX + 1]; /* in force since the last empty line */
+	char	 next_id[SSE_WORD_MAX + 1];
 	char	 line[SSE_LINE_MAX + 1];
 	char	 data[SSE_DATA_MAX + 1]; /* each line of it ends with an LF */
 };
 
+/* At the start, where a stream before this one ended: the id it had given. */
+void sse_resume(struct sse *s, const char *id);
 int sse_next(struct sse *s, const uint8_t **p, size_t *n,
     struct sse_item *out);
 

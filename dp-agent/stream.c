@@ -28,6 +28,7 @@ struct stream {
 	size_t		   sent; /* of the body */
 	bool		   good; /* the head was one that was wished for */
 	bool		   told; /* and opened() was called */
+	bool		   resumed;
 	int		   r;	 /* what bytes() said, or what the head was */
 	char		   why[300], curl_error[CURL_ERROR_SIZE];
 };
@@ -67,6 +68,14 @@ judge(struct stream *s)
 	return s->r;
 }
 
+static bool
+is_resumed(const char *p, size_t n)
+{
+	static const char yes[] = "dpoint-resumed: yes\r\n";
+
+	return n == strlen(yes) && strncasecmp(p, yes, n) == 0;
+}
+
 static size_t
 on_header(char *p, size_t size, size_t n, void *ctx)
 {
@@ -79,6 +88,8 @@ on_header(char *p, size_t size, size_t n, void *ctx)
 		snprintf(s->why, sizeof(s->why), "answers without an end");
 		return 0;
 	}
+	if (is_resumed(p, n))
+		s->resumed = true;
 	if (!s->good && n <= 2 && (p[0] == '\r' || p[0] == '\n') && judge(s) < 0)
 		return 0;
 	return n;
@@ -162,6 +173,12 @@ ended(struct stream *s, CURLcode rc)
 	w.ended(w.ctx, r, status, why);
 }
 
+bool
+stream_resumed(const struct stream *s)
+{
+	return s->resumed;
+}
+
 /* After libcurl worked. */
 static void
 after(void *ctx)
@@ -204,7 +221,10 @@ set_method(struct stream *s)
 
 	if (s->want.body == NULL) {
 		if ((r = add_header(s, "Accept", s->want.type)) < 0 ||
-		    (r = add_header(s, "Cache-Control", "no-store")) < 0)
+		    (r = add_header(s, "Cache-Control", "no-store")) < 0 ||
+		    (s->want.last_id[0] != '\0' &&
+			(r = add_header(s, "Last-Event-ID", s->want.last_id)) <
+			    0))
 			return r;
 	} else {
 		/* a few bytes are sent without asking whether they may be */

@@ -32,6 +32,7 @@ struct stream_want {
 	const struct download_tls *tls;
 	const char *proxy, *proxy_auth; /* "" none; copied */
 	const char *type;		/* of GET, such as "text/event-stream" */
+	const char *last_id;		/* of GET, or "": Last-Event-ID */
 	const void *body;		/* of PUT, borrowed; else NULL */
 	size_t	    len;
 	void (*opened)(void *ctx);
@@ -44,6 +45,9 @@ struct stream_want {
 
 int  stream_start(struct loop *l, int take_fd, const struct stream_want *w,
      struct stream **out);
+/* Once it is open: the other end knows what came after last_id, and gives that
+ * again. */
+bool stream_resumed(const struct stream *s);
 void stream_end(struct stream **s); /* takes NULL */
 
 #endif

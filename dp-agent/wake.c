@@ -22,8 +22,8 @@ is_word(const char *s, size_t size)
 	return n > 0 && s[n] == '\0' && n < size;
 }
 
-static bool
-is_id(const char *s)
+bool
+push_id_is_good(const char *s)
 {
 	for (const char *c = s; *c != '\0'; c++)
 		if (*c <= ' ' || *c > '~')
@@ -58,7 +58,7 @@ read_wake(struct push_message *m, const json_t *o)
 
 	if (what == NULL || !is_word(what, sizeof(m->what)))
 		return "wake: expected what, a short word";
-	if (id != NULL && !is_id(id))
+	if (id != NULL && !push_id_is_good(id))
 		return "wake: expected a short id";
 	snprintf(m->what, sizeof(m->what), "%s", what);
 	snprintf(m->id, sizeof(m->id), "%s", id != NULL ? id : "");

@@ -47,6 +47,9 @@ struct push_message {
 int push_parse(struct push_message *m, const char *type, const char *data,
     size_t len, char *why, size_t size);
 
+/* Short, of ASCII's visible characters: nothing else goes into a header. */
+bool push_id_is_good(const char *id);
+
 /* All zero at first. */
 struct wakes {
 	uint64_t due_ms; /* 0: none */

@@ -17,6 +17,7 @@ dp-gateway_SRCS := \
 	dp-gateway/push.c \
 	dp-gateway/push_request.c \
 	dp-gateway/push_wake.c \
+	dp-gateway/recent.c \
 	dp-gateway/registry.c \
 	dp-gateway/redial.c \
 	dp-gateway/relay.c \

@@ -305,11 +305,13 @@ keep_alive(struct push *p)
 {
 	uint64_t	  now = loop_now_ms(p->g->loop);
 	struct push_conn *c;
+	char		  text[WAKE_ID_MAX];
+	size_t		  len = push_id_text(push_heard(p), true, text);
 
 	for (int n = 0; n < TURN_ALIVE && (c = p->list[S_OPEN].first) != NULL &&
 	     now - c->since_ms >= p->g->conf.push_keepalive * 1000; n++) {
 		p->n.alive++;
-		(void)push_emit(c, WAKE_ALIVE, strlen(WAKE_ALIVE));
+		(void)push_emit(c, text, len);
 	}
 }
 
@@ -445,6 +447,7 @@ int
 push_new(struct gateway *g, struct push **out)
 {
 	struct push *p = calloc(1, sizeof(*p));
+	uint64_t     start;
 	int	     r = -ENOMEM;
 
 	*out = p;
@@ -459,10 +462,9 @@ push_new(struct gateway *g, struct push **out)
 	    (r = loop_timer_new(g->loop, on_tick, p, &p->tick)) == 0)
 		r = loop_timer_new(g->loop, push_on_turn, p, &p->turn);
 	/* no number comes again after a restart */
-	if (r == 0 && RAND_bytes((uint8_t *)&p->last_wake,
-			  sizeof(p->last_wake)) != 1)
+	if (r == 0 && RAND_bytes((uint8_t *)&start, sizeof(start)) != 1)
 		r = -EIO;
-	return r;
+	return r < 0 ? r : recent_new(start, &p->recent);
 }
 
 void
@@ -478,6 +480,7 @@ push_free(struct push **pp)
 	loop_timer_free(&p->tick);
 	loop_timer_free(&p->turn);
 	registry_free(&p->devices);
+	recent_free(&p->recent);
 	if (p->epoll >= 0)
 		close(p->epoll);
 	free(p);

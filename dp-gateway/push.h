@@ -5,6 +5,8 @@
  * Wire:    HTTP/1.1 over TLS with client certificates.
  *            GET /v1/push[?group=/hq/berlin]  a device's; the answer does not
  *                end: events, see wake.h. A certificate that names no device: 403.
+ *                With a Last-Event-ID that is known here: Dpoint-Resumed: yes, and
+ *                what it missed since then comes first.
  *            POST /v1/wake  an order (wake.h) of those whom gateway.push-admins
  *                lists; 200 and {"devices":N,"sent":N,"waiting":N,"took_ms":N}
  *          Any other answer ends the connection.
@@ -23,7 +25,7 @@
 struct push;
 
 struct push_counts {
-	uint64_t wakes, merged, alive, replaced;
+	uint64_t wakes, merged, alive, replaced, resumed;
 };
 
 struct wake_result {

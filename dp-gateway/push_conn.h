@@ -10,6 +10,7 @@
 
 #include "common/http_request.h"
 #include "dp-gateway/push.h"
+#include "dp-gateway/recent.h"
 #include "dp-gateway/registry.h"
 
 /* Each a list in order of time, so that a tick looks at the heads only. */
@@ -50,6 +51,7 @@ struct run;
 struct push {
 	struct gateway	  *g;
 	struct registry	  *devices;
+	struct recent	  *recent;
 	int		   epoll;
 	struct loop_io	  *io;
 	struct loop_timer *tick, *turn;
@@ -61,7 +63,6 @@ struct push {
 	struct push_conn  *oldest, *newest, *ended;
 	struct run	  *runs;
 	unsigned	   nruns;
-	uint64_t	   last_wake;
 	struct push_counts n;
 };
 
@@ -84,6 +85,10 @@ void push_read_request(struct push_conn *c);
 void push_unanswered(struct push_conn *c, enum why why);
 
 /* push_wake.c */
+uint64_t push_heard(const struct push *p); /* all up to this are given */
+/* What it missed since then waits for it from now on. False: nobody knows what,
+ * or it had to end. */
+bool push_missed(struct push_conn *c, uint64_t since);
 bool push_catch_up(struct push_conn *c); /* a slow one takes bytes again */
 void push_forget_waiting(struct push_conn *c);
 void push_runs_skip(const struct push_conn *c); /* it ends */

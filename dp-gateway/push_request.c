@@ -138,14 +138,32 @@ is_admin(const struct push_conn *c)
 
 /* -- requests -- */
 
+static struct push_conn *
+conn_of(struct device *d)
+{
+	return (struct push_conn *)((char *)d -
+	    offsetof(struct push_conn, device));
+}
+
+/* It says up to which wake it has heard all, and gets those since then. */
+static bool
+resume(struct push_conn *c)
+{
+	const struct http_span *id = &c->head->req.f[HTTP_LAST_EVENT_ID];
+	uint64_t		since;
+
+	return push_id_parse(c->head->buf + id->off, id->len, &since) == 0 &&
+	    push_missed(c, since);
+}
+
 static void
 open_stream(struct push_conn *c, const char *group)
 {
-	static const char head[] = "HTTP/1.1 200 OK\r\n"
-	    "Content-Type: text/event-stream\r\nCache-Control: no-store\r\n"
-	    "Connection: close\r\n\r\n";
 	struct push   *p = c->p;
 	struct device *old;
+	char	       text[256], id[WAKE_ID_MAX];
+	bool	       resumed;
+	int	       n;
 
 	if (registry_add(p->devices, &c->device, tls_peer_name(c->tls), group,
 		&old) < 0) {
@@ -154,12 +172,23 @@ open_stream(struct push_conn *c, const char *group)
 	}
 	if (old != NULL) {
 		p->n.replaced++;
-		push_goodbye((struct push_conn *)((char *)old -
-			    offsetof(struct push_conn, device)), WHY_REPLACED);
+		push_goodbye(conn_of(old), WHY_REPLACED);
 	}
+	resumed = resume(c);
+	if (c->state == S_ENDED)
+		return;
+	p->n.resumed += resumed;
 	free(c->head);
 	c->head = NULL;
-	(void)push_emit(c, head, sizeof(head) - 1);
+	(void)push_id_text(push_heard(p), false, id);
+	n = snprintf(text, sizeof(text), "HTTP/1.1 200 OK\r\n"
+	    "Content-Type: text/event-stream\r\nCache-Control: no-store\r\n"
+	    "%sConnection: close\r\n\r\n%s", resumed
+		? "Dpoint-Resumed: yes\r\n" : "",
+	    c->waiting == NULL ? id : "");
+	if (push_emit(c, text, (size_t)n) && c->waiting != NULL &&
+	    c->state == S_OPEN && push_catch_up(c))
+		(void)push_emit(c, id, strlen(id));
 }
 
 static bool

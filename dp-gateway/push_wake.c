@@ -17,7 +17,6 @@
 
 struct run { /* a wake on its way */
 	struct run	  *next;
-	struct wake_order  order;
 	struct wake	  *wake;
 	struct push_conn  *at; /* whose turn it is */
 	struct wake_result result;
@@ -59,31 +58,70 @@ give(struct push_conn *c, struct wake *w)
 	}
 	if (c->waiting == NULL &&
 	    (c->waiting = calloc(WAKE_WHATS, sizeof(struct wake *))) == NULL) {
-		push_end(c, WHY_MEMORY); /* it comes again, and is up to date then */
+		push_end(c, WHY_MEMORY); /* it comes again, and gets it then */
 		return false;
 	}
-	p->n.merged += c->waiting[w->what] != NULL;
-	wake_unref(&c->waiting[w->what]);
+	p->n.merged += c->waiting[w->order.what] != NULL;
+	wake_unref(&c->waiting[w->order.what]);
 	w->refs++;
-	c->waiting[w->what] = w;
+	c->waiting[w->order.what] = w;
 	return false;
+}
+
+/* In order: who has one with its number has all up to that. */
+static struct wake **
+first_waiting(const struct push_conn *c)
+{
+	struct wake **first = NULL;
+
+	for (int i = 0; c->waiting != NULL && i < WAKE_WHATS; i++)
+		if (c->waiting[i] != NULL &&
+		    (first == NULL ||
+			(int64_t)(c->waiting[i]->number - (*first)->number) < 0))
+			first = &c->waiting[i];
+	return first;
 }
 
 bool
 push_catch_up(struct push_conn *c)
 {
-	push_state(c, S_OPEN);
-	for (int i = 0; i < WAKE_WHATS && c->waiting != NULL; i++)
-		if (c->waiting[i] != NULL && c->state == S_OPEN) {
-			struct wake *w = c->waiting[i];
+	struct wake **at, *w;
 
-			c->waiting[i] = NULL;
-			(void)give(c, w);
-			wake_unref(&w);
-		}
+	push_state(c, S_OPEN);
+	while (c->state == S_OPEN && (at = first_waiting(c)) != NULL) {
+		w = *at;
+		*at = NULL;
+		(void)give(c, w);
+		wake_unref(&w);
+	}
 	if (c->state == S_OPEN)
 		push_forget_waiting(c); /* empty now */
 	return c->state == S_OPEN;
+}
+
+uint64_t
+push_heard(const struct push *p)
+{
+	uint64_t last = recent_last(p->recent), back = 0;
+
+	for (const struct run *r = p->runs; r != NULL; r = r->next)
+		if (last - r->wake->number >= back)
+			back = last - r->wake->number + 1;
+	return last - back;
+}
+
+bool
+push_missed(struct push_conn *c, uint64_t since)
+{
+	struct wake *missed[WAKE_WHATS];
+
+	if (!recent_missed(c->p->recent, since, c->device.name,
+		device_group(&c->device), missed))
+		return false;
+	for (int i = 0; i < WAKE_WHATS; i++)
+		if (missed[i] != NULL)
+			(void)give(c, missed[i]); /* it waits: c is not open yet */
+	return c->state != S_ENDED;
 }
 
 /* -- wakes -- */
@@ -91,10 +129,8 @@ push_catch_up(struct push_conn *c)
 static bool
 is_meant(const struct run *r, const struct push_conn *c)
 {
-	if (c->state != S_OPEN && c->state != S_SLOW)
-		return false;
-	return r->order.whom != WAKE_GROUP ||
-	    group_holds(r->order.name, device_group(&c->device));
+	return (c->state == S_OPEN || c->state == S_SLOW) &&
+	    wake_is_for(r->wake, c->device.name, device_group(&c->device));
 }
 
 static void
@@ -169,11 +205,12 @@ push_wake(struct push *p, const struct wake_order *o,
 
 	if (r == NULL)
 		return p->nruns < RUNS_MAX ? -ENOMEM : -EBUSY;
-	if (wake_new(o, ++p->last_wake, &r->wake) < 0) {
+	if (wake_new(o, recent_last(p->recent) + 1, p->runs == NULL, &r->wake) <
+	    0) {
 		free(r);
 		return -ENOMEM;
 	}
-	r->order = *o;
+	recent_add(p->recent, r->wake);
 	r->start_ms = clock_ms();
 	r->done = done;
 	r->ctx = ctx;

@@ -150,32 +150,72 @@ push_query_parse(const char *query, size_t len, char group[GROUP_LEN])
 }
 
 int
-wake_new(const struct wake_order *o, uint64_t id, struct wake **out)
+wake_new(const struct wake_order *o, uint64_t number, bool has_all,
+    struct wake **out)
 {
-	static const char event[] = "event: wake\ndata: ";
-	char		  number[17], *data = NULL;
-	json_t		 *row;
-	struct wake	 *w = NULL;
+	char	     text[17], id[WAKE_ID_MAX] = "", *data = NULL;
+	json_t	    *row;
+	struct wake *w = NULL;
+	size_t	     size;
 
 	*out = NULL;
-	snprintf(number, sizeof(number), "%016llx", (unsigned long long)id);
-	row = json_pack("{s:s,s:s}", "id", number, "what", whats[o->what]);
+	snprintf(text, sizeof(text), "%016llx", (unsigned long long)number);
+	row = json_pack("{s:s,s:s}", "id", text, "what", whats[o->what]);
 	if (row != NULL && o->whom != WAKE_DEVICE)
 		json_object_set_new(row, "group",
 		    json_string(o->whom == WAKE_ALL ? "all" : o->name));
 	if (row != NULL)
 		data = json_dumps(row, JSON_COMPACT);
 	json_decref(row);
-	if (data != NULL)
-		w = malloc(sizeof(*w) + sizeof(event) + strlen(data) + 2);
+	if (has_all)
+		snprintf(id, sizeof(id), "id: %s\n", text);
+	if (data != NULL) {
+		size = strlen(id) + sizeof("event: wake\ndata: \n\n") +
+		    strlen(data);
+		w = malloc(sizeof(*w) + size);
+	}
 	if (w != NULL) {
 		w->refs = 1;
-		w->what = o->what;
-		w->len = (size_t)sprintf(w->text, "%s%s\n\n", event, data);
+		w->number = number;
+		w->order = *o;
+		w->len = (size_t)snprintf(w->text, size,
+		    "%sevent: wake\ndata: %s\n\n", id, data);
 	}
 	free(data);
 	*out = w;
 	return w != NULL ? 0 : -ENOMEM;
+}
+
+bool
+wake_is_for(const struct wake *w, const char *device, const char *group)
+{
+	return w->order.whom == WAKE_ALL ||
+	    (w->order.whom == WAKE_GROUP
+		    ? group_holds(w->order.name, group)
+		    : strcmp(w->order.name, device) == 0);
+}
+
+size_t
+push_id_text(uint64_t number, bool is_comment, char out[WAKE_ID_MAX])
+{
+	return (size_t)snprintf(out, WAKE_ID_MAX, "%sid: %016llx\n\n",
+	    is_comment ? ":\n" : "", (unsigned long long)number);
+}
+
+int
+push_id_parse(const char *text, size_t len, uint64_t *out)
+{
+	uint64_t n = 0;
+
+	if (len != 16)
+		return -EINVAL;
+	for (size_t i = 0; i < len; i++) {
+		if (hex(text[i]) < 0)
+			return -EINVAL;
+		n = n << 4 | (uint64_t)hex(text[i]);
+	}
+	*out = n;
+	return 0;
 }
 
 void

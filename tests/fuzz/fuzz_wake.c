@@ -20,7 +20,7 @@ check_event(const struct wake_order *o)
 	const char  *group;
 	char	     why[80], *at;
 
-	if (wake_new(o, 7, &w) < 0)
+	if (wake_new(o, 7, false, &w) < 0)
 		return;
 	if (strlen(w->text) != w->len || strcmp(w->text + w->len - 2, "\n\n") != 0 ||
 	    strncmp(w->text, "event: wake\ndata: ", 18) != 0)

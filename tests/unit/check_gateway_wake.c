@@ -1,14 +1,15 @@
 /*
- * tests/unit/check_gateway_wake.c - what wake.h promises.
+ * tests/unit/check_gateway_wake.c - what wake.h and recent.h promise.
  * SPDX-License-Identifier: ISC
  */
 #include <check.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/size.h"
-#include "dp-gateway/wake.h"
+#include "dp-gateway/recent.h"
 
 #define UUID "6f1b3c52-9a0e-4b60-b6d0-000000000001"
 
@@ -79,6 +80,7 @@ START_TEST(an_event_is_as_the_header_says)
 		    "event: wake\ndata: {\"id\":\"00000000000000ff\","
 		    "\"what\":\"refresh\",\"group\":\"all\"}\n\n" },
 		{ { WAKE_GROUP, WAKE_TASK, "/h\"q" },
+		    "id: 00000000000000ff\n"
 		    "event: wake\ndata: {\"id\":\"00000000000000ff\","
 		    "\"what\":\"task\",\"group\":\"/h\\\"q\"}\n\n" },
 		{ { WAKE_DEVICE, WAKE_REPORT, "urn:dpoint:device:1" },
@@ -90,7 +92,7 @@ START_TEST(an_event_is_as_the_header_says)
 	for (size_t i = 0; i < COUNT(events); i++) {
 		struct wake *w;
 
-		ck_assert_int_eq(wake_new(&events[i].o, 255, &w), 0);
+		ck_assert_int_eq(wake_new(&events[i].o, 255, i == 1, &w), 0);
 		ck_assert_str_eq(w->text, events[i].text);
 		ck_assert_uint_eq(w->len, strlen(w->text));
 		wake_unref(&w);
@@ -155,6 +157,96 @@ START_TEST(a_group_holds_itself_and_those_below)
 }
 END_TEST
 
+START_TEST(ids_are_what_we_gave)
+{
+	static const char *const bad[] = { "", "0", "00000000000000f",
+		"00000000000000fff", "0x000000000000ff", "00000000000000 f" };
+	char	 text[WAKE_ID_MAX];
+	uint64_t n = 0;
+
+	ck_assert_uint_eq(push_id_text(UINT64_MAX - 1, true, text), strlen(text));
+	ck_assert_str_eq(text, ":\nid: fffffffffffffffe\n\n");
+	(void)push_id_text(171, false, text);
+	ck_assert_str_eq(text, "id: 00000000000000ab\n\n");
+	ck_assert_int_eq(push_id_parse(text + 4, 16, &n), 0);
+	ck_assert_uint_eq(n, 171);
+	for (size_t i = 0; i < COUNT(bad); i++)
+		ck_assert_int_eq(push_id_parse(bad[i], strlen(bad[i]), &n),
+		    -EINVAL);
+}
+END_TEST
+
+/* -- recent.h -- */
+
+#define ME "urn:dpoint:device:1"
+
+static void
+add(struct recent *r, enum wake_whom whom, enum wake_what what, const char *name)
+{
+	struct wake_order o = { .whom = whom, .what = what };
+	struct wake	 *w;
+
+	snprintf(o.name, sizeof(o.name), "%s", name);
+	ck_assert_int_eq(wake_new(&o, recent_last(r) + 1, true, &w), 0);
+	recent_add(r, w);
+	wake_unref(&w);
+}
+
+/* As many numbers as the ring has, across the end of the numbers. */
+static const uint64_t starts[] = { 0, 5, UINT64_MAX - 3 };
+
+START_TEST(a_device_gets_what_it_missed)
+{
+	struct wake   *out[WAKE_WHATS];
+	struct recent *r;
+	uint64_t       start = starts[_i];
+
+	ck_assert_int_eq(recent_new(start, &r), 0);
+	ck_assert(recent_missed(r, start, ME, "/hq", out));
+	ck_assert_ptr_null(out[WAKE_REFRESH]);
+	ck_assert(!recent_missed(r, start - 1, ME, "/hq", out));
+	ck_assert(!recent_missed(r, start + 1, ME, "/hq", out));
+	add(r, WAKE_ALL, WAKE_REFRESH, "");
+	add(r, WAKE_GROUP, WAKE_REFRESH, "/hq");
+	add(r, WAKE_GROUP, WAKE_TASK, "/other");
+	add(r, WAKE_DEVICE, WAKE_POLICY, "urn:dpoint:device:2");
+	add(r, WAKE_DEVICE, WAKE_REPORT, ME);
+	ck_assert(recent_missed(r, start, ME, "/hq/berlin", out));
+	ck_assert_uint_eq(out[WAKE_REFRESH]->number, start + 2);
+	ck_assert_uint_eq(out[WAKE_REPORT]->number, start + 5);
+	ck_assert(out[WAKE_TASK] == NULL && out[WAKE_POLICY] == NULL);
+	ck_assert(recent_missed(r, start + 2, ME, "/hq/berlin", out));
+	ck_assert_ptr_null(out[WAKE_REFRESH]);
+	ck_assert_ptr_nonnull(out[WAKE_REPORT]);
+	ck_assert(recent_missed(r, start + 5, ME, "/hq/berlin", out));
+	ck_assert_ptr_null(out[WAKE_REPORT]);
+	ck_assert(!recent_missed(r, start + 6, ME, "/hq/berlin", out));
+	recent_free(&r);
+	ck_assert_ptr_null(r);
+}
+END_TEST
+
+START_TEST(who_was_away_for_longer_is_told_so)
+{
+	struct wake   *out[WAKE_WHATS];
+	struct recent *r;
+	uint64_t       start = starts[_i];
+
+	ck_assert_int_eq(recent_new(start, &r), 0);
+	add(r, WAKE_DEVICE, WAKE_POLICY, ME);
+	for (int i = 1; i < RECENT_MAX; i++)
+		add(r, WAKE_GROUP, WAKE_TASK, "/other");
+	ck_assert(recent_missed(r, start, ME, "/hq", out));
+	ck_assert_ptr_nonnull(out[WAKE_POLICY]);
+	add(r, WAKE_GROUP, WAKE_TASK, "/other");
+	ck_assert(!recent_missed(r, start, ME, "/hq", out));
+	ck_assert_ptr_null(out[WAKE_POLICY]);
+	ck_assert(recent_missed(r, start + 1, ME, "/hq", out));
+	ck_assert_ptr_null(out[WAKE_POLICY]);
+	recent_free(&r);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -168,6 +260,11 @@ main(void)
 	tcase_add_loop_test(t, queries_are_as_listed, 0, (int)COUNT(queries));
 	tcase_add_test(t, a_long_group_is_refused);
 	tcase_add_test(t, a_group_holds_itself_and_those_below);
+	tcase_add_test(t, ids_are_what_we_gave);
+	tcase_add_loop_test(t, a_device_gets_what_it_missed, 0,
+	    (int)COUNT(starts));
+	tcase_add_loop_test(t, who_was_away_for_longer_is_told_so, 0,
+	    (int)COUNT(starts));
 	suite_add_tcase(s, t);
 	srunner_run_all(sr, CK_NORMAL);
 	bad = srunner_ntests_failed(sr);

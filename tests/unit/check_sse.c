@@ -90,6 +90,31 @@ START_TEST(an_id_with_a_nul_is_left_out_and_data_keeps_it)
 }
 END_TEST
 
+/* The next stream is to begin behind what was seen, and no later. */
+START_TEST(an_id_counts_from_the_empty_line_on)
+{
+	static const char text[] = "id: a\n\nid: b\ndata: x\n\n:\nid: c\n";
+	struct sse_item	  i;
+	const uint8_t	 *p = (const uint8_t *)text;
+	size_t		  n = sizeof(text) - 1;
+
+	memset(&s, 0, sizeof(s));
+	sse_resume(&s, "before");
+	ck_assert_str_eq(s.id, "before");
+	ck_assert_int_eq(sse_next(&s, &p, &n, &i), 1);
+	ck_assert_int_eq(i.kind, SSE_EVENT);
+	ck_assert_str_eq(i.id, "b");
+	ck_assert_int_eq(sse_next(&s, &p, &n, &i), 1);
+	ck_assert_int_eq(i.kind, SSE_COMMENT);
+	ck_assert_int_eq(sse_next(&s, &p, &n, &i), 0);
+	ck_assert_str_eq(s.id, "b");
+	p = (const uint8_t *)"\n";
+	n = 1;
+	ck_assert_int_eq(sse_next(&s, &p, &n, &i), 0);
+	ck_assert_str_eq(s.id, "c");
+}
+END_TEST
+
 /* A stream whose repeated part would go on for ever. */
 static int
 endless(const char *head, const char *repeated, size_t most)
@@ -267,6 +292,7 @@ main(void)
 	tcase_add_loop_test(t, a_stream_is_read_as_the_standard_says, 0,
 	    COUNT(streams));
 	tcase_add_test(t, an_id_with_a_nul_is_left_out_and_data_keeps_it);
+	tcase_add_test(t, an_id_counts_from_the_empty_line_on);
 	tcase_add_test(t, what_has_no_end_is_refused);
 	tcase_add_test(t, the_longest_line_and_event_pass);
 	tcase_add_loop_test(t, an_event_is_understood_or_refused_with_a_reason,
