@@ -69,7 +69,24 @@ rest(struct link *l, size_t way, uint64_t now, uint64_t ms, const char *why)
 	snprintf(w->why, sizeof(w->why), "%s", why);
 }
 
-/* The next way of the round, or the pause behind it. */
+/* The pause behind a round: nobody answered, or all have asked us to leave. */
+static void
+end_round(struct link *l, uint64_t now)
+{
+	uint64_t until = UINT64_MAX;
+
+	for (size_t i = 0; i < l->n; i++)
+		if (l->ways[i].leaves_ms < until)
+			until = l->ways[i].leaves_ms;
+	if (until > now) {
+		wait_for(l, now, until - now);
+		return;
+	}
+	l->vain++;
+	wait_for(l, now, pause_ms(l));
+}
+
+/* The next way of the round. */
 static void
 try_next(struct link *l, uint64_t now)
 {
@@ -83,8 +100,7 @@ try_next(struct link *l, uint64_t now)
 			best = i;
 	}
 	if (best == LINK_NONE) {
-		l->vain++;
-		wait_for(l, now, pause_ms(l));
+		end_round(l, now);
 		return;
 	}
 	l->ways[best].tried = true;
@@ -97,7 +113,7 @@ static void
 begin_round(struct link *l, uint64_t now)
 {
 	for (size_t i = 0; i < l->n; i++)
-		l->ways[i].tried = false;
+		l->ways[i].tried = l->ways[i].leaves_ms > now;
 	try_next(l, now);
 }
 
@@ -148,7 +164,7 @@ lost(struct link *l, uint64_t now, uint64_t ms)
 		return;
 	}
 	for (size_t i = 0; i < l->n; i++)
-		l->ways[i].tried = i == trial;
+		l->ways[i].tried = i == trial || l->ways[i].leaves_ms > now;
 	l->trial = LINK_NONE;
 	l->way = trial;
 	l->deadline_ms = l->trial_deadline_ms;
@@ -204,6 +220,9 @@ link_left(struct link *l, size_t way, uint64_t now, uint64_t delay_ms)
 	ms = was_short(l, now) ? pause_ms(l) : roll(l, LINK_AGAIN_MS);
 	rest(l, way, now,
 	    waits ? 0 : delay_ms > l->hold_ms ? delay_ms : l->hold_ms, why);
+	if (!waits)
+		l->ways[way].leaves_ms = now +
+		    (delay_ms < LINK_ALONE_MAX ? delay_ms : LINK_ALONE_MAX);
 	lost(l, now, waits ? delay_ms + ms : ms);
 }
 

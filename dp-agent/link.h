@@ -26,7 +26,8 @@
  *          that answers is the link from then on, and only then is the old
  *          connection given up.
  *          Who asks us to leave for no longer than timeout_ms is waited for;
- *          for longer, his way is passed over like one that has failed.
+ *          for longer, his way is left out of rounds for so long, LINK_ALONE_MAX
+ *          at most, and passed over like one that has failed after that.
  * Promise: whatever happens, a return comes hold_ms after what it undoes, and
  *          connections are begun no faster than n ways a pause; and once some
  *          way works, the link is up on a way that works.
@@ -47,6 +48,7 @@
 #define LINK_SHORT_MS	60000
 #define LINK_AGAIN_MS	1000	 /* at most, after a connection that lasted */
 #define LINK_LEAVE_MAX	86400000 /* nobody sends us away for longer */
+#define LINK_ALONE_MAX	600000	 /* nor do we stay without any for longer */
 #define LINK_WHY	200
 
 enum link_state {
@@ -59,6 +61,7 @@ const char *link_state_word(enum link_state s);
 struct link_way {
 	bool	 tried;	      /* in this round */
 	uint64_t rests_ms;    /* tried last before this */
+	uint64_t leaves_ms;   /* and not at all before this */
 	uint64_t failed_ms;   /* the last time; 0: never */
 	uint64_t failures;    /* all */
 	char	 why[LINK_WHY];

@@ -402,6 +402,9 @@ gateway_metrics(void *gateway, struct worker *w, struct admin_reply *reply)
 		{ "dpoint_gateway_push_replaced_total", "counter",
 		    "Devices that came anew before they had left.", NULL,
 		    push->replaced },
+		{ "dpoint_gateway_push_clones", "gauge",
+		    "Certificates that two devices have, and take each other's "
+		    "place.", NULL, push_clones(g->push) },
 		{ "dpoint_gateway_push_resumed_total", "counter",
 		    "Devices that came back and were told what they had missed.",
 		    NULL, push->resumed },
@@ -443,6 +446,7 @@ gateway_warnings(void *gateway, struct admin_reply *reply)
 	const struct server  *s;
 
 	uplinks_warnings(g->uplinks, reply);
+	push_warnings(g->push, reply);
 	for (size_t i = 0; (s = server_at(g, i)) != NULL; i++)
 		if (s->state == SERVER_DOWN)
 			worker_warning(reply,

@@ -64,6 +64,8 @@ static const struct {
 	[WHY_NO_DEVICE] = { "no-device", "its certificate names no device", 0 },
 	[WHY_NO_ADMIN] = { "no-admin",
 	    "its certificate is not in gateway.push-admins", 0 },
+	[WHY_CLONE] = { "clone",
+	    "another one with its certificate has just come", 0 },
 	[WHY_NO_UPLINK] = { "no-uplink", "there is no uplink",
 	    ALERT_INTERNAL_ERROR },
 	[WHY_CIRCLE] = { "circle", "its way through gateways is a circle",

@@ -45,6 +45,7 @@ enum why {
 	WHY_DEVICE,	   /* gateway.max-per-device */
 	WHY_NO_DEVICE,	   /* its certificate names none */
 	WHY_NO_ADMIN,	   /* nor is it in gateway.push-admins */
+	WHY_CLONE,	   /* another one with its certificate has just come */
 	WHY_NO_UPLINK,	   /* and gateway.uplink-fallback = no */
 	WHY_CIRCLE,	   /* of gateways */
 	WHY_NOT_ALLOWED,   /* by a far end */

@@ -15,6 +15,7 @@ dp-gateway_SRCS := \
 	dp-gateway/mux.c \
 	dp-gateway/proxy.c \
 	dp-gateway/push.c \
+	dp-gateway/push_clone.c \
 	dp-gateway/push_request.c \
 	dp-gateway/push_wake.c \
 	dp-gateway/recent.c \

@@ -172,6 +172,8 @@ read_rest(struct push_conn *c)
 	while (n > 0 && c->state == S_LINGER);
 	if (n == -EAGAIN)
 		return;
+	if (c->state == S_LINGER && n == 0)
+		push_was_alive(c);
 	if (c->state == S_LINGER)
 		push_end(c, (enum why)c->why);
 	else if (n > 0)

@@ -63,5 +63,7 @@ void		  push_bury(struct push *p);
 const struct push_counts *push_counts(const struct push *p);
 unsigned		  push_devices(const struct push *p);
 unsigned		  push_slow(const struct push *p);
+unsigned		  push_clones(const struct push *p); /* certificates of two */
+void push_warnings(const struct push *p, struct admin_reply *reply);
 
 #endif

@@ -1,7 +1,7 @@
 /*
  * dp-gateway/push_conn.h - what the files of the push channel share: push.c has
  * connections from their start to their end, push_request.c what they ask,
- * push_wake.c what they are told.
+ * push_wake.c what they are told, push_clone.c those that are one too many.
  *
  * SPDX-License-Identifier: ISC
  */
@@ -40,10 +40,11 @@ struct push_conn {
 	struct tls_conn	 *tls;
 	struct head	 *head;
 	struct wake	**waiting; /* by kind; NULL: nothing waits */
-	uint64_t	  id, start_ms, since_ms;
+	uint64_t	  id, start_ms, since_ms, swap_ms;
 	int		  fd;
 	uint16_t	  port;
 	uint8_t		  addr[16], state, why;
+	uint8_t		  swaps; /* of two that are alive; see push_clone.c */
 	bool		  blocked; /* bytes of ours wait for the socket */
 };
 
@@ -81,8 +82,15 @@ bool push_put(struct push_conn *c, const char *text, size_t n);
 bool push_emit(struct push_conn *c, const char *text, size_t n);
 
 /* push_request.c */
+struct push_conn *push_device(struct device *d); /* NULL: NULL */
 void push_read_request(struct push_conn *c);
 void push_unanswered(struct push_conn *c, enum why why);
+
+/* push_clone.c */
+void push_replace(struct push_conn *c, struct push_conn *old);
+void push_was_alive(const struct push_conn *old); /* it has closed in answer */
+/* Who comes now is one too many. */
+bool push_is_storm(const struct push_conn *there);
 
 /* push_wake.c */
 uint64_t push_heard(const struct push *p); /* all up to this are given */

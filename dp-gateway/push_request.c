@@ -138,11 +138,12 @@ is_admin(const struct push_conn *c)
 
 /* -- requests -- */
 
-static struct push_conn *
-conn_of(struct device *d)
+struct push_conn *
+push_device(struct device *d)
 {
-	return (struct push_conn *)((char *)d -
-	    offsetof(struct push_conn, device));
+	return d == NULL ? NULL
+			 : (struct push_conn *)((char *)d -
+			       offsetof(struct push_conn, device));
 }
 
 /* It says up to which wake it has heard all, and gets those since then. */
@@ -159,21 +160,25 @@ resume(struct push_conn *c)
 static void
 open_stream(struct push_conn *c, const char *group)
 {
-	struct push   *p = c->p;
-	struct device *old;
-	char	       text[256], id[WAKE_ID_MAX];
-	bool	       resumed;
-	int	       n;
+	struct push	 *p = c->p;
+	struct push_conn *there =
+	    push_device(registry_find(p->devices, tls_peer_name(c->tls)));
+	struct device	 *old;
+	char		  text[256], id[WAKE_ID_MAX];
+	bool		  resumed;
+	int		  n;
 
+	if (there != NULL && push_is_storm(there)) {
+		answer(c, 503, "another one has this certificate", WHY_CLONE);
+		return;
+	}
 	if (registry_add(p->devices, &c->device, tls_peer_name(c->tls), group,
 		&old) < 0) {
 		answer(c, 503, "no memory", WHY_MEMORY);
 		return;
 	}
-	if (old != NULL) {
-		p->n.replaced++;
-		push_goodbye(conn_of(old), WHY_REPLACED);
-	}
+	if (old != NULL)
+		push_replace(c, push_device(old));
 	resumed = resume(c);
 	if (c->state == S_ENDED)
 		return;

@@ -8,7 +8,6 @@
 #include "dp-gateway/push_conn.h"
 
 #include <errno.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -220,8 +219,7 @@ push_wake(struct push *p, const struct wake_order *o,
 	if (o->whom != WAKE_DEVICE)
 		r->at = p->oldest;
 	else if ((d = registry_find(p->devices, o->name)) != NULL)
-		run_give(r, (struct push_conn *)((char *)d -
-			       offsetof(struct push_conn, device)));
+		run_give(r, push_device(d));
 	(void)loop_timer_set(p->turn, 0);
 	return 0;
 }

@@ -202,6 +202,32 @@ START_TEST(who_asks_us_to_leave_is_waited_for_or_passed_over)
 }
 END_TEST
 
+/* Thousands who are to come back one after the other have no other way, mostly. */
+START_TEST(the_only_way_is_not_tried_before_its_time)
+{
+	begin(1);
+	link_answered(&l, 0, now);
+	pass(LINK_SHORT_MS);
+	link_left(&l, 0, now, TIMEOUT + 250000);
+	pass(TIMEOUT + 250000 - 1);
+	wants(LINK_NONE, LINK_NONE);
+	pass(1);
+	wants(0, LINK_NONE);
+	begin(2); /* nor is it when the other one fails */
+	link_answered(&l, 0, now);
+	pass(LINK_SHORT_MS);
+	link_left(&l, 0, now, TIMEOUT + 250000);
+	pass(LINK_AGAIN_MS);
+	wants(1, LINK_NONE);
+	link_failed(&l, 1, now, "refused");
+	pass(LINK_PAUSE_MIN * 5 / 4);
+	wants(1, LINK_NONE);
+	link_failed(&l, 1, now, "refused");
+	pass(TIMEOUT + 250000);
+	ck_assert_uint_le(l.ways[0].leaves_ms, now);
+}
+END_TEST
+
 START_TEST(who_sends_us_away_as_soon_as_we_come_is_come_to_ever_more_seldom)
 {
 	begin(1);
@@ -244,7 +270,9 @@ START_TEST(nobody_sends_us_away_for_ever)
 	begin(1);
 	link_answered(&l, 0, now);
 	link_left(&l, 0, now, UINT64_MAX);
-	pass(2 * LINK_PAUSE_MIN); /* the only way is tried all the same */
+	pass(LINK_ALONE_MAX - 1); /* the only way is tried all the same, then */
+	wants(LINK_NONE, LINK_NONE);
+	pass(1);
 	wants(0, LINK_NONE);
 	ck_assert_uint_le(l.ways[0].rests_ms, now + LINK_LEAVE_MAX);
 }
@@ -520,6 +548,7 @@ main(void)
 	tcase_add_test(t, a_way_that_answers_and_hangs_up_has_failed);
 	tcase_add_test(t, who_asks_us_to_leave_is_waited_for_or_passed_over);
 	tcase_add_test(t, nobody_sends_us_away_for_ever);
+	tcase_add_test(t, the_only_way_is_not_tried_before_its_time);
 	tcase_add_test(t,
 	    who_sends_us_away_as_soon_as_we_come_is_come_to_ever_more_seldom);
 	tcase_add_test(t, a_way_that_has_answered_has_its_place_again);
