@@ -50,8 +50,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 		check_event(&o);
 	}
-	if (push_query_parse((const char *)data, size, group) == 0 &&
-	    !group_is_good(group))
-		abort();
+	if (push_query_parse((const char *)data, size, group) == 0) {
+		json_t *shown = json_string(group); /* in the list */
+
+		if (shown == NULL || !group_is_good(group))
+			abort();
+		json_decref(shown);
+	}
 	return 0;
 }
