@@ -113,6 +113,8 @@ bench-gateway: all $(BUILD)/tests/gwload
 $(BUILD)/tests/dlhash: $(BUILD)/obj/tests/bench/dlhash.o
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(shell pkg-config --libs libcurl libcrypto)
+bench-hold: all $(BUILD)/tests/gwload
+	@BUILD=$(BUILD) tests/bench/hold.sh
 bench-push: all $(BUILD)/tests/push-devices
 	@BUILD=$(BUILD) tests/bench/push.sh
 bench-fetch: all $(BUILD)/tests/dlhash
@@ -158,4 +160,4 @@ bench-store: all harness
 	    $(BUILD)/tests/store-driver $(BUILD)/dp-store $$d job bench 5 2>/dev/null; \
 	    r=$$?; rm -rf $$d; exit $$r
 
-.PHONY: bench-fetch bench-gateway bench-inbox bench-mcast bench-push bench-rs bench-serve bench-store bench-wire tuf-client unit-tests fuzzers check check-unit check-fuzz check-system check-ktls fuzz
+.PHONY: bench-fetch bench-gateway bench-hold bench-inbox bench-mcast bench-push bench-rs bench-serve bench-store bench-wire tuf-client unit-tests fuzzers check check-unit check-fuzz check-system check-ktls fuzz

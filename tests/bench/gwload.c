@@ -8,10 +8,12 @@
  *	  gwload bulk -b MIB TLS HOST:PORT
  *	  gwload storm -c N TLS HOST:PORT
  *
- * up:	 the server. A connection's first byte says what it is for: "E" echoes
- *	 what follows, "D" and 15 digits sends so many bytes.
+ * up:	 the server; several may share a port. A connection's first byte says
+ *	 what it is for: "E" echoes what follows, "D" and 15 digits sends so many
+ *	 bytes.
  * idle: N connections, each after one 1 KiB echo; prints "held=N", then keeps
- *	 them until standard input ends.
+ *	 them until standard input ends. At each line there all echo once more,
+ *	 "alive=N".
  * rate: connect, handshake, echo of one byte, close, for SECONDS.
  * echo: 1 KiB to and fro on one connection: median and 99th percentile.
  * bulk: MIB from the server over one connection.
@@ -175,6 +177,7 @@ serve(const char *port)
 	to.sin_port = htons((uint16_t)atoi(port));
 	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	setsockopt(l, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	setsockopt(l, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
 	if (bind(l, (struct sockaddr *)&to, sizeof(to)) < 0 ||
 	    listen(l, 8192) < 0 || epoll_ctl(ep, EPOLL_CTL_ADD, l, &e) < 0)
 		err(1, "port %s", port);
@@ -264,16 +267,35 @@ one_done(bool ok)
 	__atomic_fetch_add(ok ? &done : &failed, 1, __ATOMIC_RELAXED);
 }
 
+static struct client *held;
+static unsigned	      nheld;
+
 static void *
 hold_some(void *arg)
 {
 	struct client c;
+	bool	      ok;
 
 	(void)arg;
-	for (unsigned i = 0; i < count / THREADS; i++)
-		one_done(client_open(&c) && SSL_write(c.ssl, "E", 1) == 1 &&
-		    echo(&c, KIB));
+	for (unsigned i = 0; i < count / THREADS; i++) {
+		ok = client_open(&c) && SSL_write(c.ssl, "E", 1) == 1 &&
+		    echo(&c, KIB);
+		if (ok)
+			held[__atomic_fetch_add(&nheld, 1, __ATOMIC_RELAXED)] = c;
+		one_done(ok);
+	}
 	return NULL;
+}
+
+static void
+use_all(void)
+{
+	unsigned alive = 0;
+
+	for (unsigned i = 0; i < nheld; i++)
+		alive += echo(&held[i], KIB);
+	printf("alive=%u\n", alive);
+	fflush(stdout);
 }
 
 static void *
@@ -594,9 +616,11 @@ main(int argc, char *argv[])
 	else if (strcmp(mode, "storm") == 0)
 		storm();
 	else if (strcmp(mode, "idle") == 0) {
+		if ((held = calloc(count, sizeof(*held))) == NULL)
+			err(1, "calloc");
 		in_threads(THREADS, hold_some);
 		while (read(0, line, sizeof(line)) > 0)
-			;
+			use_all();
 	} else
 		errx(2, "%s: no such mode", mode);
 	return 0;
