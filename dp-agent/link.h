@@ -30,7 +30,8 @@
  *          at most, and passed over like one that has failed after that.
  * Promise: whatever happens, a return comes hold_ms after what it undoes, and
  *          connections are begun no faster than n ways a pause; and once some
- *          way works, the link is up on a way that works.
+ *          way works, and has not asked us to leave, the link is up on a way
+ *          that works.
  * Units:   milliseconds of one monotonic clock.
  * SPDX-License-Identifier: ISC
  */

@@ -40,7 +40,7 @@
 #define SERVER 1
 
 #define ASKS_MAX    48	/* of dp-connect, which takes 64 of one asker */
-#define LINKS_ASKED (1 + GATEWAY_SERVERS) /* beside them: one a dialler */
+#define LINKS_ASKED (1 + GATEWAY_SERVERS) /* beside them, for links */
 #define PIPES_MAX   256 /* then bytes go without one */
 #define KEPT_FDS    64	/* channels, listeners, the loop, standard streams */
 #define TICK_MS	    250

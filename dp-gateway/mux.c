@@ -21,6 +21,7 @@
 #define CONNECTION_WINDOW (16 << 20) /* streams' windows are what bounds */
 #define HEADERS_MAX	  8192	     /* names and values of one block */
 #define CONTINUATIONS_MAX 4
+#define SETTING_PROCESS	  0xfd01 /* see mux_process() */
 #define SETTINGS_MS	  10000 /* the peer's must be here by then */
 #define NOTICE_MS	  1000	/* from the notice of a GOAWAY to the GOAWAY */
 
@@ -100,6 +101,7 @@ struct mux {
 	bool		      is_connect;
 	struct mux_request    rq;
 	char		      proxy_status[MUX_TEXT_MAX];
+	unsigned	    process, processes; /* the peer's */
 };
 
 const char *
@@ -566,6 +568,20 @@ got_goaway(struct mux *m, const nghttp2_goaway *g)
 	}
 }
 
+static void
+got_settings(struct mux *m, const nghttp2_settings *f)
+{
+	for (size_t i = 0; i < f->niv; i++) {
+		unsigned n = f->iv[i].value >> 16, of = f->iv[i].value & 0xffff;
+
+		if (f->iv[i].settings_id != SETTING_PROCESS || n < 1 ||
+		    n > of || of > MUX_PROCESSES)
+			continue;
+		m->process = n;
+		m->processes = of;
+	}
+}
+
 static int
 on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *ctx)
 {
@@ -576,6 +592,7 @@ on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *ctx)
 	switch (frame->hd.type) {
 	case NGHTTP2_SETTINGS:
 		m->greeted |= !(frame->hd.flags & NGHTTP2_FLAG_ACK);
+		got_settings(m, &frame->settings);
 		break;
 	case NGHTTP2_PING:
 		if ((frame->hd.flags & NGHTTP2_FLAG_ACK) && m->asked_at != 0) {
@@ -817,16 +834,22 @@ options(const struct mux_conf *conf)
 static int
 greet(struct mux *m)
 {
-	const nghttp2_settings_entry settings[] = {
+	nghttp2_settings_entry settings[5] = {
 		{ NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS,
 		    m->conf.far ? m->conf.max_streams : 0 },
 		{ NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, m->conf.window },
 		{ NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, HEADERS_MAX },
-		{ NGHTTP2_SETTINGS_ENABLE_PUSH, 0 },
 	};
+	size_t n = 3;
 
+	if (!m->conf.far)
+		settings[n++] = (nghttp2_settings_entry){
+			NGHTTP2_SETTINGS_ENABLE_PUSH, 0 };
+	if (m->conf.process != 0)
+		settings[n++] = (nghttp2_settings_entry){ SETTING_PROCESS,
+			m->conf.process << 16 | m->conf.processes };
 	if (nghttp2_submit_settings(m->session, NGHTTP2_FLAG_NONE, settings,
-		COUNT(settings) - m->conf.far) != 0 ||
+		n) != 0 ||
 	    nghttp2_session_set_local_window_size(m->session, NGHTTP2_FLAG_NONE,
 		0, CONNECTION_WINDOW) != 0)
 		return -ENOMEM;
@@ -850,6 +873,7 @@ mux_new(const struct mux_conf *conf, const struct mux_ops *ops, void *ctx,
 	m->ctx = ctx;
 	m->now = m->since = now;
 	m->ping_at = now + conf->ping_ms;
+	m->process = m->processes = 1;
 	if ((conf->far ? nghttp2_session_server_new2(&m->session, cb, m, o)
 		       : nghttp2_session_client_new2(&m->session, cb, m, o)) !=
 		0 ||
@@ -975,6 +999,13 @@ bool
 mux_is_draining(const struct mux *m)
 {
 	return m->draining || m->peer_draining;
+}
+
+void
+mux_process(const struct mux *m, unsigned *process, unsigned *processes)
+{
+	*process = m->process;
+	*processes = m->processes;
 }
 
 bool

@@ -69,8 +69,11 @@ struct mux_conf {
 	uint32_t window, window_max; /* a stream's: at first, if its owner is quick */
 	size_t	 queue_max;
 	uint64_t ping_ms, ping_timeout_ms; /* a PING each; unanswered so long */
+	unsigned process, processes; /* we are one of several at our address,
+				      * 1 to processes; or 0 */
 };
 
+#define MUX_PROCESSES  8 /* at one address, at most */
 #define MUX_VIA_MAX    512
 #define MUX_DEVICE_MAX 80
 #define MUX_TEXT_MAX   160
@@ -116,6 +119,12 @@ void	mux_tick(struct mux *m, uint64_t now);
 void	mux_drain(struct mux *m); /* no new streams; MUX_DONE after the last */
 bool	mux_is_greeted(const struct mux *m); /* the peer's SETTINGS came */
 bool	mux_is_draining(const struct mux *m); /* by either end */
+
+/*
+ * Which of several at its address the peer says it is (a setting of ours, 0xfd01
+ * of those for experiments; RFC 9113, 6.5.2: others leave it out). Else 1 of 1.
+ */
+void mux_process(const struct mux *m, unsigned *process, unsigned *processes);
 
 /* text: more about it, for the log; good until mux_free. */
 enum mux_why mux_why(const struct mux *m, const char **text);

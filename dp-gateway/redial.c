@@ -33,6 +33,15 @@ redial_set(struct redial *r, const char *list, bool *changed)
 	return 0;
 }
 
+void
+redial_as(struct redial *r, const struct redial *other)
+{
+	if (r->n == other->n && memcmp(r->of, other->of, sizeof(r->of)) == 0)
+		return;
+	*r = (struct redial){ .n = other->n };
+	memcpy(r->of, other->of, sizeof(r->of));
+}
+
 int
 redial_due(struct redial *r, uint64_t now)
 {
@@ -87,6 +96,16 @@ redial_up(struct redial *r, uint64_t now)
 {
 	r->down = false;
 	r->up_ms = now;
+	r->twice = 0;
+}
+
+void
+redial_twice(struct redial *r, uint64_t now, uint64_t chance)
+{
+	r->busy = false;
+	r->retry_ms = now;
+	if (++r->twice > REDIAL_TWICE)
+		back_off(r, now, chance);
 }
 
 void

@@ -24,6 +24,7 @@
 
 #define REDIAL_BACKOFF_MIN 1000
 #define REDIAL_BACKOFF_MAX 60000
+#define REDIAL_TWICE	   40 /* in a row, before a back-off */
 #define REDIAL_STEADY	   10000 /* up for so long: it begins anew */
 
 struct redial {
@@ -36,17 +37,23 @@ struct redial {
 	bool	 down;	  /* none of them has connected since the last one */
 	uint64_t retry_ms, backoff_ms, up_ms;
 	uint64_t failures;
+	unsigned twice; /* in a row */
 	char	 why[160]; /* of the last failure */
 };
 
 /* Whether that is another list than before; then it starts over. */
 int redial_set(struct redial *r, const char *list, bool *changed);
 
+void redial_as(struct redial *r, const struct redial *other); /* the same list */
+
 /* The address to connect to now, once: then one of these tells. -1: none. */
 int  redial_due(struct redial *r, uint64_t now);
 void redial_failed(struct redial *r, uint64_t now, uint64_t chance,
      const char *why);
 void redial_up(struct redial *r, uint64_t now);
+/* It has connected, but to where a connection of ours is already: others are at
+ * the same address, and the next attempt may find one. */
+void redial_twice(struct redial *r, uint64_t now, uint64_t chance);
 void redial_lost(struct redial *r, uint64_t now, uint64_t chance,
      const char *why); /* one that was up */
 

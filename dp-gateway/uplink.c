@@ -48,16 +48,22 @@ enum end {
 	END_MANY,	    /* PEER_MAX of that name are there */
 	END_REVOKED,
 	END_EXPIRED,
+	END_TWICE,	    /* that process of the gateway has a link of ours */
 	END_GONE,	    /* its connection ended */
 	END_OURS,	    /* we end */
 	ENDS
 };
 static const char *const end_words[ENDS - MUX_WHYS] = { "tls", "name", "no-h2",
-	"handshake-timeout", "crowd", "too-many", "revoked", "expired", "gone",
-	"ours" };
+	"handshake-timeout", "crowd", "too-many", "revoked", "expired", "twice",
+	"gone", "ours" };
 
+_Static_assert(GATEWAYS_MAX <= MUX_PROCESSES, "each can say which it is");
+
+/* A gateway of several processes has one for each: siblings, the first of which
+ * is the head of their list. */
 struct dialler {
 	struct uplinks *u;
+	struct dialler *head, *sibling;
 	struct redial	redial;
 	struct link    *link; /* that it keeps; NULL: none */
 	bool		near, asked, said_down;
@@ -76,6 +82,7 @@ struct link {
 	uint16_t	 port;
 	uint8_t		 addr[16];
 	uint32_t	 id;
+	unsigned	 process; /* which of the gateway's it leads to */
 	uint64_t	 since_ms;
 	char		 at[URL_HOST_LEN + 8], peer[TLS_NAME_MAX];
 };
@@ -86,7 +93,7 @@ struct uplinks {
 	struct dialler	up;	/* gateway.uplink */
 	struct dialler	dial[GATEWAY_SERVERS];
 	struct link    *first;
-	unsigned	naccepted;
+	unsigned	naccepted, nasked;
 	uint32_t	last_id;
 	uint64_t	ups, ends[ENDS];
 	struct {
@@ -159,6 +166,19 @@ uplink_at(const struct uplinks *u, uint32_t id)
 	return id == 0 ? "direct" : "";
 }
 
+/* All of them: of gateway.uplink, then of gateway.dial with their siblings. */
+static struct dialler *
+next_dialler(const struct dialler *d)
+{
+	struct uplinks *u = d->u;
+	size_t		i = d->head == &u->up ? 0
+					      : (size_t)(d->head - u->dial) + 1;
+
+	return d->sibling != NULL ? d->sibling
+	    : i < GATEWAY_SERVERS ? &u->dial[i]
+				  : NULL;
+}
+
 /* -- the end of a link: taken off the list by sweep() -- */
 
 /* Anybody may come and be refused: not a line for each of many. */
@@ -188,6 +208,8 @@ say_down(struct link *k, unsigned e, const char *text)
 	struct uplinks *u = k->u;
 
 	u->ends[e]++;
+	if (e == END_TWICE)
+		return;
 	if (e == END_OURS || e == MUX_DONE)
 		log_info("uplink %s ended: %s", k->at, end_word(e));
 	else if (k->accepted && !k->up)
@@ -214,12 +236,16 @@ say_dialler(struct dialler *d)
 
 /* Its dialler looks for another one. */
 static void
-let_go(struct link *k, const char *why)
+let_go(struct link *k, unsigned e, const char *why)
 {
 	struct dialler *d = k->by;
 
 	d->link = NULL;
 	k->by = NULL;
+	if (e == END_TWICE) {
+		redial_twice(&d->redial, now_of(k->u), chance());
+		return;
+	}
 	if (k->up)
 		redial_lost(&d->redial, now_of(k->u), chance(), why);
 	else
@@ -241,7 +267,7 @@ link_end(struct link *k, unsigned e, const char *text)
 	snprintf(why, sizeof(why), "%s%s%s", end_word(e),
 	    text[0] != '\0' ? ": " : "", text);
 	if (k->by != NULL)
-		let_go(k, why);
+		let_go(k, e, why);
 	if (k->mux != NULL) {
 		mux_stats(k->mux, &st);
 		u->in += st.in;
@@ -326,13 +352,21 @@ check_why(struct link *k)
 	link_end(k, why, copy);
 }
 
+/* Where we dial a gateway, it says first which of its processes it is: with no
+ * answer of ours a second link to that never comes up. */
+static bool
+may_speak(const struct link *k)
+{
+	return k->near || k->accepted || mux_is_greeted(k->mux);
+}
+
 void
 uplink_pump(struct uplinks *u)
 {
 	for (struct link *k = u->first; k != NULL; k = k->next) {
 		if (k->ended || k->mux == NULL)
 			continue;
-		if (!k->blocked && mux_has_out(k->mux)) {
+		if (!k->blocked && may_speak(k) && mux_has_out(k->mux)) {
 			pump(k);
 			watch(k);
 		}
@@ -399,7 +433,7 @@ static void
 speak(struct link *k)
 {
 	const struct gateway_conf *conf = &k->u->g->conf;
-	const struct mux_conf	   mc = { .far = !k->near,
+	struct mux_conf		   mc = { .far = !k->near,
 		      .max_streams = STREAMS_MAX,
 		      .window = WINDOW,
 		      .window_max = WINDOW_MAX,
@@ -407,6 +441,10 @@ speak(struct link *k)
 		      .ping_ms = conf->uplink_ping * 1000,
 		      .ping_timeout_ms = conf->uplink_timeout * 1000 };
 
+	if (k->near && k->accepted && conf->processes > 1) {
+		mc.process = worker_role(k->u->g->w) - PEER_GATEWAY + 1;
+		mc.processes = (unsigned)conf->processes;
+	}
 	if (mux_new(&mc, &tunnel_ops, k, now_of(k->u), &k->mux) < 0) {
 		link_end(k, MUX_MEMORY, "");
 		return;
@@ -414,10 +452,66 @@ speak(struct link *k)
 	k->since_ms = now_of(k->u);
 }
 
+/* Whether that is another list: the old link's streams live on, it takes no new
+ * ones. */
+static bool
+dialler_set(struct dialler *d, const char *list)
+{
+	bool changed = false;
+
+	if (redial_set(&d->redial, list, &changed) < 0 || !changed)
+		return false; /* it was checked */
+	if (d->link == NULL)
+		return true;
+	d->link->by = NULL;
+	if (d->link->shaking)
+		link_end(d->link, END_OURS, "");
+	else
+		mux_drain(d->link->mux);
+	d->link = NULL;
+	return true;
+}
+
+/* As many of its siblings as dial the other processes. */
+static void
+want_siblings(struct dialler *d, unsigned n)
+{
+	struct dialler *s = d->head, **at;
+
+	for (at = &s->sibling; n > 1; at = &(*at)->sibling, n--) {
+		if (*at == NULL && (*at = calloc(1, sizeof(**at))) == NULL)
+			return; /* the next link asks for it again */
+		(*at)->u = s->u;
+		(*at)->head = s;
+		redial_as(&(*at)->redial, &s->redial);
+	}
+	for (; *at != NULL; at = &(*at)->sibling)
+		(void)dialler_set(*at, "");
+}
+
+/* Whether it is the first link to that process of the gateway we dialled. */
+static bool
+is_first(struct link *k)
+{
+	struct dialler *by = k->by;
+	bool		twice = false;
+	unsigned	n;
+
+	mux_process(k->mux, &k->process, &n);
+	for (const struct dialler *d = by->head; d != NULL; d = d->sibling)
+		twice = twice || (d != by && d->link != NULL && d->link->up &&
+		    d->link->process == k->process);
+	if (twice)
+		link_end(k, END_TWICE, "");
+	want_siblings(by, n);
+	return !k->ended;
+}
+
 static void
 check_up(struct link *k)
 {
-	if (k->ended || k->up || k->mux == NULL || !mux_is_greeted(k->mux))
+	if (k->ended || k->up || k->mux == NULL || !mux_is_greeted(k->mux) ||
+	    (k->by != NULL && !k->near && !is_first(k)))
 		return;
 	k->up = true;
 	k->u->ups++;
@@ -635,12 +729,15 @@ dial(struct dialler *d)
 	int i;
 
 	if (d->asked || d->link != NULL || d->u->g->draining ||
+	    d->u->nasked == LINKS_ASKED ||
 	    (i = redial_due(&d->redial, now_of(d->u))) < 0)
 		return;
 	if (dial_link(d->u->g, d, d->redial.of[i].host, d->redial.of[i].port) < 0)
 		dial_failed(d, "dp-connect is away");
-	else
+	else {
 		d->asked = true;
+		d->u->nasked++;
+	}
 }
 
 void
@@ -651,6 +748,7 @@ uplink_dialled(struct dialler *d, int take_fd, const char *text)
 	struct link *k;
 
 	d->asked = false;
+	d->u->nasked--;
 	if (!d->redial.busy) { /* the list has changed meanwhile */
 		if (take_fd >= 0)
 			close(take_fd);
@@ -786,7 +884,7 @@ replace_if_draining(struct link *k)
 	if (k->by == NULL || !mux_is_draining(k->mux))
 		return;
 	log_info("uplink to %s is draining", k->at);
-	let_go(k, "it is draining");
+	let_go(k, END_OURS, "it is draining");
 }
 
 static void
@@ -839,9 +937,8 @@ uplinks_tick(struct uplinks *u)
 			replace_if_draining(k);
 		}
 	}
-	dial(&u->up);
-	for (size_t i = 0; i < GATEWAY_SERVERS; i++)
-		dial(&u->dial[i]);
+	for (struct dialler *d = &u->up; d != NULL; d = next_dialler(d))
+		dial(d);
 	if (now - u->checked_ms >= 1000) {
 		u->checked_ms = now;
 		check_stuck(u);
@@ -854,10 +951,10 @@ uplinks_tick(struct uplinks *u)
 bool
 uplinks_want_ticks(const struct uplinks *u)
 {
-	bool dials = u->up.redial.n > 0;
+	bool dials = false;
 
-	for (size_t i = 0; i < GATEWAY_SERVERS; i++)
-		dials = dials || u->dial[i].redial.n > 0;
+	for (const struct dialler *d = &u->up; d != NULL; d = next_dialler(d))
+		dials = dials || d->redial.n > 0;
 	return dials || u->first != NULL;
 }
 
@@ -871,29 +968,10 @@ uplinks_new(struct gateway *g, struct uplinks **out)
 	if ((*out = u) == NULL)
 		return -ENOMEM;
 	u->g = g;
-	u->up.u = u;
-	u->up.near = true;
+	u->up = (struct dialler){ .u = u, .head = &u->up, .near = true };
 	for (size_t i = 0; i < GATEWAY_SERVERS; i++)
-		u->dial[i].u = u;
+		u->dial[i] = (struct dialler){ .u = u, .head = &u->dial[i] };
 	return 0;
-}
-
-/* Another list: the old link's streams live on, it takes no new ones. */
-static int
-dialler_set(struct dialler *d, const char *list)
-{
-	bool changed;
-	int  r = redial_set(&d->redial, list, &changed);
-
-	if (r == 0 && changed && d->link != NULL) {
-		d->link->by = NULL;
-		if (d->link->shaking)
-			link_end(d->link, END_OURS, "");
-		else
-			mux_drain(d->link->mux);
-		d->link = NULL;
-	}
-	return r;
 }
 
 int
@@ -915,10 +993,12 @@ uplinks_configure(struct uplinks *u)
 	}
 	tls_unref(&u->client);
 	u->client = client;
-	(void)dialler_set(&u->up, conf->uplink); /* both were checked */
+	(void)dialler_set(&u->up, conf->uplink);
 	for (size_t i = 0; i < GATEWAY_SERVERS; i++)
-		(void)dialler_set(&u->dial[i],
-		    conf_word(conf->dial, &pos, word, sizeof(word)) ? word : "");
+		if (dialler_set(&u->dial[i],
+			conf_word(conf->dial, &pos, word, sizeof(word))
+			    ? word : ""))
+			want_siblings(&u->dial[i], 1);
 	sweep(u);
 	conn_tick_soon(u->g);
 	return 0;
@@ -943,6 +1023,12 @@ uplinks_free(struct uplinks **up)
 	for (struct link *k = u->first; k != NULL; k = k->next)
 		link_end(k, END_OURS, "");
 	sweep(u);
+	for (size_t i = 0; i < GATEWAY_SERVERS; i++)
+		for (struct dialler *d = u->dial[i].sibling, *next; d != NULL;
+		     d = next) {
+			next = d->sibling;
+			free(d);
+		}
 	tls_unref(&u->client);
 	free(u);
 	*up = NULL;
@@ -953,6 +1039,7 @@ uplinks_free(struct uplinks **up)
 void
 uplinks_rows(struct uplinks *u, struct admin_reply *reply)
 {
+	char		 process[16];
 	struct mux_stats st;
 	uint64_t	 now = now_of(u);
 
@@ -960,12 +1047,15 @@ uplinks_rows(struct uplinks *u, struct admin_reply *reply)
 		if (k->ended)
 			continue;
 		st = (struct mux_stats){ 0 };
+		process[0] = '\0';
 		if (k->mux != NULL)
 			mux_stats(k->mux, &st);
+		if (k->process != 0) /* a word: rows that differ in it are two */
+			snprintf(process, sizeof(process), "%u.", k->process);
 		admin_row(reply,
-		    json_pack("{s:s,s:s,s:s,s:s,s:i,s:I,s:I,s:I,s:I,s:I}",
+		    json_pack("{s:s,s:s,s:s,s:s,s:s,s:i,s:I,s:I,s:I,s:I,s:I}",
 			"uplink", k->at, "name", k->peer, "end",
-			k->near ? "near" : "far", "state",
+			k->near ? "near" : "far", "process", process, "state",
 			is_up(k)	 ? "up"
 			    : k->up	 ? "ending"
 			    : k->shaking ? "handshake"
@@ -976,9 +1066,7 @@ uplinks_rows(struct uplinks *u, struct admin_reply *reply)
 			(json_int_t)st.rtt_ms, "age_s",
 			(json_int_t)((now - k->since_ms) / 1000)));
 	}
-	for (size_t i = 0; i <= GATEWAY_SERVERS; i++) {
-		struct dialler *d = i == 0 ? &u->up : &u->dial[i - 1];
-
+	for (struct dialler *d = &u->up; d != NULL; d = next_dialler(d))
 		if (d->redial.n > 0 && d->link == NULL)
 			admin_row(reply,
 			    json_pack("{s:s,s:s,s:s,s:I,s:s}", "uplink",
@@ -987,7 +1075,6 @@ uplinks_rows(struct uplinks *u, struct admin_reply *reply)
 				d->redial.down ? "down" : "connecting",
 				"failures", (json_int_t)d->redial.failures,
 				"why", d->redial.why));
-	}
 }
 
 void
@@ -1046,12 +1133,9 @@ uplinks_warnings(const struct uplinks *u, struct admin_reply *reply)
 		near = near || (k->near && is_up(k));
 	if (u->g->conf.dmz_listen[0] != '\0' && !near)
 		worker_warning(reply, "gateway: no far end has dialled us");
-	for (size_t i = 0; i <= GATEWAY_SERVERS; i++) {
-		const struct dialler *d = i == 0 ? &u->up : &u->dial[i - 1];
-
+	for (const struct dialler *d = &u->up; d != NULL; d = next_dialler(d))
 		if (d->redial.down)
 			worker_warning(reply, "gateway: no uplink to %s port %u: %s",
 			    d->redial.of[d->redial.next].host,
 			    d->redial.of[d->redial.next].port, d->redial.why);
-	}
 }

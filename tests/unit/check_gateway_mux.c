@@ -268,6 +268,30 @@ open_one(size_t to_send, size_t to_get)
 
 /* -- the tests -- */
 
+START_TEST(which_of_several_the_peer_is_is_known)
+{
+	static const struct {
+		unsigned process, processes, want, of;
+	} rows[] = { { 3, 4, 3, 4 }, { 1, 1, 1, 1 }, { 0, 0, 1, 1 },
+		{ 5, 4, 1, 1 }, { 1, MUX_PROCESSES + 1, 1, 1 },
+		{ MUX_PROCESSES, MUX_PROCESSES, MUX_PROCESSES, MUX_PROCESSES } };
+	unsigned n, of;
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		teardown();
+		conf.process = rows[i].process;
+		conf.processes = rows[i].processes;
+		join();
+		settle();
+		mux_process(mux[FAR], &n, &of);
+		ck_assert_uint_eq(n, rows[i].want);
+		ck_assert_uint_eq(of, rows[i].of);
+		ck_assert_int_eq(mux_why(mux[FAR], NULL), MUX_NONE);
+	}
+	conf.process = conf.processes = 0;
+}
+END_TEST
+
 START_TEST(a_stream_carries_both_ways_and_ends_with_both_ends)
 {
 	struct flow *f, *g = &flow[FAR][0];
@@ -981,6 +1005,7 @@ main(void)
 
 	tcase_set_timeout(t, 60);
 	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, which_of_several_the_peer_is_is_known);
 	tcase_add_test(t, a_stream_carries_both_ways_and_ends_with_both_ends);
 	tcase_add_test(t, a_refusal_says_why);
 	tcase_add_test(t, an_answer_may_come_later_and_the_asker_may_leave_first);

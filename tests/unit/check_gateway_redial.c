@@ -97,6 +97,28 @@ START_TEST(one_that_does_not_stay_is_no_success)
 }
 END_TEST
 
+START_TEST(where_a_connection_is_already_it_tries_on)
+{
+	uint64_t t = 1000;
+
+	for (int i = 0; i < REDIAL_TWICE; i++) {
+		ck_assert_int_eq(redial_due(&r, t), 0);
+		redial_twice(&r, t, 0);
+		ck_assert(!r.down);
+	}
+	ck_assert_int_eq(redial_due(&r, t), 0);
+	redial_twice(&r, t, 0); /* and not for ever */
+	ck_assert_int_eq(redial_due(&r, t + REDIAL_BACKOFF_MIN - 1), -1);
+	ck_assert_int_eq(redial_due(&r, t + REDIAL_BACKOFF_MIN), 0);
+	redial_up(&r, t);
+	redial_lost(&r, t + REDIAL_STEADY, 0, "gone");
+	t += REDIAL_STEADY;
+	ck_assert_int_eq(redial_due(&r, t), 0);
+	redial_twice(&r, t, 0);
+	ck_assert_int_eq(redial_due(&r, t), 0);
+}
+END_TEST
+
 START_TEST(the_same_list_changes_nothing_and_another_starts_over)
 {
 	(void)redial_due(&r, 0);
@@ -224,6 +246,7 @@ main(void)
 	tcase_add_test(t, where_none_connects_a_backoff_grows_to_a_minute);
 	tcase_add_test(t, chance_leaves_out_up_to_half_of_it);
 	tcase_add_test(t, one_that_does_not_stay_is_no_success);
+	tcase_add_test(t, where_a_connection_is_already_it_tries_on);
 	tcase_add_test(t, the_same_list_changes_nothing_and_another_starts_over);
 	tcase_add_loop_test(t, a_name_on_the_way_is_found, 0, COUNT(ways));
 	tcase_add_test(t, a_way_grows_by_us_and_has_an_end);
