@@ -25,6 +25,7 @@
 #define TURN_ALIVE 1000 /* of one tick */
 #define LINGER_MS  2000
 #define ASK_MS	   5000
+#define KEEPIDLE_MAX 32767 /* s, of the kernel's */
 #define LEAVE_MIN  1000
 #define LEAVE_EACH 5 /* ms: two hundred devices come back in a second */
 /* What the kernel keeps of what a device does not take: some fifty events. */
@@ -271,6 +272,10 @@ push_take(struct listener *l, int take_fd, const uint8_t addr[16], uint16_t port
 	g->n++;
 	g->fds++;
 	set_int(take_fd, SOL_SOCKET, SO_SNDBUF, SEND_BUFFER);
+	/* comments are asked for sooner, and no more often is a battery woken */
+	set_int(take_fd, IPPROTO_TCP, TCP_KEEPIDLE,
+	    g->conf.push_keepalive < KEEPIDLE_MAX / 2 ? 2 * g->conf.push_keepalive
+						    : KEEPIDLE_MAX);
 	/* keep-alives of TCP's do not count while bytes are under way */
 	set_int(take_fd, IPPROTO_TCP, TCP_USER_TIMEOUT,
 	    g->conf.send_timeout * 1000);
