@@ -15,9 +15,15 @@ trap 'rm -f "${scratch[@]}"' EXIT
 die() { echo "check.sh: $*" >&2; echo "0 passed, 1 failed"; exit 1; }
 
 # Packages of packaging/build-deps that dpkg does not have.  "P unless C": not
-# where the command C is there from elsewhere.
+# where the command C is there from elsewhere.  "P unpacked": not installed, since
+# that would change the machine; its files are in $unpacked/P.
+unpacked=/var/cache/dpoint-check
 missing() {
 	sed 's/#.*//' packaging/build-deps | while read -r p word c; do
+		if [ "$word" = unpacked ]; then
+			[ -d "$unpacked/$p" ] || echo "$p:unpacked"
+			continue
+		fi
 		[ "$word" = unless ] && command -v "$c" >/dev/null && continue
 		[ -z "$p" ] || [ "$(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null)" = installed ] || echo "$p"
 	done
@@ -35,8 +41,22 @@ install_packages() {
 	fi
 	export DEBIAN_FRONTEND=noninteractive
 	apt-get -qq update || echo "check.sh: apt-get update failed; trying with the lists there are" >&2
-	apt-get -qq -y --no-install-recommends install "$@" >/dev/null || die "apt-get could not install: $*"
+	local p names=()
+	for p; do
+		case $p in
+		*:unpacked) unpack_package "${p%:unpacked}" || exit 1 ;;
+		*) names+=("$p") ;;
+		esac
+	done
+	[ ${#names[@]} -eq 0 ] || apt-get -qq -y --no-install-recommends install "${names[@]}" >/dev/null ||
+		die "apt-get could not install: ${names[*]}"
 }
+unpack_package() (
+	mkdir -p "$unpacked" && d=$(mktemp -d "$unpacked/.new.XXXXXX") && cd "$d" || die "no directory in $unpacked"
+	trap 'rm -rf "$d"' EXIT
+	apt-get -qq -o APT::Sandbox::User=root download "$1" >/dev/null && dpkg -x "$1"_*.deb files &&
+	    mv files "$unpacked/$1" || die "apt-get could not download: $1"
+)
 
 # The users of packaging/sysusers/dpoint.conf, where systemd-sysusers is not.
 make_users() {

@@ -31,6 +31,14 @@ rd_bytes(struct rd *r, size_t n)
 	return p;
 }
 
+struct rd
+rd_sub(struct rd *r, size_t n)
+{
+	const uint8_t *p = rd_bytes(r, n);
+
+	return rd_from(p != NULL ? p : (const uint8_t *)"", p != NULL ? n : 0);
+}
+
 static uint64_t
 rd_uint(struct rd *r, size_t n)
 {

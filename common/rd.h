@@ -27,6 +27,8 @@ uint16_t       rd_u16(struct rd *r);
 uint32_t       rd_u32(struct rd *r);
 uint64_t       rd_u64(struct rd *r);
 const uint8_t *rd_bytes(struct rd *r, size_t n); /* borrowed from buf */
+struct rd      rd_sub(struct rd *r, size_t n); /* the next n as a view; empty, and
+						* r in error, if there are fewer */
 
 /*
  * A string: u16 length, then bytes, none of them NUL. Copied into out, which

@@ -20,14 +20,6 @@
 #define MESSAGE_HEADER	 4
 #define MESSAGE_MIN	 (2 + 32 + 1 + 4 + 2) /* one suite, null compression */
 
-static struct rd
-sub(struct rd *r, size_t len)
-{
-	const uint8_t *p = rd_bytes(r, len);
-
-	return rd_from(p != NULL ? p : (const uint8_t *)"", p != NULL ? len : 0);
-}
-
 /* Letters, digits, "-", "_" and single dots inside; no address in brackets. */
 static bool
 take_name(char out[HELLO_SNI], const uint8_t *p, size_t len)
@@ -57,7 +49,7 @@ parse_sni(struct hello *h, struct rd ext)
 	const uint8_t *name;
 	size_t	       len;
 
-	list = sub(&ext, rd_u16(&ext));
+	list = rd_sub(&ext, rd_u16(&ext));
 	if (rd_done(&ext) < 0 || rd_u8(&list) != 0)
 		return false;
 	len = rd_u16(&list);
@@ -91,7 +83,7 @@ parse_extensions(struct hello *h, struct rd *r)
 
 	while (r->left > 0) {
 		type = rd_u16(r);
-		ext = sub(r, rd_u16(r));
+		ext = rd_sub(r, rd_u16(r));
 		if (r->err != 0)
 			return false;
 		if (type == EXT_SERVER_NAME) {
@@ -130,7 +122,7 @@ parse_body(struct hello *h, const uint8_t *body, size_t len)
 		return false;
 	if (r.left == 0)
 		return true; /* before TLS 1.3 extensions may be missing */
-	ext = sub(&r, rd_u16(&r));
+	ext = rd_sub(&r, rd_u16(&r));
 	return rd_done(&r) == 0 && parse_extensions(h, &ext);
 }
 

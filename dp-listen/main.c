@@ -5,9 +5,11 @@
  */
 #include "common/log.h"
 #include "dp-listen/listen.h"
+#include "dp-listen/show.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 int
 main(int argc, char *argv[])
@@ -17,6 +19,8 @@ main(int argc, char *argv[])
 	char	       user[64];
 	int	       r;
 
+	if (argc == 3 && strcmp(argv[1], "--read") == 0)
+		return show_file(argv[2]); /* an administrator's; no worker */
 	w = worker_start(PEER_LISTEN, argc, argv);
 	if (!settings_wants(worker_settings(w), PEER_LISTEN)) /* systemd started us */
 		log_fatal(EXIT_OPERATOR, "scan.enable = no: not wanted");
