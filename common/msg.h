@@ -205,12 +205,15 @@ enum probe_kind {
 	PROBE_NS,	  /* RFC 4861 neighbour solicitation; by frames */
 	PROBE_ECHO4,	  /* RFC 792 */
 	PROBE_ECHO6,	  /* RFC 4443 */
-	PROBE_ALLNODES,	  /* an echo to ff02::1; by frames */
+	PROBE_ALLNODES,	  /* an echo to ff02::1, whatever the target says */
 	PROBE_DNS_PTR,	  /* the target is the address to look up; asks scan.dns */
 	PROBE_NBSTAT,	  /* RFC 1002 node status */
-	PROBE_LLMNR_PTR,  /* RFC 4795: its own address, asked of itself */
-	PROBE_MDNS_BROWSE, /* RFC 6763: the types of services, then those */
-	PROBE_MDNS_PTR,	  /* RFC 6762: its own address, asked of itself */
+	PROBE_LLMNR_PTR,  /* RFC 4795: whose the target is, asked of the group */
+	PROBE_MDNS_BROWSE, /* RFC 6763: who offers a service, asked of the group,
+			   * by IPv6 if the source is such. The target is 'T' or
+			   * 'U' (TCP, UDP), then the name without underscore,
+			   * then zeroes ("Tipp"); all zero: types of services */
+	PROBE_MDNS_PTR,	  /* RFC 6762: whose the target is, asked of the group */
 	PROBE_SNMP,	  /* RFC 3416: system group, scan.snmp-communities */
 	PROBE_MAX
 };

@@ -98,12 +98,20 @@ frames(int fd)
 	return lock_filter(fd, nothing, COUNT(nothing));
 }
 
+/* What is sent counts for as long as a neighbour is waited for, 3 s. */
+static void
+buffers(int fd)
+{
+	(void)set_int(fd, SOL_SOCKET, SO_RCVBUFFORCE, BUFFER);
+	(void)set_int(fd, SOL_SOCKET, SO_SNDBUFFORCE, BUFFER);
+}
+
 static int
 echo4(int fd)
 {
 	struct icmp_filter pass = { ~(1U << ICMP_ECHOREPLY) };
 
-	(void)set_int(fd, SOL_SOCKET, SO_RCVBUFFORCE, BUFFER);
+	buffers(fd);
 	if (setsockopt(fd, SOL_RAW, ICMP_FILTER, &pass, sizeof(pass)) < 0)
 		return -errno;
 	return set_int(fd, IPPROTO_IP, IP_PKTINFO, 1);
@@ -114,7 +122,7 @@ echo6(int fd)
 {
 	struct icmp6_filter pass;
 
-	(void)set_int(fd, SOL_SOCKET, SO_RCVBUFFORCE, BUFFER);
+	buffers(fd);
 	ICMP6_FILTER_SETBLOCKALL(&pass);
 	ICMP6_FILTER_SETPASS(ICMP6_ECHO_REPLY, &pass);
 	if (setsockopt(fd, IPPROTO_ICMPV6, ICMP6_FILTER, &pass,
@@ -129,7 +137,7 @@ udp(int fd, int family)
 {
 	int r;
 
-	(void)set_int(fd, SOL_SOCKET, SO_RCVBUFFORCE, BUFFER);
+	buffers(fd);
 	if (family == AF_INET)
 		return (r = set_int(fd, IPPROTO_IP, IP_MULTICAST_TTL, 255)) < 0
 		    ? r : set_int(fd, IPPROTO_IP, IP_PKTINFO, 1);

@@ -352,7 +352,8 @@ static const struct conf_item scan_items[] = {
 	NS("dns", CONF_ADDRS, dns,
 	    "Servers asked for reverse DNS; empty: those of /etc/resolv.conf."),
 	NS("snmp-communities", CONF_FILE, snmp_communities,
-	    "SNMP communities, one a line; empty: SNMP is not used."),
+	    "SNMP communities, one a line, after 'v1 ' where SNMPv1 is meant; empty: SNMP "
+	    "is not used."),
 	N("life-time", CONF_SECONDS, life_time, "24h", 10, 365 * DAY,
 	    "A device that was silent for so long counts as not seen."),
 	N("keep-time", CONF_SECONDS, keep_time, "30d", 10, 3650 * DAY,

@@ -2,8 +2,18 @@
 PROGS += dp-probe
 dp-probe_SRCS := \
 	dp-probe/main.c \
+	dp-probe/ask.c \
+	dp-probe/asker.c \
+	dp-probe/echo.c \
+	dp-probe/frame.c \
+	dp-probe/hear.c \
+	dp-probe/order.c \
+	dp-probe/own.c \
+	dp-probe/pace.c \
 	dp-probe/probe.c \
-	dp-probe/sandbox.c
+	dp-probe/query.c \
+	dp-probe/sandbox.c \
+	dp-probe/token.c
 dp-probe_PKGS :=
-dp-probe_TESTS :=
+dp-probe_TESTS := check_probe
 dp-probe_FUZZ :=

@@ -10,13 +10,17 @@
 #include "common/size.h"
 #include "dp-probe/probe.h"
 
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 
 static const struct sandbox_call calls[] = {
-	{ SYS_sendto, "frames and datagrams", 0, 0 },
-	{ SYS_sendmmsg, "frames, many at once", 0, 0 },
+	{ SYS_sendmmsg, "questions, many at once", 0, 0 },
 	{ SYS_recvmmsg, "answers, many at once", 0, 0 },
 	{ SYS_timerfd_settime, "when the next packet may leave", 0, 0 },
+	{ SYS_ioctl, "an interface's name, to ask for", SANDBOX_ARG1,
+	    SIOCGIFNAME },
+	{ SYS_ioctl, "its address, which must be that of frames", SANDBOX_ARG1,
+	    SIOCGIFHWADDR },
 };
 
 const struct sandbox probe_sandbox = {

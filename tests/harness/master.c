@@ -7,6 +7,7 @@
 #include "tests/harness/master.h"
 
 #include "common/ipc.h"
+#include "common/packet.h"
 #include "common/wr.h"
 
 #include <err.h>
@@ -31,6 +32,45 @@ send_config(int ch, const char *text)
 		err(1, "memfd");
 	(void)ipc_send_now(ch, MSG_CONFIG, 0, NULL, 0, fd);
 	close(fd);
+}
+
+/* Those of network polling, in this process's network namespace. */
+static void
+send_sockets(int ch, enum peer_role role)
+{
+	uint8_t	  buf[64];
+	struct wr w;
+	int	  fd;
+
+	for (const struct packet_socket *s = packet_sockets; s->name != NULL;
+	     s++) {
+		if (s->reader != role)
+			continue;
+		if (packet_open(s->name, &fd) < 0)
+			err(1, "socket %s", s->name);
+		w = wr_to(buf, sizeof(buf));
+		wr_str(&w, "scan.enable");
+		wr_str(&w, s->name);
+		(void)ipc_send_now(ch, MSG_SOCKET, 0, buf, w.len, fd);
+		close(fd);
+	}
+}
+
+static void
+send_files(const struct under_test *u)
+{
+	uint8_t	  buf[256];
+	struct wr w;
+	int	  fd;
+
+	for (int i = 0; u->file[i].key != NULL; i++) {
+		if ((fd = open(u->file[i].path, O_RDONLY | O_CLOEXEC)) < 0)
+			err(1, "%s", u->file[i].path);
+		w = wr_to(buf, sizeof(buf));
+		wr_str(&w, u->file[i].key);
+		(void)ipc_send_now(u->master, MSG_FILE, 0, buf, w.len, fd);
+		close(fd);
+	}
 }
 
 static void
@@ -92,6 +132,8 @@ worker_begin(struct under_test *u, const char *program, const char *config,
 	if (r == 0) {
 		role = m.rd.p[2]; /* what it says it is */
 		send_config(u->master, config);
+		send_files(u);
+		send_sockets(u->master, (enum peer_role)role);
 		for (; *roles != PEER_NONE; roles++)
 			send_peer(u, *roles);
 		(void)ipc_send_now(u->master, MSG_START, 0, &role, 1, -1);

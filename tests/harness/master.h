@@ -2,7 +2,8 @@
  * tests/harness/master.h - plays the master for one worker under test.
  *
  * The worker is the real program, forked and exec'd with its channel as
- * descriptor 3. Everything blocks; what cannot be done ends the test program
+ * descriptor 3, and gets the sockets that common/packet.h has for its role.
+ * Everything blocks; what cannot be done ends the test program
  * with a line and exit 1, except where a result is given.
  * SPDX-License-Identifier: ISC
  */
@@ -21,6 +22,11 @@ struct under_test {
 	pid_t pid;
 	int   master;	       /* our end of descriptor 3 */
 	int   peer[PEER_MAX];  /* our ends of its channels, or -1 */
+	/* set before it begins: what a key names ("section.key"), opened for
+	 * it; key NULL ends */
+	struct {
+		const char *key, *path;
+	} file[4];
 };
 
 /* config is text as MSG_CONFIG has it; roles end with PEER_NONE. -EPIPE if it
