@@ -250,6 +250,10 @@ static const struct conf_item gateway_items[] = {
 	    "10.1.0.1:3128."),
 	WS("proxy-from", CONF_RANGES, proxy_from, "",
 	    "Address ranges of those who may ask there."),
+	WS("proxy-tls-listen", CONF_LISTEN, proxy_tls_listen, "",
+	    "Where clients ask likewise over TLS, such as 0.0.0.0:3129 "
+	    "[::]:3129: a certificate of a device admits there, from any address "
+	    "of allow."),
 	WS("proxy-allow", CONF_HOSTS, proxy_allow, "",
 	    "What tunnels may lead to, such as deb.example.org:443 and nothing "
 	    "else; addresses of this machine and its links only if they are "
@@ -723,6 +727,7 @@ check_whole(const struct settings *s, const struct settings_sources *src,
 		    "mode", "expected secure or open" },
 		{ s->gateway.enable && s->gateway.listen[0] == '\0' &&
 			s->gateway.proxy_listen[0] == '\0' &&
+			s->gateway.proxy_tls_listen[0] == '\0' &&
 			s->gateway.terminate_listen[0] == '\0' &&
 			s->gateway.uplink_listen[0] == '\0' &&
 			s->gateway.dial[0] == '\0',
@@ -776,10 +781,14 @@ check_whole(const struct settings *s, const struct settings_sources *src,
 			s->gateway.proxy_from[0] == '\0',
 		    "gateway", "proxy-from",
 		    "is needed where proxy-listen is given" },
-		{ s->gateway.proxy_listen[0] != '\0' &&
+		{ (s->gateway.proxy_listen[0] != '\0' ||
+			s->gateway.proxy_tls_listen[0] != '\0') &&
 			s->gateway.proxy_allow[0] == '\0',
 		    "gateway", "proxy-allow",
-		    "is needed where proxy-listen is given" },
+		    "is needed where proxy-listen or proxy-tls-listen is given" },
+		{ s->gateway.proxy_tls_listen[0] != '\0' &&
+			s->gateway.cert[0] == '\0',
+		    "gateway", "cert", "is needed where proxy-tls-listen is given" },
 		{ has_more_than(s->gateway.proxy_allow, GATEWAY_TARGETS),
 		    "gateway", "proxy-allow", "expected at most 64 addresses" },
 		{ s->gateway.terminate_listen[0] != '\0' &&

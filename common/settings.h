@@ -108,7 +108,7 @@ struct gateway_conf {
 	char	 dial[1024];	 /* gateways in a DMZ, each */
 	char	 far_end_allow[2048]; /* HOST:PORT words: where streams may go */
 	uint64_t uplink_ping, uplink_timeout;
-	char	 proxy_listen[1024];
+	char	 proxy_listen[1024], proxy_tls_listen[1024];
 	char	 proxy_from[2048];  /* address ranges */
 	char	 proxy_allow[4096]; /* HOST:PORT words */
 	char	 terminate_listen[1024], terminate_server[1024];

@@ -9,6 +9,7 @@
 
 #include "common/size.h"
 #include "dp-gateway/push.h"
+#include "dp-gateway/terminate.h"
 #include "dp-gateway/uplink.h"
 
 #include <arpa/inet.h>
@@ -62,11 +63,15 @@ conn_row(struct conn *c)
 		snprintf(server, sizeof(server),
 		    strchr(s->host, ':') != NULL ? "[%s]:%u" : "%s:%u",
 		    s->host, s->port);
-	if (c->origin != NULL && c->phase >= P_ASKED)
+	if ((c->origin != NULL || (c->term != NULL && c->kind->is_forward)) &&
+	    c->phase >= P_ASKED)
 		snprintf(server, sizeof(server), "%s", c->sni);
 	return json_pack("{s:I,s:s,s:s,s:s,s:s,s:s,s:s,s:I,s:I,s:I,s:I}", "id",
 	    (json_int_t)c->id, "kind", c->kind->name, "client", at, "name",
-	    c->origin != NULL ? c->origin->device : c->sni != NULL ? c->sni : "",
+	    c->origin != NULL ? c->origin->device
+	    : c->term != NULL && c->term->counted
+	    ? tls_peer_name(c->term->ends.of[CLIENT].tls)
+	    : c->sni != NULL ? c->sni : "",
 	    "server", server, "way",
 	    c->phase < P_ASKED ? "" : uplink_at(g->uplinks, c->link), "state",
 	    phases[c->phase], "age_s", (json_int_t)((now - c->start_ms) / 1000),

@@ -454,10 +454,20 @@ send_proxy(struct conn *c)
 }
 
 bool
-conn_pass(struct conn *c)
+conn_announce(struct conn *c)
 {
 	conn_phase(c, P_ANSWER);
-	return !c->g->conf.proxy_protocol || send_proxy(c);
+	if (!c->g->conf.proxy_protocol || send_proxy(c))
+		return true;
+	conn_end(c, WHY_SERVER_RESET);
+	return false;
+}
+
+void
+conn_pass(struct conn *c)
+{
+	if (conn_announce(c))
+		conn_carry(c, CLIENT, EPOLLIN); /* a ClientHello waits */
 }
 
 void
@@ -472,12 +482,7 @@ conn_open(struct conn *c, int take_fd)
 		return;
 	}
 	g->carried++;
-	if (!c->kind->open(c))
-		conn_end(c, WHY_SERVER_RESET);
-	else if (c->term != NULL)
-		terminate_connected(c);
-	else
-		conn_carry(c, CLIENT, EPOLLIN); /* a ClientHello, say, waits */
+	c->kind->open(c);
 }
 
 /* -- time -- */

@@ -10,6 +10,7 @@
 #include "common/http_request.h"
 #include "common/size.h"
 #include "dp-gateway/target.h"
+#include "dp-gateway/terminate.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -19,6 +20,8 @@
 #include <sys/socket.h>
 
 #define UNREAD_MAX (64 << 10) /* of a request that is refused */
+
+static const char yes[] = "HTTP/1.1 200 Connection established\r\n\r\n";
 
 static const struct {
 	const char *phrase;
@@ -51,6 +54,8 @@ static const uint16_t statuses[WHY_KINDS] = {
 	[WHY_TARGET_ADDRESS] = 403,
 	[WHY_TARGET_AWAY] = 502,
 	[WHY_TARGET_LATE] = 504,
+	[WHY_NO_DEVICE] = 403,
+	[WHY_DEVICE] = 503,
 };
 
 size_t
@@ -111,10 +116,12 @@ forward_admit(struct conn *c, const struct http_request *req, const char *buf)
 
 	if (at.host[0] != '\0') {
 		target_text(&at, text);
+		free(c->sni); /* its device's name, which TLS has as well */
 		if ((c->sni = strdup(text)) == NULL)
 			return WHY_MEMORY;
 	}
-	return !scope_has(&c->g->proxy_from, c->addr) ? WHY_PROXY_FROM : why;
+	return c->term == NULL && !scope_has(&c->g->proxy_from, c->addr)
+	    ? WHY_PROXY_FROM : why;
 }
 
 void
@@ -146,12 +153,126 @@ forward_hello(struct conn *c, uint32_t events)
 }
 
 /* A socket that has sent nothing yet has room for this. */
-bool
+void
 forward_open(struct conn *c)
 {
-	static const char yes[] = "HTTP/1.1 200 Connection established\r\n\r\n";
-
 	conn_phase(c, P_OPEN); /* who speaks first is theirs to know */
-	return send(c->relay.fd[CLIENT], yes, sizeof(yes) - 1, MSG_NOSIGNAL) ==
-	    (ssize_t)sizeof(yes) - 1;
+	if (send(c->relay.fd[CLIENT], yes, sizeof(yes) - 1, MSG_NOSIGNAL) !=
+	    (ssize_t)sizeof(yes) - 1)
+		conn_end(c, WHY_CLIENT_RESET);
+	else
+		conn_carry(c, CLIENT, EPOLLIN);
+}
+
+/* -- where TLS ends here -- */
+
+struct forward_head {
+	struct http_request req; /* as far as it has come */
+	size_t		    len;
+	char		    buf[];
+};
+
+static int
+keep(struct conn *c, const struct http_request *req, const char *p, size_t n)
+{
+	struct forward_head *h = malloc(sizeof(*h) + n);
+
+	free(c->term->head);
+	if ((c->term->head = h) == NULL)
+		return -ENOMEM;
+	h->req = *req;
+	h->len = n;
+	memcpy(h->buf, p, n);
+	return 0;
+}
+
+/* The request is whole; n bytes have come along with it. */
+static void
+asked(struct conn *c, const struct http_request *req, const char *buf, size_t n)
+{
+	enum why why = forward_admit(c, req, buf);
+
+	if (why == WHY_CLOSED && keep(c, req, buf + req->head_len, n) < 0)
+		why = WHY_MEMORY;
+	if (why != WHY_CLOSED) {
+		conn_end(c, why);
+		return;
+	}
+	conn_watch(c, CLIENT, EPOLLET); /* only that it leaves */
+	if (c->phase != P_ENDED)
+		dial_queue(c);
+}
+
+void
+forward_tls_head(struct conn *c)
+{
+	static char		   buf[HTTP_REQUEST_HEAD_MAX];
+	const struct forward_head *h = c->term->head;
+	struct end		  *e = &c->term->ends.of[CLIENT];
+	struct http_request	   req;
+	int			   status = HTTP_REQUEST_MORE;
+	size_t			   len = 0;
+	ssize_t			   n;
+
+	http_request_begin(&req, HTTP_CONNECT);
+	if (h != NULL) {
+		req = h->req;
+		memcpy(buf, h->buf, len = h->len);
+	}
+	while (status == HTTP_REQUEST_MORE &&
+	    (n = end_read(e, buf + len, sizeof(buf) - len)) > 0)
+		status = http_request_parse(&req, buf, len += (size_t)n);
+	if (status == HTTP_REQUEST_DONE)
+		asked(c, &req, buf, len - req.head_len);
+	else if (status != HTTP_REQUEST_MORE)
+		conn_end(c, why_of_status(status));
+	else if (n != -EAGAIN)
+		conn_end(c, n == -ENOMEM ? WHY_MEMORY
+			: n == -EPROTO	 ? WHY_BAD_REQUEST
+					 : WHY_LEFT);
+	else if (keep(c, &req, buf, len) < 0)
+		conn_end(c, WHY_MEMORY);
+	else
+		conn_watch(c, CLIENT, EPOLLIN | EPOLLRDHUP);
+}
+
+void
+forward_tls_open(struct conn *c)
+{
+	struct ends	    *e = &c->term->ends;
+	struct forward_head *h = c->term->head;
+	int		     r;
+
+	conn_phase(c, P_OPEN);
+	ends_set(e, SERVER, c->relay.fd[SERVER], NULL);
+	e->moved_ms[CLIENT] = e->moved_ms[SERVER] = c->since_ms;
+	r = end_write(&e->of[SERVER], h->buf, h->len);
+	c->relay.bytes[CLIENT] = h->len;
+	free(h);
+	c->term->head = NULL;
+	if (r < 0) {
+		conn_end(c, WHY_SERVER_RESET);
+		return;
+	}
+	if ((r = end_flush(&e->of[CLIENT])) == 0 &&
+	    (r = end_write(&e->of[CLIENT], yes, sizeof(yes) - 1)) == 0)
+		r = end_flush(&e->of[CLIENT]);
+	/* it has been sent its handshake and now this, which fit into any
+	 * socket that takes something */
+	if (r < 0)
+		conn_end(c, WHY_CLIENT_RESET);
+	else
+		conn_carry(c, CLIENT, EPOLLIN);
+}
+
+void
+forward_tls_refuse(struct end *e, enum why why)
+{
+	char   answer[FORWARD_ANSWER];
+	size_t n = forward_answer(why, answer);
+
+	if (n == 0)
+		return;
+	(void)recv(e->fd, NULL, UNREAD_MAX, MSG_TRUNC); /* as above */
+	(void)end_write(e, answer, n);
 }

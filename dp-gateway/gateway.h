@@ -109,10 +109,10 @@ struct listener_kind {
 	void	  (*take)(struct listener *l, int take_fd, const uint8_t addr[16],
 		 uint16_t port);
 	void	  (*hello)(struct conn *c, uint32_t events); /* in P_HELLO */
-	/* There is the server's socket: what goes first, and P_ANSWER or P_OPEN;
-	 * false: that did not go out. */
-	bool	  (*open)(struct conn *c);
-	/* Tells the client why, before the close; before its hello, too. */
+	/* There is the server's socket: what goes first, then what they say. */
+	void	  (*open)(struct conn *c);
+	/* Tells the client why, before the close; before its hello, too. NULL:
+	 * TLS ends here (terminate.h). */
 	void	  (*refuse)(int fd, enum why why);
 	bool	    is_forward; /* to where its sni says, HOST:PORT, not the server */
 };
@@ -214,7 +214,8 @@ void conn_phase(struct conn *c, enum phase p);
 void conn_moved(struct conn *c);
 void conn_watch(struct conn *c, int side, uint32_t events);
 void conn_open(struct conn *c, int take_fd); /* the server's */
-bool conn_pass(struct conn *c);		     /* opens a passed-through one */
+void conn_pass(struct conn *c);		     /* opens a passed-through one */
+bool conn_announce(struct conn *c); /* by PROXY protocol, if it is wanted */
 void conn_drop_server(struct conn *c); /* it is to have another */
 void conn_carry(struct conn *c, int side, uint32_t events);
 struct upstream *conn_upstream(struct conn *c); /* where its server is */

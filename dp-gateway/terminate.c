@@ -9,6 +9,7 @@
 
 #include "common/identity.h"
 #include "common/log.h"
+#include "dp-gateway/forward.h"
 #include "dp-gateway/uplink.h"
 
 #include <errno.h>
@@ -22,6 +23,7 @@
 #define DEVICE "urn:dpoint:device:"
 #define ALERT_CERTIFICATE_REVOKED 44
 #define ALERT_CERTIFICATE_EXPIRED 45
+#define ALERT_ACCESS_DENIED	  49
 #define ALERT_INTERNAL_ERROR	  80
 
 /* -- configuration -- */
@@ -112,6 +114,19 @@ device_of(const char *name, uint8_t out[16])
 	return i == 32 && OPENSSL_hexstr2buf_ex(out, 16, &i, hex, '\0') == 1;
 }
 
+/* A verified device goes on, or says first where to. */
+static void
+onward(struct conn *c)
+{
+	if (c->kind->is_forward) {
+		forward_tls_head(c);
+		return;
+	}
+	conn_watch(c, CLIENT, EPOLLET); /* only that it leaves */
+	if (c->phase != P_ENDED)
+		dial_queue(c);
+}
+
 static void
 verified(struct conn *c)
 {
@@ -119,6 +134,7 @@ verified(struct conn *c)
 	struct terminate *t = &g->terminate;
 	struct tls_conn	 *tls = c->term->ends.of[CLIENT].tls;
 
+	c->term->shaken = true;
 	terminate_shaken(c, CLIENT, c->start_ms);
 	if ((c->sni = strdup(tls_peer_name(tls))) == NULL) {
 		conn_end(c, WHY_MEMORY);
@@ -136,9 +152,7 @@ verified(struct conn *c)
 	c->term->counted = true;
 	if (t->next_expiry == 0 || tls_peer_expires(tls) < t->next_expiry)
 		t->next_expiry = tls_peer_expires(tls);
-	conn_watch(c, CLIENT, EPOLLET); /* only that it leaves */
-	if (c->phase != P_ENDED)
-		dial_queue(c);
+	onward(c);
 }
 
 static bool
@@ -152,7 +166,9 @@ begin(struct conn *c)
 	if (c->g->tls == NULL ||
 	    tls_accept(c->g->tls, c->relay.fd[CLIENT], &tls) < 0)
 		return false;
-	tls_offer_alpn(tls, c->g->conf.alpn[0] != '\0' ? c->g->conf.alpn : "*");
+	tls_offer_alpn(tls, c->kind->is_forward		? "http/1.1"
+		: c->g->conf.alpn[0] != '\0' ? c->g->conf.alpn
+					     : "*");
 	ends_set(&c->term->ends, CLIENT, c->relay.fd[CLIENT], tls);
 	return true;
 }
@@ -164,7 +180,8 @@ alpn_is_missing(const struct conn *c, const struct tls_conn *tls)
 	char   word[256];
 	size_t pos = 0;
 
-	if (tls_alpn(tls)[0] != '\0' || c->g->conf.alpn[0] == '\0')
+	if (tls_alpn(tls)[0] != '\0' || c->g->conf.alpn[0] == '\0' ||
+	    c->kind->is_forward)
 		return false;
 	while (conf_word(c->g->conf.alpn, &pos, word, sizeof(word)))
 		if (strcmp(word, "none") == 0)
@@ -185,6 +202,10 @@ terminate_hello(struct conn *c, uint32_t events)
 	}
 	tls = c->term->ends.of[CLIENT].tls;
 	tls_readable(tls, false);
+	if (c->term->counted) {
+		onward(c);
+		return;
+	}
 	if ((r = tls_handshake(tls)) == 0 && (r = tls_flush(tls)) == -EAGAIN)
 		r = 0; /* the ticket goes with what comes after */
 	else if (r == -EAGAIN) {
@@ -251,12 +272,14 @@ terminate_connect(struct conn *c, int fd, struct tls_conn **out)
 }
 
 void
-terminate_connected(struct conn *c)
+terminate_open(struct conn *c)
 {
 	struct tls_conn *tls;
 	int		 fd = c->relay.fd[SERVER];
 	enum why	 why;
 
+	if (!conn_announce(c))
+		return;
 	if (c->g->terminate.tls == NULL) {
 		ends_set(&c->term->ends, SERVER, fd, NULL);
 		opened(c);
@@ -316,6 +339,8 @@ farewell(struct end *e, enum why why)
 		return;
 	if (why == WHY_NO_SERVER || why == WHY_MEMORY)
 		tls_abort(e->tls, ALERT_INTERNAL_ERROR);
+	else if (why == WHY_NO_DEVICE || why == WHY_DEVICE)
+		tls_abort(e->tls, ALERT_ACCESS_DENIED);
 	else if (why == WHY_NOW_REVOKED)
 		tls_abort(e->tls, ALERT_CERTIFICATE_REVOKED);
 	else if (why == WHY_NOW_EXPIRED)
@@ -331,7 +356,10 @@ terminate_fini(struct conn *c, enum why why)
 
 	if (t == NULL)
 		return;
-	if (c->phase > P_HELLO && why != WHY_CLOSED && why != WHY_CLIENT_RESET &&
+	if (t->shaken && c->kind->is_forward && why < WHY_REFUSED) {
+		forward_tls_refuse(&t->ends.of[CLIENT], why);
+		farewell(&t->ends.of[CLIENT], WHY_CLOSED);
+	} else if (t->shaken && why != WHY_CLOSED && why != WHY_CLIENT_RESET &&
 	    why != WHY_SERVER_RESET && why != WHY_LEFT)
 		farewell(&t->ends.of[CLIENT], why);
 	if (c->phase == P_OPEN && why > WHY_SERVER_RESET)
@@ -339,6 +367,7 @@ terminate_fini(struct conn *c, enum why why)
 	if (t->counted)
 		addr_count_drop(c->g->terminate.devices, t->device);
 	ends_fini(&t->ends);
+	free(t->head);
 	free(t);
 	c->term = NULL;
 }
@@ -350,7 +379,7 @@ terminate_check(struct gateway *g)
 {
 	for (struct conn *c = g->oldest, *next; c != NULL; c = next) {
 		next = c->newer;
-		if (c->term != NULL && g->tls != NULL && c->phase > P_HELLO &&
+		if (c->term != NULL && g->tls != NULL && c->term->counted &&
 		    tls_peer_revoked(c->term->ends.of[CLIENT].tls, g->tls))
 			conn_end(c, WHY_NOW_REVOKED);
 	}
@@ -367,7 +396,7 @@ expire(struct gateway *g)
 	t->next_expiry = 0;
 	for (struct conn *c = g->oldest, *next; c != NULL; c = next) {
 		next = c->newer;
-		if (c->term == NULL || c->phase == P_HELLO)
+		if (c->term == NULL || !c->term->counted)
 			continue;
 		at = tls_peer_expires(c->term->ends.of[CLIENT].tls);
 		if (at <= now)

@@ -4,7 +4,8 @@
  * Shape:   a struct term with a struct conn, from the first byte of its
  *          handshake on. A device that is verified goes on to the servers of
  *          gateway.terminate-server, over TLS of our own or in clear: by a
- *          socket, or inside a stream of an uplink (term_tunnel.c).
+ *          socket, or inside a stream of an uplink (term_tunnel.c); or to where
+ *          it asks to be connected to (forward.h).
  * Admits:  what g->tls verifies (client CA, revocation list), whose certificate
  *          names a device, as many connections as gateway.max-per-device allows.
  * Ends:    a connection ends when the device's certificate expires, and when a
@@ -27,8 +28,10 @@ struct stream_io { /* TLS to the server, inside a stream */
 struct term {
 	struct ends ends;
 	struct stream_io io;
+	struct forward_head *head; /* of a request, or what came with it */
 	uint8_t	    device[16]; /* the UUID of its name */
-	bool	    counted;	/* among those of this device */
+	bool	    shaken;	/* hands, with the device */
+	bool	    counted;	/* is verified, and among those of this device */
 	bool	    busy;	/* its stream is being read */
 };
 
@@ -38,7 +41,7 @@ void terminate_take(struct gateway *g);
 void terminate_close(struct gateway *g);
 
 void terminate_hello(struct conn *c, uint32_t events); /* P_HELLO */
-void terminate_connected(struct conn *c); /* its server's socket is there */
+void terminate_open(struct conn *c); /* its server's socket is there */
 void terminate_answer(struct conn *c, uint32_t events); /* server's, P_ANSWER */
 /* The server's end failed while it was carried; what TLS says is looked at. */
 void terminate_server_failed(struct conn *c);

@@ -4,18 +4,21 @@
 connect.py server PORT [HOST]
     Greets with "hello\\n", then echoes; after the client's end says "end".
 connect.py CASE [ARG...]: see the functions below; exit 0 if all was as it says.
+    With TLS=DIR/CERT in the environment by TLS to port 3129, with DIR/CERT.crt and
+    .key, trusting DIR/ca/ca.crt; MOST=1.2 then is the newest version.
 SPDX-License-Identifier: ISC
 """
 import hashlib
 import os
-import select
 import socket
+import ssl
 import struct
 import sys
 import threading
 import time
 
-GATEWAY = ("127.0.0.1", 3128)
+TLS = os.environ.get("TLS")
+GATEWAY = ("127.0.0.1", 3129 if TLS else 3128)
 RESET = struct.pack("ii", 1, 0)
 
 
@@ -25,7 +28,16 @@ def connect(to=GATEWAY, source=None):
     if source:
         s.bind((source, 0))
     s.connect(to)
-    return s
+    return wrapped(s) if TLS else s
+
+
+def wrapped(s):
+    ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if os.environ.get("MOST") == "1.2":
+        ctx.maximum_version = ssl.TLSVersion.TLSv1_2
+    ctx.load_verify_locations(os.path.dirname(TLS) + "/ca/ca.crt")
+    ctx.load_cert_chain(TLS + ".crt", TLS + ".key")
+    return ctx.wrap_socket(s, server_hostname="gateway.example")
 
 
 def read_exactly(s, n):
@@ -115,8 +127,10 @@ def server(port, host="0.0.0.0"):
 # -- carried --
 
 def carried(target, gateway="127.0.0.1"):
-    s = opened(target, to=(gateway, 3128))
+    s = opened(target, to=(gateway, GATEWAY[1]))
     echoes(s)
+    if TLS:  # 722 has its half-close
+        return
     s.shutdown(socket.SHUT_WR)
     assert ends(s) == b"end", "no half-close"
 
@@ -135,6 +149,13 @@ def early(target):
     s.sendall(head_of(target) + b"early")
     assert read_head(s)[0] == 200
     assert read_exactly(s, 11) == b"hello\nearly"
+    if TLS:  # in records of their own, before the answer
+        s = connect()
+        s.sendall(head_of(target))
+        s.sendall(b"y" * 30000)
+        assert read_head(s)[0] == 200
+        assert read_exactly(s, 30006) == b"hello\n" + b"y" * 30000
+        return
     s = connect()  # and its end, too
     s.sendall(head_of(target) + b"y" * 30000)
     s.shutdown(socket.SHUT_WR)
@@ -180,9 +201,9 @@ def bulk(target, megabytes):
 
 # -- refused --
 
-def answer(s):
+def answer(s, got=b""):
     """Status and text; the answer is whole, and then the connection ends."""
-    got = ends(s)
+    got += ends(s)
     head, body = got.split(b"\r\n\r\n", 1)
     lines = head.decode().split("\r\n")
     fields = dict(x.split(": ", 1) for x in lines[1:])
@@ -220,13 +241,18 @@ def raw(status, hexbytes):
 def slow(seconds):
     """A byte now and then: told so when the time for the head is over."""
     s, h, t = connect(), head_of("good.example:9000"), time.monotonic()
+    s.settimeout(0.2)
     for i in range(len(h)):
         s.sendall(h[i:i + 1])
-        if select.select([s], [], [], 0.2)[0]:
+        try:
+            got = s.recv(65536)
             break
+        except TimeoutError:
+            pass
     t = time.monotonic() - t
     assert float(seconds) - 0.1 <= t < float(seconds) + 2, t
-    assert answer(s)[0] == 408
+    s.settimeout(20)
+    assert answer(s, got)[0] == 408
 
 
 def slow_ones(n, seconds):
@@ -259,6 +285,21 @@ def leaves():
     time.sleep(0.1)
     s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
     s.close()
+
+
+def leaves_tls():
+    s = connect()      # half a head, then the end, announced
+    s.sendall(b"CONNECT good.example:9000 HTTP/1.1\r\n")
+    try:
+        s.unwrap()
+    except (ssl.SSLError, OSError):
+        pass
+    s = connect()      # half a head, then a reset
+    s.sendall(b"CONNECT good.example:9000 HT")
+    time.sleep(0.1)
+    raw = socket.socket(fileno=s.detach())
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+    raw.close()
 
 
 def half_open():
@@ -299,6 +340,23 @@ def hold(target, n):
     for s in held:
         echoes(s)
     print("well", flush=True)
+
+
+def is_cut(alert, least="0", most="20"):
+    """A tunnel that works until the gateway ends it with this alert."""
+    s = opened("good.example:9000")
+    echoes(s)
+    print("held", flush=True)
+    began, text = time.monotonic(), ""
+    try:
+        while s.recv(100):
+            pass
+    except ssl.SSLError as e:
+        text = str(e)
+    took = time.monotonic() - began
+    assert float(least) <= took <= float(most), took
+    assert alert in text, text
+    print("cut", flush=True)
 
 
 if __name__ == "__main__":
