@@ -285,13 +285,16 @@ cmd_wake(void *ctx, struct admin_reply *reply, int argc, char *argv[])
 {
 	struct gateway	 *g = ctx;
 	struct wake_order o = { .what = WAKE_REFRESH };
-	char		  why[WAKE_WHY];
+	char		  why[WAKE_WHY] = "expected a number";
+	uint64_t	  number;
 	int		  r;
 
+	(void)argc;
 	if (wake_to_parse(argv[1], &o, why) < 0 ||
-	    (argc > 2 && wake_what_parse(argv[2], &o, why) < 0))
+	    wake_what_parse(argv[2], &o, why) < 0 ||
+	    push_id_parse(argv[3], strlen(argv[3]), &number) < 0)
 		admin_end(reply, why);
-	else if ((r = push_wake(g->push, &o,
+	else if ((r = push_wake(g->push, &o, number,
 		      o.whom == WAKE_DEVICE ? on_woken_one : on_woken,
 		      reply)) < 0)
 		admin_end(reply, strerror(-r));
@@ -306,7 +309,9 @@ const struct admin_command gateway_commands[] = {
 	    "Take no new connections; off: take them again." },
 	{ "gateway-kick", 1, 1, true, cmd_kick, "ID|ADDRESS|all",
 	    "End a connection, those of an address, or all." },
-	{ "gateway-wake", 1, 2, true, cmd_wake, "DEVICE|group:NAME|all [WHAT]",
+	/* control adds what is left out, and the number */
+	{ "gateway-wake", 3, 3, true, cmd_wake,
+	    "DEVICE|group:NAME|all WHAT NUMBER",
 	    "Wake devices on the push channel: refresh, policy, task, report." },
 	{ 0 }
 };

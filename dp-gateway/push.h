@@ -42,9 +42,10 @@ void push_reload(struct push *p); /* g->tls is new: who is revoked by it goes */
 void push_take(struct listener *l, int take_fd, const uint8_t addr[16],
      uint16_t port);
 
-/* Of our own devices: those of other gateway processes are for control to tell.
- * done once, now or later; ctx as long. -EBUSY, -ENOMEM */
-int push_wake(struct push *p, const struct wake_order *o,
+/* Of our own devices: those of other gateway processes are for control to tell,
+ * which numbers wakes one after the other. done once, now or later; ctx as long.
+ * -EBUSY, -ENOMEM */
+int push_wake(struct push *p, const struct wake_order *o, uint64_t number,
     void (*done)(void *ctx, const struct wake_result *r), void *ctx);
 
 /* What became of the order numbered id, of all gateways together; NULL: it was

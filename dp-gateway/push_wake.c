@@ -196,7 +196,7 @@ push_on_turn(void *ctx)
 }
 
 int
-push_wake(struct push *p, const struct wake_order *o,
+push_wake(struct push *p, const struct wake_order *o, uint64_t number,
     void (*done)(void *ctx, const struct wake_result *r), void *ctx)
 {
 	struct run    *r = p->nruns < RUNS_MAX ? calloc(1, sizeof(*r)) : NULL;
@@ -204,8 +204,9 @@ push_wake(struct push *p, const struct wake_order *o,
 
 	if (r == NULL)
 		return p->nruns < RUNS_MAX ? -ENOMEM : -EBUSY;
-	if (wake_new(o, recent_last(p->recent) + 1, p->runs == NULL, &r->wake) <
-	    0) {
+	if (wake_new(o, number,
+		p->runs == NULL && recent_follows(p->recent, number),
+		&r->wake) < 0) {
 		free(r);
 		return -ENOMEM;
 	}

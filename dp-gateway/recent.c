@@ -11,7 +11,9 @@
 #include <string.h>
 
 struct recent {
+	uint64_t     start, first; /* what was said before first came */
 	uint64_t     last;
+	bool	     any;
 	unsigned     n;
 	struct wake *of[RECENT_MAX]; /* by number */
 };
@@ -21,7 +23,7 @@ recent_new(uint64_t start, struct recent **out)
 {
 	if ((*out = calloc(1, sizeof(**out))) == NULL)
 		return -ENOMEM;
-	(*out)->last = start;
+	(*out)->start = (*out)->last = start;
 	return 0;
 }
 
@@ -42,14 +44,26 @@ recent_last(const struct recent *r)
 	return r->last;
 }
 
+bool
+recent_follows(const struct recent *r, uint64_t number)
+{
+	return !r->any || number == r->last + 1;
+}
+
 void
 recent_add(struct recent *r, struct wake *w)
 {
-	struct wake **at = &r->of[++r->last % RECENT_MAX];
+	struct wake **at = &r->of[w->number % RECENT_MAX];
 
+	if (!recent_follows(r, w->number))
+		r->n = 0;
+	if (!r->any)
+		r->first = w->number;
+	r->any = true;
 	wake_unref(at);
 	w->refs++;
 	*at = w;
+	r->last = w->number;
 	r->n += r->n < RECENT_MAX;
 }
 
@@ -57,8 +71,11 @@ bool
 recent_missed(const struct recent *r, uint64_t since, const char *device,
     const char *group, struct wake *out[WAKE_WHATS])
 {
-	uint64_t n = r->last - since;
+	uint64_t n;
 
+	if (r->any && since == r->start)
+		since = r->first - 1;
+	n = r->last - since;
 	memset(out, 0, WAKE_WHATS * sizeof(struct wake *));
 	if (n > r->n)
 		return false;

@@ -1,9 +1,9 @@
 /*
  * dp-gateway/recent.h - the last wakes, for devices that were away meanwhile.
  *
- * Shape:   pure. Wakes are numbered one after the other, from a random number
- *          on: a number of another process's, or of one before a restart, is
- *          none of ours. A device that comes back says the number up to which it
+ * Shape:   pure. Control numbers wakes one after the other, from a random number
+ *          on: so a number means the same to several processes, and one of before
+ *          a restart means nothing. A device that comes back says up to which it
  *          has heard all; what was for it since then is given again.
  * Bounds:  RECENT_MAX wakes, whoever they were for; older ones are forgotten.
  * Ownership: a reference to each wake; results are borrowed until the next add.
@@ -21,10 +21,13 @@
 
 struct recent;
 
+/* start: nobody's number, said to devices until the first wake comes */
 int	 recent_new(uint64_t start, struct recent **out);
 void	 recent_free(struct recent **r);
 uint64_t recent_last(const struct recent *r); /* start: none yet */
-void	 recent_add(struct recent *r, struct wake *w); /* numbered last + 1 */
+bool	 recent_follows(const struct recent *r, uint64_t number); /* no gap */
+/* Behind a gap: all before it is forgotten. */
+void	 recent_add(struct recent *r, struct wake *w);
 
 /* The newest of each kind that device has missed since that number, or NULL in
  * its place. False: nobody knows, since is too old or no number of ours. */

@@ -70,6 +70,7 @@ struct control {
 	char		*events[EVENTS_MAX]; /* JSON, by seq % EVENTS_MAX */
 	uint64_t	 nevents;
 	uint64_t	 started;
+	uint64_t	 last_wake; /* its number; 0: none yet */
 	struct loop_timer *tick, *sweep;
 };
 

@@ -5,7 +5,8 @@
  * are passed on as they come; of the others those that tell of the same thing
  * become one (merge.h). It is done if one of them has done it: only one has the
  * connection that is to end, the device that is to wake. One gateway may order,
- * for a peer of its, to wake the devices of all.
+ * for a peer of its, to wake the devices of all. Wakes are numbered here, so that
+ * a number means the same to all of them.
  * SPDX-License-Identifier: ISC
  */
 #include "common/size.h"
@@ -14,14 +15,37 @@
 #include "dp-master/merge.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+/* Of the next wake, from a random one on: none comes again after a restart. */
+static uint64_t
+wake_number(struct control *c)
+{
+	if (c->last_wake == 0 &&
+	    getrandom(&c->last_wake, sizeof(c->last_wake), 0) !=
+		(ssize_t)sizeof(c->last_wake))
+		c->last_wake = (uint64_t)time(NULL) << 32;
+	return ++c->last_wake;
+}
 
 int
 gateways_forward(struct request *q, int argc, char *argv[])
 {
-	int r = -ENOTCONN, one;
+	char number[17], *wake[] = { argv[0], NULL, "refresh", number };
+	int  r = -ENOTCONN, one;
 
+	if (strcmp(argv[0], "gateway-wake") == 0) {
+		for (int i = 1; i < argc; i++)
+			wake[i] = argv[i];
+		snprintf(number, sizeof(number), "%016" PRIx64,
+		    wake_number(q->c));
+		argv = wake;
+		argc = COUNT(wake);
+	}
 	if ((q->merged = json_array()) == NULL)
 		return -ENOMEM;
 	for (int i = PEER_GATEWAY; i <= PEER_GATEWAY_LAST; i++)

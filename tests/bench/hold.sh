@@ -1,7 +1,7 @@
 #!/bin/bash
 # tests/bench/hold.sh - many passed-through connections held at once.
 #
-# usage: make bench-hold [N=50000] [PROCESSES=6] [ENDS=4]
+# usage: make bench-hold [N=50000] [PROCESSES=6] [ENDS=5]
 #
 # The real dp-master with PROCESSES gateway processes, every worker sandboxed, on
 # one port; ENDS processes play N clients between them and as many are the server,
@@ -12,7 +12,7 @@
 # SPDX-License-Identifier: ISC
 . "$(dirname "$0")/../system/lib.sh"
 . "$HERE/tests/system/gateway-lib.sh"
-N=${N:-50000} PROCESSES=${PROCESSES:-6} ENDS=${ENDS:-4}
+N=${N:-50000} PROCESSES=${PROCESSES:-6} ENDS=${ENDS:-5}
 GWLOAD=$BUILD/tests/gwload
 sysctl -qw net.ipv4.ip_local_port_range="1024 65535" net.core.somaxconn=16384 net.ipv4.tcp_max_syn_backlog=16384
 {

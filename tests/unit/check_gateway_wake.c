@@ -257,6 +257,55 @@ START_TEST(who_was_away_for_longer_is_told_so)
 }
 END_TEST
 
+/* Before its first wake a process does not know what the next number is. */
+START_TEST(the_first_wake_follows_whatever_was_said_before)
+{
+	struct wake_order o = { .whom = WAKE_ALL };
+	struct wake	 *out[WAKE_WHATS], *w;
+	struct recent	 *r;
+	uint64_t	  start = starts[_i];
+
+	ck_assert_int_eq(recent_new(start, &r), 0);
+	ck_assert(recent_follows(r, start + 77777));
+	ck_assert_int_eq(wake_new(&o, start + 77777, true, &w), 0);
+	recent_add(r, w);
+	wake_unref(&w);
+	ck_assert(recent_missed(r, start, ME, "/hq", out));
+	ck_assert_uint_eq(out[WAKE_REFRESH]->number, start + 77777);
+	ck_assert(recent_missed(r, start + 77777, ME, "/hq", out));
+	ck_assert_ptr_null(out[WAKE_REFRESH]);
+	ck_assert(!recent_missed(r, start + 1, ME, "/hq", out));
+	ck_assert(!recent_follows(r, start + 77779));
+	for (int i = 1; i < RECENT_MAX; i++)
+		add(r, WAKE_GROUP, WAKE_TASK, "/other");
+	ck_assert(recent_missed(r, start, ME, "/hq", out));
+	add(r, WAKE_GROUP, WAKE_TASK, "/other");
+	ck_assert(!recent_missed(r, start, ME, "/hq", out));
+	recent_free(&r);
+}
+END_TEST
+
+START_TEST(what_comes_before_a_gap_is_forgotten)
+{
+	struct wake_order o = { .whom = WAKE_ALL };
+	struct wake	 *out[WAKE_WHATS], *w;
+	struct recent	 *r;
+	uint64_t	  start = starts[_i];
+
+	ck_assert_int_eq(recent_new(start, &r), 0);
+	add(r, WAKE_DEVICE, WAKE_POLICY, ME);
+	ck_assert_int_eq(wake_new(&o, start + 3, true, &w), 0);
+	recent_add(r, w);
+	wake_unref(&w);
+	ck_assert_uint_eq(recent_last(r), start + 3);
+	ck_assert(!recent_missed(r, start, ME, "/hq", out));
+	ck_assert(!recent_missed(r, start + 1, ME, "/hq", out));
+	ck_assert(recent_missed(r, start + 2, ME, "/hq", out));
+	ck_assert(out[WAKE_REFRESH] != NULL && out[WAKE_POLICY] == NULL);
+	recent_free(&r);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -272,6 +321,10 @@ main(void)
 	tcase_add_test(t, a_group_holds_itself_and_those_below);
 	tcase_add_test(t, ids_are_what_we_gave);
 	tcase_add_loop_test(t, a_device_gets_what_it_missed, 0,
+	    (int)COUNT(starts));
+	tcase_add_loop_test(t, the_first_wake_follows_whatever_was_said_before,
+	    0, (int)COUNT(starts));
+	tcase_add_loop_test(t, what_comes_before_a_gap_is_forgotten, 0,
 	    (int)COUNT(starts));
 	tcase_add_loop_test(t, who_was_away_for_longer_is_told_so, 0,
 	    (int)COUNT(starts));
