@@ -122,6 +122,12 @@ end_flush(struct end *e)
 	return 0;
 }
 
+size_t
+ends_waiting(void)
+{
+	return tls_counts()->unsent + waiting;
+}
+
 /* -- from one to the other -- */
 
 static size_t
@@ -130,7 +136,7 @@ batch_bytes(const struct end *from)
 	/* OpenSSL's own reading may write, into the buffer the batch is in */
 	if (from->tls != NULL && !tls_reads_quietly(from->tls))
 		return 1;
-	return tls_counts()->unsent + waiting > ENDS_WAITING ? 1 : ENDS_BATCH;
+	return ends_waiting() > ENDS_WAITING ? 1 : ENDS_BATCH;
 }
 
 /* Moves what is there until one end has no more or the other takes no more. */

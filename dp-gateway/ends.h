@@ -44,6 +44,8 @@ void ends_fini(struct ends *e);
 /* What the events of this side allow; r->fd are not used. As relay_run(). */
 int  ends_run(struct ends *e, struct relay *r, int side, uint32_t events,
      uint64_t now_ms, int *bad);
+/* Bytes that sides did not take, of all (and of other TLS of the process). */
+size_t ends_waiting(void);
 /* Bytes wait, and none was taken since `before`. */
 bool ends_stuck(const struct ends *e, const struct relay *r, uint64_t before);
 

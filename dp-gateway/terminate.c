@@ -415,6 +415,8 @@ terminate_tick(struct gateway *g)
 	if (now - g->terminate.looked_ms < 1000 || now < send)
 		return;
 	g->terminate.looked_ms = now;
+	if (ends_waiting() == 0) /* to look at 5,000 takes a millisecond */
+		return;
 	for (struct conn *c = g->oldest, *next; c != NULL; c = next) {
 		next = c->newer;
 		if (c->term != NULL && c->phase == P_OPEN &&

@@ -4,23 +4,26 @@
  * usage: gwload up [-T TICKETS] TLS PORT
  *	  gwload idle -c N TLS HOST:PORT
  *	  gwload rate -c THREADS -d SECONDS TLS HOST:PORT
- *	  gwload echo -n N TLS HOST:PORT
+ *	  gwload echo -n N -t TURN TLS HOST:PORT...
  *	  gwload bulk -b MIB TLS HOST:PORT
  *	  gwload storm -c N TLS HOST:PORT
  *
  * up:	 the server; several may share a port. A connection's first byte says
  *	 what it is for: "E" echoes what follows, "D" and 15 digits sends so many
- *	 bytes.
+ *	 bytes, "C" begins a CONNECT of HTTP/1.1, which is answered before.
  * idle: N connections, each after one 1 KiB echo; prints "held=N", then keeps
  *	 them until standard input ends. At each line there all echo once more,
  *	 "alive=N".
  * rate: connect, handshake, echo of one byte, close, for SECONDS.
- * echo: 1 KiB to and fro on one connection: median and 99th percentile.
+ * echo: 1 KiB to and fro N times on one connection to each target, which take
+ *	 turns of TURN: median of all, median of the turns' 99th percentiles, 99th
+ *	 percentile of all; a line for each target.
  * bulk: MIB from the server over one connection.
  * storm: N connections, one after the other, with a ticket each; "first=SECONDS".
  *	 At a line on standard input all are cut and come back one after the other,
  *	 at the next all are cut and come back at once: "serial=" and "storm=",
  *	 with the seconds until the last has had its echo, "resumed=" and "failed=".
+ * HOST:PORT: after "CONNECT:" the client begins with a CONNECT.
  * TLS:	 -A ca.pem -C cert.pem -K key.pem, at both ends: mutual TLS 1.3 with
  *	 TLS_AES_128_GCM_SHA256 and no resumption; the client names "localhost".
  *
@@ -53,9 +56,11 @@
 static SSL_CTX		 *ctx;
 static struct sockaddr_in to;
 static unsigned		  count = 1000, threads = THREADS, mib = 256, source;
+static unsigned		  turn = 200; /* echoes */
 static double		  seconds = 2, end_at;
 static unsigned long	  done, failed;
 static size_t		  tickets;
+static bool		  connects; /* the target wants to be asked so */
 static char		  block[64 * KIB];
 
 static double
@@ -72,9 +77,9 @@ now(void)
 struct session {
 	int	 fd;
 	SSL	*ssl;
-	bool	 shaken, echoes, writing;
+	bool	 shaken, echoes, connects, writing;
 	char	 word[16];
-	int	 have;
+	int	 have; /* of word, or of the blank line that ends a CONNECT */
 	long long left;
 };
 
@@ -108,6 +113,25 @@ session_read(struct session *s, void *buf, int n)
 	if (r > 0)
 		return r;
 	return SSL_get_error(s->ssl, r) == SSL_ERROR_WANT_READ ? 0 : -1;
+}
+
+/* As session_read; true once the head of the request is through. */
+static int
+session_head(struct session *s)
+{
+	static const char end[] = "\r\n\r\n", ok[] = "HTTP/1.1 200 OK\r\n\r\n";
+	char		  c;
+	int		  r;
+
+	while ((r = session_read(s, &c, 1)) > 0) {
+		s->have = c == end[s->have] ? s->have + 1 : c == end[0];
+		if (end[s->have] != '\0')
+			continue;
+		s->have = 0;
+		s->connects = false;
+		return SSL_write(s->ssl, ok, sizeof(ok) - 1) > 0 ? 1 : -1;
+	}
+	return r;
 }
 
 /* As session_read; sends what "D" asked for. */
@@ -152,11 +176,16 @@ session_turn(int ep, struct session *s)
 				return r;
 			if (SSL_write(s->ssl, buf, r) != r)
 				return -1;
+		} else if (s->connects) {
+			if ((r = session_head(s)) <= 0)
+				return r;
 		} else {
 			if ((r = session_read(s, s->word + s->have, 1)) <= 0)
 				return r;
 			s->have++;
 			s->echoes = s->word[0] == 'E';
+			s->connects = s->word[0] == 'C';
+			s->have -= s->connects;
 			if (s->have == sizeof(s->word)) {
 				s->left = strtoll(s->word + 1, NULL, 10);
 				s->have = 0;
@@ -207,6 +236,23 @@ serve(const char *port)
 
 /* -- the clients: plain blocking ones -- */
 
+static void
+parse_target(char *text)
+{
+	const size_t n = strlen("CONNECT:");
+	char	    *colon;
+
+	connects = strncmp(text, "CONNECT:", n) == 0;
+	text += connects ? n : 0;
+	if ((colon = strchr(text, ':')) == NULL)
+		errx(2, "%s: expected HOST:PORT", text);
+	*colon = '\0';
+	to.sin_family = AF_INET;
+	to.sin_port = htons((uint16_t)atoi(colon + 1));
+	if (inet_pton(AF_INET, text, &to.sin_addr) != 1)
+		errx(2, "%s: expected an IPv4 address", text);
+}
+
 struct client {
 	int  fd;
 	SSL *ssl;
@@ -218,6 +264,22 @@ client_close(struct client *c)
 	SSL_shutdown(c->ssl);
 	SSL_free(c->ssl);
 	close(c->fd);
+}
+
+static bool
+ask_connect(struct client *c)
+{
+	static const char ask[] = "CONNECT localhost:443 HTTP/1.1\r\n"
+				  "Host: localhost:443\r\n\r\n";
+	char		  head[1024];
+	int		  n = 0, r;
+
+	if (SSL_write(c->ssl, ask, sizeof(ask) - 1) <= 0)
+		return false;
+	for (; n < 4 || memcmp(head + n - 4, "\r\n\r\n", 4) != 0; n += r)
+		if (n == sizeof(head) || (r = SSL_read(c->ssl, head + n, 1)) <= 0)
+			return false;
+	return memcmp(head, "HTTP/1.1 200", 12) == 0;
 }
 
 static bool
@@ -241,7 +303,7 @@ client_open(struct client *c)
 	c->ssl = SSL_new(ctx);
 	SSL_set_fd(c->ssl, c->fd);
 	SSL_set_tlsext_host_name(c->ssl, "localhost");
-	if (SSL_connect(c->ssl) == 1)
+	if (SSL_connect(c->ssl) == 1 && (!connects || ask_connect(c)))
 		return true;
 	client_close(c);
 	return false;
@@ -341,26 +403,64 @@ by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static void
-measure_echo(void)
-{
-	double	     *t = calloc(count, sizeof(*t)), began;
+struct target {
 	struct client c;
+	double	     *all, *p99; /* seconds: of each echo; of each turn's */
+	unsigned      n;
+};
 
-	if (t == NULL || !client_open(&c) || SSL_write(c.ssl, "E", 1) != 1)
-		errx(1, "echo: no connection");
-	for (unsigned i = 0; i < 200 + count; i++) { /* 200 to warm up */
+static double
+quantile(double *values, unsigned n, double p)
+{
+	qsort(values, n, sizeof(*values), by_value);
+	return values[(size_t)(n * p)];
+}
+
+static void
+echo_turn(struct target *g, unsigned nth)
+{
+	double *t = g->all + g->n, began;
+
+	for (unsigned i = 0; i < turn; i++) {
 		began = now();
-		if (!echo(&c, KIB))
-			errx(1, "echo");
-		if (i >= 200)
-			t[i - 200] = now() - began;
+		if (!echo(&g->c, KIB))
+			errx(1, "echo: the connection is cut");
+		t[i] = now() - began;
 	}
-	qsort(t, count, sizeof(*t), by_value);
-	printf("p50=%.1f p99=%.1f\n", t[count / 2] * 1e6,
-	    t[(size_t)count * 99 / 100] * 1e6);
-	client_close(&c);
-	free(t);
+	if (nth == 0) /* to warm up */
+		return;
+	g->n += turn;
+	g->p99[nth - 1] = quantile(t, turn, 0.99);
+}
+
+/* In turns, so that what else happens on the machine happens to all. */
+static void
+measure_echo(char *targets[], unsigned n)
+{
+	struct target *all = calloc(n, sizeof(*all)), *g;
+	unsigned       turns = count / turn;
+
+	for (g = all; g < all + n; g++) {
+		parse_target(targets[g - all]);
+		g->all = calloc((size_t)count + turn, sizeof(*g->all));
+		g->p99 = calloc((size_t)turns + 1, sizeof(*g->p99));
+		if (g->all == NULL || g->p99 == NULL || !client_open(&g->c) ||
+		    SSL_write(g->c.ssl, "E", 1) != 1)
+			errx(1, "echo: no connection");
+	}
+	for (unsigned i = 0; i <= turns; i++)
+		for (g = all; g < all + n; g++)
+			echo_turn(g, i);
+	for (g = all; g < all + n; g++) {
+		printf("p50=%.1f p99=%.1f all99=%.1f\n",
+		    quantile(g->all, g->n, 0.5) * 1e6,
+		    quantile(g->p99, turns, 0.5) * 1e6,
+		    quantile(g->all, g->n, 0.99) * 1e6);
+		client_close(&g->c);
+		free(g->all);
+		free(g->p99);
+	}
+	free(all);
 }
 
 static void
@@ -546,20 +646,6 @@ make_context(bool is_server, const char *ca, const char *cert, const char *key)
 		? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), NULL);
 }
 
-static void
-parse_target(char *text)
-{
-	char *colon = strchr(text, ':');
-
-	if (colon == NULL)
-		errx(2, "%s: expected HOST:PORT", text);
-	*colon = '\0';
-	to.sin_family = AF_INET;
-	to.sin_port = htons((uint16_t)atoi(colon + 1));
-	if (inet_pton(AF_INET, text, &to.sin_addr) != 1)
-		errx(2, "%s: expected an IPv4 address", text);
-}
-
 int
 main(int argc, char *argv[])
 {
@@ -571,13 +657,16 @@ main(int argc, char *argv[])
 	signal(SIGPIPE, SIG_IGN);
 	argc--;
 	argv++;
-	while ((c = getopt(argc, argv, "c:d:n:b:T:A:C:K:")) != -1)
+	while ((c = getopt(argc, argv, "c:d:n:b:t:T:A:C:K:")) != -1)
 		switch (c) {
 		case 'c':
 			count = threads = (unsigned)atoi(optarg);
 			break;
 		case 'n':
 			count = (unsigned)atoi(optarg);
+			break;
+		case 't':
+			turn = (unsigned)atoi(optarg);
 			break;
 		case 'd':
 			seconds = atof(optarg);
@@ -600,16 +689,18 @@ main(int argc, char *argv[])
 		default:
 			return 2;
 		}
-	if (optind + 1 != argc)
+	if (optind >= argc)
 		errx(2, "usage: gwload up|idle|rate|echo|bulk|storm ...");
 	memset(block, 'x', sizeof(block));
 	make_context(strcmp(mode, "up") == 0, ca, cert, key);
 	if (strcmp(mode, "up") == 0)
 		serve(argv[optind]);
+	if (strcmp(mode, "echo") == 0) {
+		measure_echo(argv + optind, (unsigned)(argc - optind));
+		return 0;
+	}
 	parse_target(argv[optind]);
-	if (strcmp(mode, "echo") == 0)
-		measure_echo();
-	else if (strcmp(mode, "bulk") == 0)
+	if (strcmp(mode, "bulk") == 0)
 		measure_bulk();
 	else if (strcmp(mode, "rate") == 0)
 		in_threads(threads < 256 ? threads : 256, come_and_go);
