@@ -89,13 +89,18 @@ on_ended(void *ctx, const struct store_answer *a)
 static void
 end_slot(struct slot *s, enum report_end end, unsigned status, uint64_t hold_ms)
 {
+	int r;
+
 	s->put = NULL; /* it has ended */
 	free(s->body);
 	s->body = NULL;
 	s->state = SLOT_ENDING;
-	if (store_report_done(s->w->f->store, &s->id, end, (uint16_t)status,
-		(uint32_t)hold_ms, on_ended, s) < 0)
-		slot_clear(s); /* the store is away: it gives it out anew */
+	r = store_report_done(s->w->f->store, &s->id, end, (uint16_t)status,
+	    (uint32_t)hold_ms, on_ended, s);
+	if (r == 0)
+		return;
+	slot_clear(s); /* the store is away: it gives it out anew */
+	worker_accuse(PEER_STORE, r); /* or waits for an end that never comes */
 }
 
 /* Nobody sends before so many ms. */
@@ -230,8 +235,10 @@ pump(struct forward *w)
 
 		if (s->state != SLOT_IDLE)
 			continue;
-		if (store_report_take(w->f->store, on_taken, s) < 0)
+		if (store_report_take(w->f->store, on_taken, s) < 0) {
+			loop_timer_set(w->pause, PAUSE_MIN_MS); /* try again */
 			return;
+		}
 		s->state = SLOT_TAKING;
 		busy++;
 	}

@@ -146,12 +146,24 @@ unlink_asked(struct upload *u)
 }
 
 static void
+release(struct upload *u)
+{
+	unlink_asked(u);
+	*upload_of(u->in, u->id.device) = u->beside;
+	u->in->n.bytes -= u->len;
+	free(u);
+}
+
+static void
 answered(struct upload *u, int status, uint64_t highest)
 {
 	unlink_asked(u);
 	u->status = status;
 	u->highest = highest;
-	u->woken(u);
+	if (u->left)
+		release(u);
+	else
+		u->woken(u);
 }
 
 static int
@@ -169,7 +181,7 @@ on_kept(void *ctx, struct ipc_msg *m)
 		return -EBADMSG;
 	while (u != NULL && u->ticket != m->id)
 		u = u->next;
-	if (u != NULL) /* else who put it has left since */
+	if (u != NULL)
 		answered(u, status[kept], highest);
 	return 0;
 }
@@ -188,13 +200,13 @@ upload_free(struct upload **up)
 {
 	struct upload *u = *up;
 
+	*up = NULL;
 	if (u == NULL)
 		return;
-	unlink_asked(u);
-	*upload_of(u->in, u->id.device) = u->beside;
-	u->in->n.bytes -= u->len;
-	free(u);
-	*up = NULL;
+	if (u->ticket == 0)
+		release(u);
+	else
+		u->left = true; /* its bytes are on their way: they still count */
 }
 
 void
@@ -222,6 +234,8 @@ inbox_new(struct content *c, struct inbox **out)
 void
 inbox_free(struct inbox **in)
 {
+	while (*in != NULL && (*in)->asked != NULL)
+		release((*in)->asked);
 	free(*in);
 	*in = NULL;
 }

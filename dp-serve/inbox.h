@@ -5,7 +5,8 @@
  * Shape:   a struct upload is one report: its bytes, filled in by whoever
  *          reads them, then inbox_put(). The store keeps it on its disk before
  *          status is set and woken() called, out of no function of this file's;
- *          who will not wait frees it, and the report may be kept all the same.
+ *          who will not wait frees it, and the report may be kept all the same;
+ *          what the store was asked counts as here until the store has answered.
  * Who:     the device of the certificate, and only under its own name.
  * Answers: 201 kept, 200 kept before (a repeat), both with the highest sequence
  *          that was ever kept of the device; 507 no room. Before the body: 404
@@ -46,6 +47,7 @@ struct upload {
 	/* inbox.c's own */
 	struct inbox	*in;
 	struct upload	*next, *beside;
+	bool		 left;
 	uint32_t	 ticket;
 	uint8_t		 bytes[];
 };

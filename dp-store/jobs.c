@@ -51,11 +51,9 @@ answer_no(struct peer *p, uint32_t turn, uint32_t id, int r, const char *text)
 	uint8_t	  buf[512];
 	struct wr w = wr_to(buf, sizeof(buf));
 
-	if (p->ipc == NULL || p->turn != turn)
-		return;
 	wr_u32(&w, (uint32_t)-r);
 	wr_str(&w, text);
-	(void)ipc_send(p->ipc, MSG_STORE_NO, id, buf, w.len);
+	peer_answer(p, turn, MSG_STORE_NO, id, buf, w.len);
 }
 
 static bool
@@ -222,8 +220,8 @@ finish(struct req *q, const char *what)
 	}
 	if (q->p != NULL && q->r < 0)
 		answer_no(q->p, q->turn, q->id, q->r, why(q->r));
-	else if (is_there(q))
-		(void)ipc_send(q->p->ipc, MSG_STORE_OK, q->id, NULL, 0);
+	else if (q->p != NULL)
+		peer_answer(q->p, q->turn, MSG_STORE_OK, q->id, NULL, 0);
 	store_check(q->s);
 	req_free(q);
 }
@@ -284,8 +282,8 @@ done_open(struct job *j)
 	}
 	wr_bytes(&w, q->hash.b, HASH_LEN);
 	wr_u64(&w, q->row.durable);
-	(void)ipc_send_fds(q->p->ipc, MSG_PARTIAL, q->id, buf, w.len, q->fd,
-	    q->read_fd);
+	peer_sent(q->p, ipc_send_fds(q->p->ipc, MSG_PARTIAL, q->id, buf, w.len,
+			    q->fd, q->read_fd));
 	q->fd = q->read_fd = -1;
 	req_free(q);
 }

@@ -598,15 +598,34 @@ peer_take(void *store, enum peer_role role, int take_fd)
 	index_end(s->index, &t);
 }
 
+/*
+ * A peer that missed a push must start anew, not guess; one that misses an answer
+ * waits for it without end, and what it has taken stays out. That a message could
+ * not be queued means that it reads none, or that there is no memory.
+ */
+void
+peer_sent(struct peer *p, int r)
+{
+	if (r == 0 || r == -ENOTCONN || p->ipc == NULL)
+		return; /* -ENOTCONN: its end is on its way to us */
+	log_warn_err(r, "%s: a message is lost; its channel is closed",
+	    peer_role_name(p->role));
+	peer_broken(p, p->ipc, r);
+}
+
+void
+peer_answer(struct peer *p, uint32_t turn, uint16_t type, uint32_t id,
+    const void *payload, size_t len)
+{
+	if (p->ipc != NULL && p->turn == turn)
+		peer_sent(p, ipc_send(p->ipc, type, id, payload, len));
+}
+
 void
 peer_tell_all(struct store *s, uint16_t type, const void *p, size_t len)
 {
 	for (int i = 0; i < PEER_MAX; i++)
-		if (s->peers[i].ipc != NULL &&
-		    ipc_send(s->peers[i].ipc, type, 0, p, len) == -ENOBUFS) {
-			/* one that missed a push must start anew, not guess */
-			log_warn("%s: reads no messages; its channel is closed",
-			    peer_role_name((enum peer_role)i));
-			peer_broken(&s->peers[i], s->peers[i].ipc, -ENOTCONN);
-		}
+		if (s->peers[i].ipc != NULL)
+			peer_sent(&s->peers[i],
+			    ipc_send(s->peers[i].ipc, type, 0, p, len));
 }

@@ -14,6 +14,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#define RETRY_MS 10000
+
 void
 reports_submit(struct reports *rs, struct job *j, void (*run)(struct job *),
     void (*done)(struct job *))
@@ -42,6 +44,19 @@ reports_took(struct reports *rs, const struct view *v)
 	rs->sums = v->sums;
 	rs->oldest = v->oldest;
 	store_check(rs->s);
+}
+
+void
+reports_retry(struct reports *rs)
+{
+	loop_timer_set(rs->give_timer, RETRY_MS);
+}
+
+static void
+on_give_timer(void *ctx)
+{
+	reports_write(ctx);
+	reports_give(ctx);
 }
 
 void
@@ -113,7 +128,7 @@ reports_open(struct store *s)
 	int		       r;
 
 	if (rs == NULL || loop_timer_new(s->loop, reports_age, rs, &rs->age_timer) < 0 ||
-	    loop_timer_new(s->loop, reports_give, rs, &rs->give_timer) < 0)
+	    loop_timer_new(s->loop, on_give_timer, rs, &rs->give_timer) < 0)
 		log_fatal(EXIT_TEMPORARY, "no memory");
 	rs->s = s;
 	rs->todo_end = &rs->todo;

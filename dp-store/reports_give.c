@@ -152,11 +152,10 @@ done_take(struct job *j)
 	struct taking  *t = (struct taking *)j;
 	struct reports *rs = t->rs;
 	struct peer    *p = rs->taker;
+	int		r;
 
 	rs->taking = false;
 	reports_took(rs, &t->view);
-	if (t->r < 0 && t->r != -ENOENT)
-		log_warn_err(t->r, "inbox: the next report");
 	/* who asked may have left meanwhile */
 	if (t->r == 0 && p != NULL && p->ipc != NULL && rs->ntakes > 0 &&
 	    rs->takes[0].turn == p->turn) {
@@ -164,11 +163,17 @@ done_take(struct job *j)
 
 		memmove(rs->takes, rs->takes + 1,
 		    --rs->ntakes * sizeof(rs->takes[0]));
-		if (send_report(p, id, t) == 0) {
+		if ((r = send_report(p, id, t)) == 0) {
 			lease_add(rs, t->id.device, LEASE_OUT);
 			memcpy(rs->after, t->id.device, REPORT_DEVICE_LEN);
 		}
+		peer_sent(p, r);
 		reports_give(rs);
+	} else if (rs->asked_again) /* what was leased may not be any more */
+		reports_give(rs);
+	if (t->r < 0 && t->r != -ENOENT) {
+		log_warn_err(t->r, "inbox: the next report");
+		reports_retry(rs);
 	}
 	free(t->body);
 	free(t);
@@ -182,9 +187,14 @@ reports_give(void *ctx)
 	struct taking  *t;
 
 	leases_review(rs);
+	rs->asked_again = rs->taking;
 	if (rs->taking || rs->ntakes == 0 || rs->sums.queued == 0 ||
-	    rs->s->draining || (t = calloc(1, sizeof(*t))) == NULL)
+	    rs->s->draining)
 		return;
+	if ((t = calloc(1, sizeof(*t))) == NULL) {
+		reports_retry(rs);
+		return;
+	}
 	t->rs = rs;
 	memcpy(t->leases, rs->leases, rs->nleases * sizeof(rs->leases[0]));
 	t->nleases = rs->nleases;

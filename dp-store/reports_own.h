@@ -52,7 +52,7 @@ struct reports {
 	struct report_counts n;
 	/* reports_write.c */
 	struct op	   *todo, **todo_end;
-	size_t		    nops;
+	size_t		    nops, op_bytes;
 	bool		    committing, is_full;
 	uint64_t	    told_full_ms;
 	uint8_t		   *part[PEER_MAX]; /* of a report, before its end */
@@ -65,7 +65,7 @@ struct reports {
 	struct lease	    leases[LEASES_MAX];
 	size_t		    nleases;
 	uint8_t		    after[REPORT_DEVICE_LEN];
-	bool		    taking;
+	bool		    taking, asked_again; /* while it takes */
 	struct loop_timer  *give_timer;
 	/* reports_age.c */
 	struct loop_timer  *age_timer;
@@ -82,6 +82,8 @@ void reports_submit(struct reports *rs, struct job *j,
      void (*run)(struct job *), void (*done)(struct job *));
 void reports_look(struct inbox *ib, struct view *v);
 void reports_took(struct reports *rs, const struct view *v);
+/* There was no memory for a job, or it failed: all is tried again in a while. */
+void reports_retry(struct reports *rs);
 
 /* reports_write.c */
 extern const char *const report_full_names[FULL_MAX];

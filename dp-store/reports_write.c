@@ -18,6 +18,7 @@
 
 #define BATCH_BYTES (2U << 20) /* of one commit; what is more is the next's */
 #define OPS_MAX	    8192       /* that wait; then -ENOBUFS: 503 */
+#define OPS_BYTES   (64U << 20)
 #define TELL_MS	    60000      /* from one event of a full inbox to the next */
 
 struct op { /* a put or an end, on its way to the disk */
@@ -170,11 +171,9 @@ answer_put(struct reports *rs, struct op *op)
 	default:
 		rs->n.failed++;
 	}
-	if (op->p->ipc == NULL || op->p->turn != op->turn)
-		return;
 	wr_u8(&w, (uint8_t)op->kept.kept);
 	wr_u64(&w, op->kept.highest);
-	(void)ipc_send(op->p->ipc, MSG_REPORT_KEPT, op->id, buf, w.len);
+	peer_answer(op->p, op->turn, MSG_REPORT_KEPT, op->id, buf, w.len);
 }
 
 static void
@@ -216,8 +215,8 @@ answer_end(struct reports *rs, struct op *op)
 		lease_hold(rs, op->of.device, op->hold_ms);
 	if (op->r < 0)
 		answer_no(op->p, op->turn, op->id, op->r, "the disk failed");
-	else if (is_here)
-		(void)ipc_send(op->p->ipc, MSG_STORE_OK, op->id, NULL, 0);
+	else
+		peer_answer(op->p, op->turn, MSG_STORE_OK, op->id, NULL, 0);
 }
 
 static void
@@ -236,8 +235,9 @@ done_batch(struct job *j)
 			answer_put(rs, op);
 		else
 			answer_end(rs, op);
-		free(op);
 		rs->nops--;
+		rs->op_bytes -= op->len;
+		free(op);
 	}
 	free(b);
 	reports_write(rs);
@@ -251,9 +251,12 @@ reports_write(struct reports *rs)
 	struct op   **end;
 	size_t	      bytes = 0;
 
-	if (rs->committing || rs->todo == NULL ||
-	    (b = calloc(1, sizeof(*b))) == NULL)
-		return; /* without memory: with the next one */
+	if (rs->committing || rs->todo == NULL)
+		return;
+	if ((b = calloc(1, sizeof(*b))) == NULL) {
+		reports_retry(rs);
+		return;
+	}
 	b->rs = rs;
 	b->limits = rs->limits;
 	b->reserve = rs->reserve;
@@ -285,6 +288,7 @@ op_new(struct peer *p, uint32_t id, size_t len)
 	*rs->todo_end = op;
 	rs->todo_end = &op->next;
 	rs->nops++;
+	rs->op_bytes += len;
 	return op;
 }
 
@@ -346,6 +350,7 @@ reports_on_put(void *peer, struct ipc_msg *m)
 	    left > REPORT_BYTES_MAX - n)
 		return -EBADMSG;
 	if (rs->s->draining || rs->nops >= OPS_MAX ||
+	    rs->op_bytes + n + left > OPS_BYTES ||
 	    (op = op_new(p, m->id, n + left)) == NULL) {
 		struct op no = { .p = p, .turn = p->turn, .id = m->id,
 			.r = -EAGAIN };

@@ -69,6 +69,11 @@ extern const struct sandbox store_sandbox;
 /* dp-store/peer.c */
 void peer_take(void *store, enum peer_role role, int take_fd);
 void peer_tell_all(struct store *s, uint16_t type, const void *p, size_t len);
+/* To the channel on which it was asked, if that is still there. */
+void peer_answer(struct peer *p, uint32_t turn, uint16_t type, uint32_t id,
+    const void *payload, size_t len);
+/* What ipc_send gave: a peer that does not get what it waits for is cut off. */
+void peer_sent(struct peer *p, int r);
 
 /* dp-store/jobs.c: each answers request id of peer p when it is done. */
 void job_partial_open(struct peer *p, uint32_t id, const struct hash *h,

@@ -12,6 +12,9 @@
  *                     refused for want of room; FILL_MAX at most
  *   age               says what has expired a moment after the start, what waits,
  *                     and whether any of it is older than a minute
+ *   deaf              a forwarder that reads nothing asks until one more answer
+ *                     fits its channel, and takes a report of three messages: it
+ *                     must be cut off and not left to wait
  *   drain             takes what is there until nothing is, what was set aside
  *                     too, and compares it with BOOK
  * BOOK:  "kept D S" when that is answered; "sent D S" before the store is told
@@ -21,6 +24,7 @@
  * report is lost, changed, out of order or given out again; 1 anything else.
  * SPDX-License-Identifier: ISC
  */
+#include "common/hash.h"
 #include "common/ipc.h"
 #include "common/report.h"
 #include "common/wr.h"
@@ -29,10 +33,12 @@
 
 #include <err.h>
 #include <errno.h>
+#include <linux/sockios.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -318,6 +324,47 @@ age(void)
 	    stat_of("oldest_s") < 60 ? "none" : "some");
 }
 
+/* Asks for what is not there; the store has the question when this is back. */
+static int
+ask_nothing(enum peer_role role)
+{
+	static const uint8_t hash[HASH_LEN];
+	int		     fd = u.peer[role], left, r;
+
+	if ((r = ipc_send_now(fd, MSG_LOOKUP_HASH, 1, hash, sizeof(hash), -1)) < 0)
+		return r;
+	do
+		usleep(100);
+	while (ioctl(fd, SIOCOUTQ, &left) == 0 && left > 0);
+	return 0;
+}
+
+static void
+deaf(void)
+{
+	struct ipc_msg m;
+	unsigned       fit = 0, n = 0;
+	uint32_t       id;
+	int	       r;
+
+	send_put(1, 3, 1);
+	judge(1, 3, hear(&id));
+	while (ask_nothing(PEER_SERVE) == 0)
+		fit++;
+	for (unsigned i = 0; i + 2 < fit; i++)
+		if (ask_nothing(PEER_FETCH) < 0)
+			errx(1, "deaf: cut off too soon, after %u of %u", i, fit);
+	(void)stat_of("queued"); /* it is alive, and has answered all that */
+	if (ipc_send_now(u.peer[PEER_FETCH], MSG_REPORT_TAKE, 2, NULL, 0, -1) < 0)
+		errx(1, "deaf: cut off too soon");
+	usleep(300000);
+	while ((r = ipc_recv_now(u.peer[PEER_FETCH], in, sizeof(in), 5000, &m)) == 0)
+		n++;
+	printf("deaf: %s\n", r == -ENOTCONN ? "cut off" : "waits for its report");
+	if (r != -ENOTCONN || n < 100)
+		errx(1, "deaf: %u answers, %s", n, strerror(-r));
+}
+
 static void
 drain(void)
 {
@@ -392,6 +439,8 @@ main(int argc, char *argv[])
 			work();
 		else if (strcmp(argv[i], "fill") == 0)
 			fill();
+		else if (strcmp(argv[i], "deaf") == 0)
+			deaf();
 		else if (strcmp(argv[i], "age") == 0)
 			age();
 		else if (strcmp(argv[i], "drain") == 0)

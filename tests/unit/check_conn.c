@@ -966,6 +966,8 @@ START_TEST(a_report_is_whole_in_the_store_before_it_is_answered)
 	ck_assert_int_eq(begin_report(path, MINE, true, 0, &u), 0);
 	inbox_put(u);
 	upload_free(&u);
+	/* yet it is under way until then */
+	ck_assert_int_eq(begin_report(path, MINE, true, 0, &u), 429);
 	settle();
 	ck_assert_uint_eq(reports, 2);
 	answer_report(REPORT_FULL, 0);
