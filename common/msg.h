@@ -210,9 +210,10 @@ enum probe_kind {
 	PROBE_NBSTAT,	  /* RFC 1002 node status */
 	PROBE_LLMNR_PTR,  /* RFC 4795: whose the target is, asked of the group */
 	PROBE_MDNS_BROWSE, /* RFC 6763: who offers a service, asked of the group,
-			   * by IPv6 if the source is such. The target is 'T' or
-			   * 'U' (TCP, UDP), then the name without underscore,
-			   * then zeroes ("Tipp"); all zero: types of services */
+			   * by IPv6 if the source is such. The target is the
+			   * group: which types of services are there; or 'T' or
+			   * 'U' (TCP, UDP), the type's name without underscore,
+			   * and zeroes ("Tipp") */
 	PROBE_MDNS_PTR,	  /* RFC 6762: whose the target is, asked of the group */
 	PROBE_SNMP,	  /* RFC 3416: system group, scan.snmp-communities */
 	PROBE_MAX

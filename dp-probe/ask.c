@@ -236,16 +236,21 @@ make_mdns_ptr(struct making *m)
 	    is_v4(m->target) ? mdns4 : mdns6, PORT_MDNS);
 }
 
+/* The target is the group itself, or what is asked of the group. */
 static int
 make_mdns_browse(struct making *m)
 {
-	bool by_v6 = !is_v4(m->order->from) && is_unicast(m->order->from);
+	const uint8_t *group = !is_v4(m->order->from) &&
+	    is_unicast(m->order->from) ? mdns6 : mdns4, *type = m->target;
 
-	if (!query_is_service(m->target))
+	if (memcmp(type, mdns4, 16) == 0 || memcmp(type, mdns6, 16) == 0) {
+		group = type;
+		type = anybody;
+	} else if (!query_is_service(type)) {
 		return -EINVAL;
-	query_services(&m->w, (uint16_t)token(m, anybody), m->target);
-	return by_datagram(m, ASK_MDNS4, ASK_MDNS6,
-	    by_v6 ? mdns6 : mdns4, PORT_MDNS);
+	}
+	query_services(&m->w, (uint16_t)token(m, anybody), type);
+	return by_datagram(m, ASK_MDNS4, ASK_MDNS6, group, PORT_MDNS);
 }
 
 static int

@@ -9,7 +9,7 @@
  *   by INTERFACE|any   from here on (any)
  *   rate N             packets a second that orders say from here on (1000)
  *   order KIND TARGET,...   an address, a prefix (10.0.0.0/22: its hosts), tcp:ipp,
- *                      udp:NAME or all; several orders if they are too many
+ *                      udp:NAME or all (zeroes); several orders if they are too many
  *   stop N             order N, the first is 1
  *   wait               until all orders are done; prints of each
  *                      order N KIND sent N failed N error TEXT ms N
@@ -262,7 +262,8 @@ by(const char *name)
 		close(fd);
 		return;
 	}
-	snprintf(ifname, sizeof(ifname), "%s", name);
+	if (name != ifname)
+		snprintf(ifname, sizeof(ifname), "%s", name);
 	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
 	if ((ifindex = if_nametoindex(name)) == 0 ||
 	    ioctl(fd, SIOCGIFHWADDR, &ifr) < 0)
