@@ -312,15 +312,51 @@ mux_read(struct mux_stream *s, uint8_t *buf, size_t max)
 	return n;
 }
 
-static struct mux_stream *
-fullest(struct mux *m)
+static void
+overflow(struct mux_stream *s)
 {
-	struct mux_stream *most = m->first;
+	struct mux *m = s->m;
 
-	for (struct mux_stream *s = m->first; s != NULL; s = s->next)
-		if (s->len > most->len)
-			most = s;
-	return most;
+	if (!s->gone)
+		(void)nghttp2_submit_rst_stream(m->session, NGHTTP2_FLAG_NONE,
+		    s->id, NGHTTP2_CONNECT_ERROR);
+	queue_drop(s);
+	if (!s->forgotten) {
+		s->forgotten = true;
+		m->ops->closed(m->ctx, s, MUX_OVERFLOW);
+	}
+	if (s->gone && !s->busy)
+		stream_free(s);
+}
+
+/*
+ * The fullest streams go, until an eighth of the room is free again: a look at
+ * all of them for each frame of a peer that fills ever so many would be what he
+ * is after.
+ */
+static void
+shed(struct mux *m)
+{
+	const size_t enough = m->conf.queue_max - m->conf.queue_max / 8;
+
+	while (m->stats.queued > enough) {
+		struct mux_stream *s, *next;
+		uint32_t	   most = 0;
+		size_t		   n;
+
+		for (s = m->first; s != NULL; s = s->next)
+			most = s->len > most ? s->len : most;
+		for (s = m->first; s != NULL && m->stats.queued > enough;
+		     s = next) {
+			next = s->next;
+			if (s->len < most - most / 8)
+				continue;
+			n = m->stats.streams;
+			overflow(s);
+			if (m->stats.streams != n) /* next may be gone, too */
+				break;
+		}
+	}
 }
 
 /* Never more than the stream's window, which nghttp2 guards. */
@@ -347,20 +383,8 @@ keep(struct mux_stream *s, const uint8_t *p, size_t n)
 	memcpy(s->queue + s->off + s->len, p, n);
 	s->len += (uint32_t)n;
 	m->stats.queued += n;
-	while (m->stats.queued > m->conf.queue_max) {
-		struct mux_stream *f = fullest(m);
-
-		if (!f->gone)
-			(void)nghttp2_submit_rst_stream(m->session,
-			    NGHTTP2_FLAG_NONE, f->id, NGHTTP2_CONNECT_ERROR);
-		queue_drop(f);
-		if (!f->forgotten) {
-			f->forgotten = true;
-			m->ops->closed(m->ctx, f, MUX_OVERFLOW);
-		}
-		if (f->gone && !f->busy)
-			stream_free(f);
-	}
+	if (m->stats.queued > m->conf.queue_max)
+		shed(m);
 	return 0;
 }
 
@@ -603,6 +627,11 @@ on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *ctx)
 		break;
 	case NGHTTP2_GOAWAY:
 		got_goaway(m, &frame->goaway);
+		break;
+	case NGHTTP2_DATA:
+		if (frame->hd.length > 0 &&
+		    frame->hd.length == frame->data.padlen)
+			(void)charge(m, MUX_EMPTY); /* all of it is padding */
 		break;
 	case NGHTTP2_HEADERS:
 		if (s == NULL)

@@ -10,7 +10,7 @@
  * Bounds:  what an owner does not take waits with its stream, whose window is
  *          opened again only as the owner takes: at most mux_conf.window_max
  *          bytes, and queue_max for all streams together; beyond that the
- *          fullest stream is reset. A stream that stalls keeps nothing from the
+ *          fullest streams are reset. A stream that stalls keeps nothing from the
  *          others. Streams with bytes to send take turns by the frame.
  * Owners:  a stream exists from mux_open or ops->request until ops->closed, or
  *          until its owner lets it go with mux_reset or mux_refuse, after which

@@ -24,7 +24,7 @@
 #include <unistd.h>
 
 #define LINKS_MAX    1024 /* that others make */
-#define PEER_MAX     64	  /* of those, of one name */
+#define PEER_MAX     32	  /* of those, of one name: of 8 processes, old ones too */
 #define COMING_MAX   64	  /* of one address, that are not up */
 #define SHAKE_MS     10000
 #define SAY_MS	     10000 /* between two lines about who is refused */
@@ -34,7 +34,7 @@
 #define WINDOW	     (64 << 10) /* a stream's at first, and at most */
 #define WINDOW_MAX   (1 << 20)
 #define QUEUE_MAX    (64 << 20) /* bytes that wait in all streams of a link */
-#define STREAMS_MAX  100000	/* of a far end; gateway.max-connections counts */
+#define STREAMS_MORE 1000 /* than connections: they are told that it is full */
 /* What the kernel may hold unsent: more would stand before every new byte. */
 #define UNSENT_MAX   (64 << 10)
 
@@ -434,7 +434,7 @@ speak(struct link *k)
 {
 	const struct gateway_conf *conf = &k->u->g->conf;
 	struct mux_conf		   mc = { .far = !k->near,
-		      .max_streams = STREAMS_MAX,
+		      .max_streams = k->u->g->max + STREAMS_MORE,
 		      .window = WINDOW,
 		      .window_max = WINDOW_MAX,
 		      .queue_max = QUEUE_MAX,

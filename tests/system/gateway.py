@@ -271,7 +271,7 @@ def flood(n):
 
 # -- while it is carried --
 
-def bulk(megabytes):
+def bulk(megabytes, half_close="yes"):
     """Both ways at once, whole."""
     s = opened()
     block, n = os.urandom(1 << 20), int(megabytes)
@@ -281,7 +281,8 @@ def bulk(megabytes):
         for _ in range(n):
             s.sendall(block)
             sent.update(block)
-        s.shutdown(socket.SHUT_WR)
+        if half_close == "yes":
+            s.shutdown(socket.SHUT_WR)
     t = threading.Thread(target=send)
     t.start()
     left = n << 20
@@ -291,7 +292,8 @@ def bulk(megabytes):
         got.update(part)
         left -= len(part)
     t.join()
-    assert sent.digest() == got.digest() and ends(s) == b"end"
+    assert sent.digest() == got.digest()
+    assert half_close != "yes" or ends(s) == b"end"
 
 
 def client_resets():
@@ -380,6 +382,13 @@ def held(n):
         s.shutdown(socket.SHUT_WR)
     for s in all_of_them:
         assert ends(s) == b"end"
+
+
+def answered(n):
+    """So many at once, each of which echoes; then they leave."""
+    all_of_them = [opened() for _ in range(int(n))]
+    for s in all_of_them:
+        echoes(s)
 
 
 def stalls(seconds):

@@ -498,6 +498,29 @@ START_TEST(when_too_much_waits_the_fullest_stream_goes)
 }
 END_TEST
 
+/* However many he fills: few looks at all of them, and an eighth is free then. */
+START_TEST(a_peer_that_fills_many_streams_is_shed_at_once)
+{
+	struct flow	*g = flow[FAR];
+	struct mux_stats st;
+	unsigned	 closes = 0;
+
+	conf.queue_max = FLOWS * 4 * KIB - 1;
+	join();
+	settle();
+	for (int i = 0; i < FLOWS; i++) {
+		g[i].take_max = 0;
+		(void)open_one(4 * KIB, 0);
+	}
+	settle();
+	mux_stats(mux[FAR], &st);
+	ck_assert_uint_le(st.queued, conf.queue_max - conf.queue_max / 8);
+	for (int i = 0; i < FLOWS; i++)
+		closes += g[i].closes;
+	ck_assert(closes >= FLOWS / 8 && closes <= FLOWS / 8 + 1);
+}
+END_TEST
+
 START_TEST(the_peer_limits_streams_and_a_drain_refuses_new_ones)
 {
 	struct flow *f = flow[NEAR];
@@ -829,6 +852,14 @@ empty_data(void)
 	floods(DATA, 0, 1, "", 0);
 }
 static void
+only_padding(void)
+{
+	static const uint8_t pad[17] = { 16 };
+
+	frame(HEADERS, END_HEADERS, 1, CONNECT);
+	floods(DATA, 8, 1, pad, sizeof(pad));
+}
+static void
 priorities(void)
 {
 	floods(2, 0, 3, "\0\0\0\0\x10", 5);
@@ -874,6 +905,7 @@ static const struct {
 	{ stream_window_beyond_31_bits, "flow-control", NULL, 0, MUX_WINDOW },
 	{ window_update_flood, "window-update-flood", NULL, 0, MUX_UPDATES },
 	{ empty_data, "empty-frames", NULL, 0, MUX_EMPTY },
+	{ only_padding, "empty-frames", NULL, 0, MUX_EMPTY },
 	{ priorities, "empty-frames", NULL, 0, MUX_EMPTY },
 	{ a_frame_too_long, NULL, NULL, 0, MUX_PROTOCOL },
 	{ data_of_no_stream, NULL, NULL, 0, MUX_PROTOCOL },
@@ -1014,6 +1046,7 @@ main(void)
 	tcase_add_test(t, the_window_of_who_keeps_up_grows_to_its_limit);
 	tcase_add_test(t, streams_take_turns);
 	tcase_add_test(t, when_too_much_waits_the_fullest_stream_goes);
+	tcase_add_test(t, a_peer_that_fills_many_streams_is_shed_at_once);
 	tcase_add_test(t, the_peer_limits_streams_and_a_drain_refuses_new_ones);
 	tcase_add_test(t, what_a_goaway_leaves_out_may_go_elsewhere);
 	tcase_add_test(t, a_peer_that_is_silent_is_given_up);
