@@ -7,12 +7,16 @@ dp-gateway_SRCS := \
 	dp-gateway/admit.c \
 	dp-gateway/conn.c \
 	dp-gateway/dial.c \
+	dp-gateway/dialler.c \
 	dp-gateway/ends.c \
 	dp-gateway/forward.c \
 	dp-gateway/gateway.c \
 	dp-gateway/hello.c \
 	dp-gateway/kinds.c \
+	dp-gateway/link.c \
 	dp-gateway/mux.c \
+	dp-gateway/mux_peer.c \
+	dp-gateway/mux_stream.c \
 	dp-gateway/proxy.c \
 	dp-gateway/push.c \
 	dp-gateway/push_clone.c \
@@ -28,6 +32,7 @@ dp-gateway_SRCS := \
 	dp-gateway/term_tunnel.c \
 	dp-gateway/tunnel.c \
 	dp-gateway/uplink.c \
+	dp-gateway/uplink_admin.c \
 	dp-gateway/upstream.c \
 	dp-gateway/via.c \
 	dp-gateway/wake.c

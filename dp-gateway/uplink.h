@@ -14,7 +14,7 @@
  * Trust:   TLS 1.3 or 1.2 with certificates at both ends. Who comes needs one of
  *          gateway.client-ca with a name in gateway.uplink-peers; who is dialled
  *          one of gateway.uplink-ca for the host name.
- * Devices: uplink.c has links, tunnel.c the bytes of a struct conn of which a
+ * Devices: tunnel.c has the bytes of a struct conn of which a
  *          side is a stream. dial.c asks uplink_open() first.
  * Turns:   what streams have to say is sent by uplink_pump(), at the end of each
  *          turn of whatever moved.
