@@ -50,6 +50,8 @@ struct sandbox {
 	uint64_t		   max_fds;
 	uint64_t		   max_file; /* largest file it may write; 0: any size,
 				      * for those who get no file to write */
+	int hears_fd; /* a descriptor that only hears: what base[] lets through to
+		       * write to, send on or duplicate is below it; 0: none */
 	/* what every worker needs (memory, epoll, its channels, exit) comes from
 	 * base[] in common/sandbox.c without being listed again */
 };

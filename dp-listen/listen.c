@@ -1,6 +1,6 @@
 /*
- * dp-listen/listen.c - the listener as a worker: socket, peers, reload; see
- * listen.h.
+ * dp-listen/listen.c - the listener as a worker: from the ring and from the prober
+ * to the keeper; see listen.h.
  *
  * Runs in dp-listen. Believes the master; believes nothing that is heard, and
  * of the prober only which datagram came from where.
@@ -10,24 +10,153 @@
 
 #include "common/log.h"
 #include "common/size.h"
+#include "dp-listen/ether.h"
+#include "dp-listen/heard.h"
+#include "dp-listen/recent.h"
+#include "dp-listen/ring.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/if_arp.h>
+#include <linux/if_packet.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define PEER_QUEUE 4096
+#define PEER_QUEUE 1024
+#define LINKS_MAX  256
+#define BATCH_MAX  16384 /* bytes of one MSG_SIGHT */
 
 struct listen {
-	struct worker *w;
-	struct loop   *loop;
-	struct ipc    *scan, *probe;
-	int	       capture;
+	struct worker  *w;
+	struct loop    *loop;
+	struct ipc     *scan, *probe;
+	struct ring	ring;
+	struct loop_io *readable;
+	struct recent  *recent;
+	unsigned	nlinks;
+	uint32_t	links[LINKS_MAX]; /* that the keeper wants, ascending */
+	struct wr	batch;
+	uint8_t		batch_buf[BATCH_MAX];
+	/* what came, what of it was wrong; what was said of it, or not, and why */
+	uint64_t frames, lost, answers, malformed;
+	uint64_t sights, repeated, too_many, untold;
 };
+
+/* -- to the keeper -- */
+
+/* A keeper that does not keep up loses what it does not take: counted. */
+static void
+flush(struct listen *l)
+{
+	if (l->batch.len > 0 && (l->scan == NULL ||
+		ipc_send(l->scan, MSG_SIGHT, 0, l->batch_buf, l->batch.len) < 0))
+		l->untold++;
+	l->batch = wr_to(l->batch_buf, sizeof(l->batch_buf));
+}
+
+static void
+on_sight(void *ctx, const struct sight *s)
+{
+	struct listen *l = ctx;
+
+	switch (recent_look(l->recent, s, loop_now_ms(l->loop))) {
+	case RECENT_REPEATED:
+		l->repeated++;
+		return;
+	case RECENT_TOO_MANY:
+		l->too_many++;
+		return;
+	case RECENT_SAY:
+		break;
+	}
+	if (l->batch.size - l->batch.len < SIGHT_WIRE_MAX)
+		flush(l);
+	sight_write(s, &l->batch);
+	l->sights++;
+}
+
+/* -- from the ring -- */
+
+static int
+by_number(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static bool
+is_wanted(const struct listen *l, uint32_t ifindex)
+{
+	return bsearch(&ifindex, l->links, l->nlinks, sizeof(l->links[0]),
+		   by_number) != NULL;
+}
+
+static void
+on_frame(void *ctx, const struct ring_frame *f)
+{
+	struct listen	 *l = ctx;
+	const struct told to = { on_sight, l };
+	struct packet	  p = { .ifindex = f->ifindex,
+		    .to_us = f->kind == PACKET_HOST };
+
+	if (f->hatype != ARPHRD_ETHER || f->kind == PACKET_OUTGOING ||
+	    !is_wanted(l, f->ifindex))
+		return;
+	if (ether_read(&p, rd_from(f->bytes, f->len), &to) < 0)
+		l->malformed++;
+}
+
+static void
+on_readable(void *ctx, int events)
+{
+	struct listen *l = ctx;
+
+	(void)events;
+	ring_read(&l->ring, on_frame, l);
+	flush(l);
+}
 
 /* -- peers -- */
 
-static const struct ipc_table from_peer = { NULL, 0 };
+/* { u32 ifindex, u8[6] mac } repeated: all that we listen on */
+static int
+on_links(void *ctx, struct ipc_msg *m)
+{
+	struct listen *l = ctx;
+	unsigned       n = 0;
+
+	while (m->rd.left > 0 && n < LINKS_MAX) {
+		l->links[n++] = rd_u32(&m->rd);
+		(void)rd_bytes(&m->rd, 6); /* the kernel knows what is to us */
+	}
+	l->nlinks = rd_done(&m->rd) == 0 ? n : 0;
+	qsort(l->links, l->nlinks, sizeof(l->links[0]), by_number);
+	return rd_done(&m->rd);
+}
+
+static int
+on_heard(void *ctx, struct ipc_msg *m)
+{
+	struct listen	 *l = ctx;
+	const struct told to = { on_sight, l };
+	bool		  is_ours;
+
+	if (heard_read(m->rd, &to, &is_ours) < 0)
+		l->malformed += is_ours;
+	l->answers += is_ours;
+	flush(l);
+	return is_ours ? 0 : -EBADMSG;
+}
+
+static const struct ipc_handler from_scan[] = {
+	/* type		nfds min max		    fn */
+	{ MSG_LISTEN_ON, 0,  0,	 LINKS_MAX * 10, on_links },
+};
+static const struct ipc_handler from_probe[] = {
+	{ MSG_HEARD,	 0,  23, MSG_MAX_PAYLOAD, on_heard },
+};
 
 static void
 scan_broken(void *ctx, struct ipc *c, int r)
@@ -49,37 +178,78 @@ probe_broken(void *ctx, struct ipc *c, int r)
 	worker_accuse(PEER_PROBE, r);
 }
 
+/* A keeper that is new knows nothing of what its predecessor was told. */
 static void
 on_peer(void *ctx, enum peer_role role, int take_fd)
 {
-	struct listen *l = ctx;
-	struct ipc   **ch = role == PEER_SCAN ? &l->scan : &l->probe;
-	int	       r;
+	static const struct ipc_table scan = { from_scan, COUNT(from_scan) };
+	static const struct ipc_table probe = { from_probe, COUNT(from_probe) };
+	struct listen		     *l = ctx;
+	bool			      is_scan = role == PEER_SCAN;
+	struct ipc		    **ch = is_scan ? &l->scan : &l->probe;
+	int			      r;
 
 	ipc_free(ch);
-	r = ipc_new(l->loop, take_fd, from_peer, l,
-	    role == PEER_SCAN ? scan_broken : probe_broken, PEER_QUEUE, ch);
+	if (is_scan) {
+		l->nlinks = 0;
+		recent_forget(l->recent);
+	}
+	r = ipc_new(l->loop, take_fd, is_scan ? scan : probe, l,
+	    is_scan ? scan_broken : probe_broken, PEER_QUEUE, ch);
 	if (r < 0)
 		log_warn_err(r, "channel to %s", peer_role_name(role));
 }
 
 /* -- life -- */
 
+static void
+on_metrics(void *ctx, struct worker *w, struct admin_reply *reply)
+{
+	struct listen *l = ctx;
+	const struct {
+		const char    *name, *help;
+		const uint64_t *value;
+	} of[] = {
+		{ "dpoint_listen_frames_total", "Frames heard that passed the filter.", &l->frames },
+		{ "dpoint_listen_lost_total", "Frames lost since the ring was full.", &l->lost },
+		{ "dpoint_listen_answers_total", "Answers to what was asked.", &l->answers },
+		{ "dpoint_listen_malformed_total", "Packets against their protocol.", &l->malformed },
+		{ "dpoint_listen_sights_total", "Sights told.", &l->sights },
+		{ "dpoint_listen_repeated_total", "Sights held back: told a moment ago.", &l->repeated },
+		{ "dpoint_listen_held_back_total", "Sights held back: too many at once.", &l->too_many },
+		{ "dpoint_listen_untold_total", "Batches of sights that the keeper did not take.", &l->untold },
+	};
+
+	(void)w;
+	(void)ring_count(&l->ring, &l->frames, &l->lost);
+	for (size_t i = 0; i < COUNT(of); i++)
+		worker_metric(reply, of[i].name, "counter", of[i].help, NULL,
+		    (double)*of[i].value);
+}
+
 struct listen *
 listen_open(struct worker *w)
 {
 	static const enum peer_role peers[] = { PEER_SCAN, PEER_PROBE };
-	struct listen *l = calloc(1, sizeof(*l));
-	char	       name[16];
-	int	       fd;
+	struct listen		   *l = calloc(1, sizeof(*l));
+	char			    name[16];
+	int			    fd, r;
 
-	if (l == NULL)
+	if (l == NULL || recent_new(&l->recent) < 0)
 		log_fatal(EXIT_TEMPORARY, "no memory");
 	l->w = w;
 	l->loop = worker_loop(w);
-	l->capture = worker_socket(w, "scan.enable", 0, name, sizeof(name));
-	if (l->capture < 0 || strcmp(name, "capture") != 0)
+	l->batch = wr_to(l->batch_buf, sizeof(l->batch_buf));
+	fd = worker_socket(w, "scan.enable", 0, name, sizeof(name));
+	if (fd < 0 || strcmp(name, "capture") != 0)
 		log_fatal(EXIT_OPERATOR, "no capture socket");
+	if (dup3(fd, LISTEN_CAPTURE_FD, O_CLOEXEC) < 0)
+		log_fatal(EXIT_TEMPORARY, "capture socket: %s", strerror(errno));
+	close(fd);
+	if ((r = ring_open(&l->ring, LISTEN_CAPTURE_FD)) < 0 ||
+	    (r = loop_io_new(l->loop, LISTEN_CAPTURE_FD, LOOP_READ, on_readable, l,
+		 &l->readable)) < 0)
+		log_fatal(EXIT_TEMPORARY, "capture ring: %s", strerror(-r));
 	for (size_t i = 0; i < COUNT(peers); i++)
 		if ((fd = worker_peer(w, peers[i])) >= 0)
 			on_peer(l, peers[i], fd);
@@ -91,6 +261,7 @@ listen_run(struct listen *l)
 {
 	static const struct worker_ops ops = {
 		.peer = on_peer,
+		.metrics = on_metrics,
 	};
 
 	return worker_run(l->w, &ops, l);
@@ -105,7 +276,10 @@ listen_close(struct listen **lp)
 		return;
 	ipc_free(&l->scan);
 	ipc_free(&l->probe);
-	close(l->capture);
+	loop_io_free(&l->readable);
+	ring_close(&l->ring);
+	close(LISTEN_CAPTURE_FD);
+	recent_free(&l->recent);
 	free(l);
 	*lp = NULL;
 }

@@ -1,8 +1,9 @@
 /*
  * dp-listen/listen.h - parses everything foreign that network polling hears.
  *
- * Shape:   one struct listen: the capture socket that the master made
- *          (common/packet.h), and channels to the keeper and the prober.
+ * Shape:   one struct listen: the ring of the capture socket that the master made
+ *          (common/packet.h), and channels to the keeper and the prober. Nothing is
+ *          heard before the keeper has said on which interfaces (MSG_LISTEN_ON).
  * Ownership: listen_open() gives it, listen_close() ends it.
  * SPDX-License-Identifier: ISC
  */
@@ -11,6 +12,8 @@
 
 #include "common/sandbox.h"
 #include "common/worker.h"
+
+#define LISTEN_CAPTURE_FD 63 /* above all others: see sandbox.c */
 
 struct listen;
 

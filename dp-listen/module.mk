@@ -9,6 +9,7 @@ dp-listen_SRCS := \
 	dp-listen/dns.c \
 	dp-listen/echo.c \
 	dp-listen/ether.c \
+	dp-listen/heard.c \
 	dp-listen/ip.c \
 	dp-listen/listen.c \
 	dp-listen/lldp.c \
@@ -18,6 +19,8 @@ dp-listen_SRCS := \
 	dp-listen/netbios.c \
 	dp-listen/packet.c \
 	dp-listen/rdns.c \
+	dp-listen/recent.c \
+	dp-listen/ring.c \
 	dp-listen/sandbox.c \
 	dp-listen/show.c \
 	dp-listen/snmp.c \
@@ -25,6 +28,6 @@ dp-listen_SRCS := \
 dp-listen_PKGS := libpcap
 dp-listen_TESTS := check_listen_arp check_listen_cdp check_listen_dhcp check_listen_dhcp6 check_listen_dns \
 	check_listen_ether check_listen_lldp check_listen_llmnr check_listen_mdns check_listen_ndp \
-	check_listen_netbios check_listen_rdns check_listen_snmp check_listen_ssdp
+	check_listen_netbios check_listen_rdns check_listen_recent check_listen_snmp check_listen_ssdp
 dp-listen_FUZZ := fuzz_arp fuzz_cdp fuzz_dhcp fuzz_dhcp6 fuzz_dns fuzz_echo fuzz_ether fuzz_lldp \
 	fuzz_llmnr fuzz_mdns fuzz_ndp fuzz_netbios fuzz_rdns fuzz_snmp fuzz_ssdp

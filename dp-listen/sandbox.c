@@ -3,7 +3,10 @@
  * listens.
  *
  * It opens nothing and makes no socket: the one that hears, its filter locked,
- * comes from the master.
+ * comes from the master. A packet socket would send as well as hear, and no option
+ * takes that from it; so it has the highest number that a descriptor of ours can
+ * have, and what sends, writes or duplicates is let through for lower ones only.
+ * It could still be passed to a peer; no table of theirs takes a descriptor from us.
  * SPDX-License-Identifier: ISC
  */
 #include "common/size.h"
@@ -12,11 +15,12 @@
 #include <sys/syscall.h>
 
 static const struct sandbox_call calls[] = {
-	{ SYS_getsockopt, "what the ring lost", 0, 0 },
+	{ SYS_getsockopt, "what the ring lost", SANDBOX_ARG0, LISTEN_CAPTURE_FD },
 };
 
 const struct sandbox listen_sandbox = {
 	.calls = calls,
 	.ncalls = COUNT(calls),
-	.max_fds = 64, /* capture, channels */
+	.max_fds = LISTEN_CAPTURE_FD + 1, /* channels; capture is the last */
+	.hears_fd = LISTEN_CAPTURE_FD,
 };

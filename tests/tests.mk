@@ -50,8 +50,8 @@ $(BUILD)/tests/check_tuf: | $(BUILD)/tests/tuf-cases/done
 $(BUILD)/tests/tuf-cases/done: tests/unit/tuf_cases.py
 	/usr/bin/python3 $< $(@D) && touch $@
 
-# play the master and other workers to a real dp-store or dp-probe
-$(BUILD)/tests/store-driver $(BUILD)/tests/inbox-driver $(BUILD)/tests/probe-driver: $(BUILD)/tests/%-driver: \
+# play the master and other workers to a real dp-store, dp-probe or dp-listen
+$(BUILD)/tests/store-driver $(BUILD)/tests/inbox-driver $(BUILD)/tests/probe-driver $(BUILD)/tests/listen-driver: $(BUILD)/tests/%-driver: \
     $(BUILD)/obj/tests/harness/%-driver.o $(BUILD)/obj/tests/harness/master.o \
     $(BUILD)/obj/tests/harness/trace.o $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
@@ -68,7 +68,7 @@ $(BUILD)/tests/flute-writer: $(BUILD)/obj/tests/harness/flute-writer.o $(BUILD)/
 $(BUILD)/tests/push-devices: $(BUILD)/obj/tests/harness/push-devices.o
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(shell pkg-config --libs libssl libcrypto)
-harness: $(BUILD)/tests/store-driver $(BUILD)/tests/inbox-driver $(BUILD)/tests/probe-driver $(BUILD)/tests/leap.so $(BUILD)/tests/push-devices $(BUILD)/tests/flute-writer \
+harness: $(BUILD)/tests/listen-driver $(BUILD)/tests/store-driver $(BUILD)/tests/inbox-driver $(BUILD)/tests/probe-driver $(BUILD)/tests/leap.so $(BUILD)/tests/push-devices $(BUILD)/tests/flute-writer \
     $(BUILD)/tests/mcast-send $(BUILD)/tests/mcast-recv
 
 include tests/escape/module.mk

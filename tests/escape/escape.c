@@ -16,7 +16,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_packet.h>
 #include <linux/io_uring.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
@@ -54,6 +56,7 @@ static char	      run_dir[256];
 #define CONNECT (1U << PEER_CONNECT)
 #define STORE	(1U << PEER_STORE)
 #define FETCH	(1U << PEER_FETCH)
+#define LISTEN_ONLY (~(1U << PEER_LISTEN))
 #define AGENT	(1U << 31) /* the agent's child */
 
 static long
@@ -203,6 +206,78 @@ static long t_sendto_udp(void)
 	return sendto(udp_fd, "x", 1, 0, (const void *)&lo, sizeof(lo));
 }
 static long t_bind(void) { return bind(tcp_fd, (const void *)&lo, sizeof(lo)); }
+/* The listener's own: it hears all frames, and a packet socket sends as well. */
+static int
+frame(struct msghdr *mh)
+{
+	static uint8_t		  bytes[60] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+	static struct sockaddr_ll ll = { .sll_family = AF_PACKET, .sll_ifindex = 1,
+		.sll_halen = 6 };
+	static struct iovec	  iov = { bytes, sizeof(bytes) };
+
+	*mh = (struct msghdr){ .msg_name = &ll, .msg_namelen = sizeof(ll),
+		.msg_iov = &iov, .msg_iovlen = 1 };
+	return SANDBOX.hears_fd;
+}
+static long t_capture_sendmsg(void)
+{
+	struct msghdr mh;
+	int	      fd = frame(&mh);
+
+	return sendmsg(fd, &mh, 0);
+}
+static long t_capture_sendmsg_high(void) /* more than the kernel looks at */
+{
+	struct msghdr mh;
+	long	      fd = frame(&mh);
+
+	return syscall(SYS_sendmsg, fd | 1L << 32, &mh, 0);
+}
+static long t_capture_sendmmsg(void)
+{
+	struct mmsghdr mm = { .msg_len = 0 };
+	int	       fd = frame(&mm.msg_hdr);
+
+	return sendmmsg(fd, &mm, 1, 0);
+}
+static long t_capture_sendto(void)
+{
+	struct msghdr mh;
+	int	      fd = frame(&mh);
+
+	return sendto(fd, mh.msg_iov->iov_base, 60, 0, mh.msg_name,
+	    mh.msg_namelen);
+}
+static long t_capture_bind(void)
+{
+	struct msghdr mh;
+	int	      fd = frame(&mh);
+
+	return bind(fd, mh.msg_name, mh.msg_namelen);
+}
+static long t_capture_write(void) { return write(SANDBOX.hears_fd, page, 60); }
+static long t_capture_writev(void)
+{
+	struct iovec iov = { page, 60 };
+
+	return writev(SANDBOX.hears_fd, &iov, 1);
+}
+static long t_capture_pwrite(void) { return pwrite(SANDBOX.hears_fd, page, 60, 0); }
+static long t_capture_dup(void) { return dup(SANDBOX.hears_fd); }
+static long t_capture_dup2(void) { return dup2(SANDBOX.hears_fd, 20); }
+static long t_capture_fcntl(void) { return fcntl(SANDBOX.hears_fd, F_DUPFD_CLOEXEC, 0); }
+static long t_capture_fcntl_too(void) { return fcntl(SANDBOX.hears_fd, F_DUPFD, 0); }
+static long t_capture_sendfile(void) { return syscall(SYS_sendfile, SANDBOX.hears_fd, passed, NULL, 60); }
+static long t_capture_splice(void) { return syscall(SYS_splice, passed, NULL, SANDBOX.hears_fd, NULL, 60, 0); }
+static long t_capture_filter(void)
+{
+	int on = 1;
+
+	return setsockopt(SANDBOX.hears_fd, SOL_SOCKET, SO_DETACH_FILTER, &on,
+	    sizeof(on));
+}
+static long t_capture_ioctl(void) { return ioctl(SANDBOX.hears_fd, SIOCSIFFLAGS, page); }
+
 static long t_listen(void) { return listen(tcp_fd, 1); }
 
 static long t_kill_parent(void) { return kill(parent, SIGTERM); }
@@ -353,6 +428,14 @@ static const struct {
 	T(t_iopl, 0), T(t_ldt, 0), T(t_clock, 0), T(t_hostname, 0),
 	T(t_shm, 0), T(t_msgq, 0), T(t_setuid, 0), T(t_setresuid, 0),
 	T(t_setgroups, 0), T(t_capset, 0), T(t_tiocsti, 0),
+	T(t_capture_sendmsg, LISTEN_ONLY), T(t_capture_sendmsg_high, LISTEN_ONLY),
+	T(t_capture_sendmmsg, LISTEN_ONLY), T(t_capture_sendto, LISTEN_ONLY),
+	T(t_capture_bind, LISTEN_ONLY), T(t_capture_write, LISTEN_ONLY),
+	T(t_capture_writev, LISTEN_ONLY), T(t_capture_pwrite, LISTEN_ONLY),
+	T(t_capture_dup, LISTEN_ONLY), T(t_capture_dup2, LISTEN_ONLY),
+	T(t_capture_fcntl, LISTEN_ONLY), T(t_capture_fcntl_too, LISTEN_ONLY),
+	T(t_capture_sendfile, LISTEN_ONLY), T(t_capture_splice, LISTEN_ONLY),
+	T(t_capture_filter, LISTEN_ONLY), T(t_capture_ioctl, LISTEN_ONLY),
 #ifndef DPOINT_SANITIZED /* the sanitizer's own right */
 	T(t_dumpable, 0),
 #endif
@@ -580,6 +663,22 @@ become_worker(int argc, char *argv[], unsigned *survived)
 #endif
 }
 
+/* The listener's socket, where the listener has it; it does send until then. */
+static void
+hear(void)
+{
+	struct msghdr mh;
+	char	      name[16];
+	int	      fd;
+
+	if (SANDBOX.hears_fd == 0 || w == NULL)
+		return;
+	fd = frame(&mh);
+	if (dup3(worker_socket(w, "scan.enable", 0, name, sizeof(name)), fd,
+		O_CLOEXEC) < 0 || sendmsg(fd, &mh, 0) != 60)
+		log_fatal(EXIT_OPERATOR, "cannot prepare: %s", strerror(errno));
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -596,6 +695,7 @@ main(int argc, char *argv[])
 	if (passed < 0 || unix_fd < 0 || tcp_fd < 0 || udp_fd < 0 ||
 	    page == MAP_FAILED || ftruncate(passed, 4096) < 0)
 		log_fatal(EXIT_OPERATOR, "cannot prepare: %s", strerror(errno));
+	hear();
 	sandbox_enter(&SANDBOX);
 	if (of_peers) {
 		if (victim[0] != '\0')

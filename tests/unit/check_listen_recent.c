@@ -1,0 +1,156 @@
+/*
+ * tests/unit/check_listen_recent.c - what recent.h promises.
+ * SPDX-License-Identifier: ISC
+ */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dp-listen/recent.h"
+
+#define NOW 1000000
+
+static struct recent *r;
+
+static void
+up(void)
+{
+	ck_assert_int_eq(recent_new(&r), 0);
+}
+
+static void
+down(void)
+{
+	recent_free(&r);
+	ck_assert_ptr_null(r);
+}
+
+static struct sight
+device(unsigned n)
+{
+	struct sight s;
+
+	sight_begin(&s, SIGHT_ARP);
+	s.ifindex = 2;
+	s.mac[0] = 2;
+	s.mac[3] = (uint8_t)(n >> 16), s.mac[4] = (uint8_t)(n >> 8),
+	s.mac[5] = (uint8_t)n;
+	return s;
+}
+
+START_TEST(the_same_is_said_once_a_minute)
+{
+	struct sight s = device(1);
+
+	ck_assert_int_eq(recent_look(r, &s, NOW), RECENT_SAY);
+	ck_assert_int_eq(recent_look(r, &s, NOW + RECENT_MS - 1), RECENT_REPEATED);
+	ck_assert_int_eq(recent_look(r, &s, NOW + RECENT_MS), RECENT_SAY);
+	ck_assert_int_eq(recent_look(r, &s, NOW + RECENT_MS + 1), RECENT_REPEATED);
+	recent_forget(r);
+	ck_assert_int_eq(recent_look(r, &s, NOW + RECENT_MS + 2), RECENT_SAY);
+}
+END_TEST
+
+START_TEST(whatever_differs_is_something_else)
+{
+	struct sight s = device(1), t = s;
+
+	ck_assert_int_eq(recent_look(r, &s, NOW), RECENT_SAY);
+	t.ifindex++;
+	ck_assert_int_eq(recent_look(r, &t, NOW), RECENT_SAY);
+	t = s, t.by = SIGHT_NDP;
+	ck_assert_int_eq(recent_look(r, &t, NOW), RECENT_SAY);
+	t = s, t.addr[15] = 1;
+	ck_assert_int_eq(recent_look(r, &t, NOW), RECENT_SAY);
+	t = s;
+	sight_add(&t, FACT_NAME, "ab", 2);
+	ck_assert_int_eq(recent_look(r, &t, NOW), RECENT_SAY);
+	sight_add(&t, FACT_NAME, "c", 1);
+	ck_assert_int_eq(recent_look(r, &t, NOW), RECENT_SAY);
+	t = s;
+	sight_add(&t, FACT_NAME, "a", 1);
+	sight_add(&t, FACT_NAME, "bc", 2);
+	ck_assert_int_eq(recent_look(r, &t, NOW), RECENT_SAY);
+	t = s;
+	sight_add(&t, FACT_DOMAIN, "ab", 2);
+	ck_assert_int_eq(recent_look(r, &t, NOW), RECENT_SAY);
+	ck_assert_int_eq(recent_look(r, &s, NOW), RECENT_REPEATED);
+}
+END_TEST
+
+START_TEST(an_answer_always_goes_through)
+{
+	struct sight s = device(1);
+
+	ck_assert_int_eq(recent_look(r, &s, NOW), RECENT_SAY);
+	s.asked = true;
+	ck_assert_int_eq(recent_look(r, &s, NOW), RECENT_SAY);
+	ck_assert_int_eq(recent_look(r, &s, NOW), RECENT_SAY);
+	s.asked = false;
+	ck_assert_int_eq(recent_look(r, &s, NOW), RECENT_REPEATED);
+}
+END_TEST
+
+START_TEST(a_flood_is_capped_and_answers_still_go_through)
+{
+	unsigned     said = 0, later = 0, answers = 0;
+	struct sight s;
+
+	for (unsigned i = 0; i < 50000; i++) {
+		s = device(i);
+		said += recent_look(r, &s, NOW) == RECENT_SAY;
+	}
+	ck_assert_uint_eq(said, RECENT_RATE);
+	for (unsigned i = 50000; i < 100000; i++) {
+		s = device(i);
+		later += recent_look(r, &s, NOW + 500) == RECENT_SAY;
+	}
+	ck_assert_uint_eq(later, RECENT_RATE / 2);
+	for (unsigned i = 0; i < 50000; i++) {
+		s = device(i);
+		s.asked = true;
+		answers += recent_look(r, &s, NOW + 500) == RECENT_SAY;
+	}
+	ck_assert_uint_eq(answers, RECENT_ASKED);
+}
+END_TEST
+
+/* 2,000 devices, ten sights each: few are said twice. */
+START_TEST(a_network_of_thousands_is_remembered)
+{
+	unsigned     again = 0;
+	struct sight s;
+
+	for (unsigned i = 0; i < 20000; i++) {
+		s = device(i);
+		s.asked = true; /* not capped; remembered all the same */
+		(void)recent_look(r, &s, NOW + i);
+	}
+	for (unsigned i = 0; i < 20000; i++) {
+		s = device(i);
+		again += recent_look(r, &s, NOW + 20000) != RECENT_REPEATED;
+	}
+	ck_assert_uint_lt(again, 1000);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite	*s = suite_create("recent");
+	TCase	*t = tcase_create("recent");
+	SRunner *sr = srunner_create(s);
+	int	 bad;
+
+	tcase_add_checked_fixture(t, up, down);
+	tcase_add_test(t, the_same_is_said_once_a_minute);
+	tcase_add_test(t, whatever_differs_is_something_else);
+	tcase_add_test(t, an_answer_always_goes_through);
+	tcase_add_test(t, a_flood_is_capped_and_answers_still_go_through);
+	tcase_add_test(t, a_network_of_thousands_is_remembered);
+	suite_add_tcase(s, t);
+	srunner_run_all(sr, CK_NORMAL);
+	bad = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return bad == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
