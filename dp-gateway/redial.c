@@ -104,8 +104,9 @@ redial_twice(struct redial *r, uint64_t now, uint64_t chance)
 {
 	r->busy = false;
 	r->retry_ms = now;
+	/* no longer than that: whom it looks for may be there again */
 	if (++r->twice > REDIAL_TWICE)
-		back_off(r, now, chance);
+		r->retry_ms += REDIAL_TWICE_MS - chance % (REDIAL_TWICE_MS / 2);
 }
 
 void

@@ -24,7 +24,8 @@
 
 #define REDIAL_BACKOFF_MIN 1000
 #define REDIAL_BACKOFF_MAX 60000
-#define REDIAL_TWICE	   40 /* in a row, before a back-off */
+#define REDIAL_TWICE	   40	/* in a row at once, */
+#define REDIAL_TWICE_MS	   5000 /* and then so seldom */
 #define REDIAL_STEADY	   10000 /* up for so long: it begins anew */
 
 struct redial {

@@ -108,8 +108,8 @@ START_TEST(where_a_connection_is_already_it_tries_on)
 	}
 	ck_assert_int_eq(redial_due(&r, t), 0);
 	redial_twice(&r, t, 0); /* and not for ever */
-	ck_assert_int_eq(redial_due(&r, t + REDIAL_BACKOFF_MIN - 1), -1);
-	ck_assert_int_eq(redial_due(&r, t + REDIAL_BACKOFF_MIN), 0);
+	ck_assert_int_eq(redial_due(&r, t + REDIAL_TWICE_MS - 1), -1);
+	ck_assert_int_eq(redial_due(&r, t + REDIAL_TWICE_MS), 0);
 	redial_up(&r, t);
 	redial_lost(&r, t + REDIAL_STEADY, 0, "gone");
 	t += REDIAL_STEADY;
