@@ -315,7 +315,7 @@ forget_some(struct inbox *ib, uint64_t *forgotten)
 {
 	uint64_t	   *used = NULL, limit, left;
 	uint8_t		    device[REPORT_DEVICE_LEN];
-	struct inbox_device d;
+	struct inbox_device d = { 0 };
 	MDB_cursor	   *c;
 	size_t		    n = 0;
 	int		    r;
@@ -489,7 +489,7 @@ int
 inbox_expire(struct inbox *ib, uint64_t before, size_t max,
     struct report_id *gone, size_t *n)
 {
-	uint64_t received;
+	uint64_t received = 0;
 	int	 r;
 
 	for (*n = 0; *n < max; ++*n) {
@@ -625,7 +625,7 @@ inbox_drop(struct inbox *ib, const uint8_t device[REPORT_DEVICE_LEN],
     size_t max, size_t *n)
 {
 	struct report_id    at = { 0 }, id;
-	struct inbox_record rec;
+	struct inbox_record rec = { 0 };
 	struct inbox_device d;
 	int		    r = device_get(ib, device, &d);
 

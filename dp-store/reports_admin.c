@@ -224,6 +224,7 @@ reports_stats(void *store, struct admin_reply *reply, int argc, char *argv[])
 {
 	const struct reports *rs = ((struct store *)store)->reports;
 	uint64_t	      full = 0;
+	uint64_t	      bytes = rs->sums.queued_bytes + rs->sums.aside_bytes;
 
 	(void)argc;
 	(void)argv;
@@ -232,7 +233,7 @@ reports_stats(void *store, struct admin_reply *reply, int argc, char *argv[])
 	admin_row(reply,
 	    json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}",
 		"queued", (json_int_t)rs->sums.queued, "bytes",
-		(json_int_t)(rs->sums.queued_bytes + rs->sums.aside_bytes),
+		(json_int_t)bytes,
 		"set_aside", (json_int_t)rs->sums.aside, "devices",
 		(json_int_t)rs->sums.devices, "oldest_s",
 		(json_int_t)oldest_s(rs), "kept", (json_int_t)rs->n.kept,
