@@ -17,7 +17,7 @@ DEVICE=0d0e9a34-5f0c-4d8e-9b1d-6f7ab0d2c0de
 
 link_make() {
 	dpctl ca init "$T/ca"
-	dpctl ca issue "$T/ca" host --server --ip 127.0.0.1 --dns localhost --out "$T/ca"
+	dpctl ca issue "$T/ca" host --server --ip 127.0.0.1 --ip ::1 --dns localhost --out "$T/ca"
 	dpctl ca issue "$T/ca" device --device $DEVICE --out "$T/ca"
 	repo_make
 	repo_add --kind package "$(blob one.deb 1000)"

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """The other end of the connection that an agent keeps, for the system tests.
 
-push.py PORT DIR [MODE]    DIR has ca.crt, host.crt and host.key
+push.py PORT DIR [MODE]    DIR has ca.crt, host.crt and host.key; on 127.0.0.1 or
+                           what PUSH_HOST says
     Asks for a client certificate, answers GET /v1/push as the mode says and logs
     "PORT open DEVICE PATH" and "PORT closed". Each line that a client of the
     socket DIR/PORT.ctl sends is a Python string literal, sent to all as it is.
@@ -180,7 +181,9 @@ def main():
     threading.Thread(target=control, args=(f"{where}/{port}.ctl",), daemon=True).start()
     if mode == "good":
         threading.Thread(target=comments, daemon=True).start()
-    s = socket.create_server(("127.0.0.1", port), backlog=100)
+    host = os.environ.get("PUSH_HOST", "127.0.0.1")
+    s = socket.create_server((host, port), backlog=100,
+                             family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     log(port, "listens", mode)
     while True:
         c, _ = s.accept()
