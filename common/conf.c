@@ -116,6 +116,14 @@ is_url(const char *word)
 }
 
 static bool
+is_ldap(const char *word)
+{
+	struct url u;
+
+	return url_ldap(word, &u) == 0;
+}
+
+static bool
 is_host_port(const char *word)
 {
 	struct url u;
@@ -311,6 +319,9 @@ conf_set(const struct conf_item *item, void *st, const char *value,
 	case CONF_URLS:
 		return set_list(item, field, value, is_url,
 		    "an http:// or https:// address", err);
+	case CONF_LDAP:
+		return set_list(item, field, value, is_ldap,
+		    "ldap://HOST[:PORT] or ldaps://HOST[:PORT]", err);
 	case CONF_HOSTS:
 		return set_list(item, field, value, is_host_port,
 		    "HOST:PORT or [IPV6]:PORT", err);

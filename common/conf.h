@@ -32,6 +32,7 @@ enum conf_type {
 	CONF_LISTEN,  /* char[max + 1], words "ADDRESS:PORT" or "[V6]:PORT"; a
 		       * worker gets sockets, see worker_socket() */
 	CONF_URLS,    /* char[max + 1], words, http:// or https://, directories */
+	CONF_LDAP,    /* char[max + 1], words, ldap:// or ldaps://, no path */
 	CONF_WORDS,   /* char[max + 1], words of small letters and "-" */
 	CONF_RANGES,  /* char[max + 1], words, address ranges: common/scope.h */
 	CONF_RATES,   /* char[max + 1], rates by time of day: common/wan.h */

@@ -12,7 +12,7 @@
 static const char *const names[PEER_MAX] = { "?", "master", "control",
 	"connect", "store", "fetch", "serve", "mcast", "gateway", "gateway-2",
 	"gateway-3", "gateway-4", "gateway-5", "gateway-6", "gateway-7",
-	"gateway-8", "scan", "probe", "listen" };
+	"gateway-8", "scan", "probe", "listen", "ldap" };
 
 /* Who may talk to whom; of several gateways each. */
 static const struct { enum peer_role a, b; } pairs[] = {
@@ -36,6 +36,9 @@ static const struct { enum peer_role a, b; } pairs[] = {
 	{ PEER_SCAN, PEER_LISTEN },
 	{ PEER_PROBE, PEER_LISTEN },
 	{ PEER_SCAN, PEER_STORE },
+	{ PEER_CONTROL, PEER_LDAP },
+	{ PEER_LDAP, PEER_CONNECT },
+	{ PEER_SCAN, PEER_LDAP },
 };
 
 const char *

@@ -41,6 +41,7 @@ enum peer_role {
 	PEER_SCAN,	/* network polling: keeper of the records of devices */
 	PEER_PROBE,	/* network polling: sends what is asked of devices */
 	PEER_LISTEN,	/* network polling: parses what they say */
+	PEER_LDAP,	/* network polling: reads a directory */
 	PEER_MAX
 };
 const char *peer_role_name(enum peer_role role); /* "store"; "?" if none */
@@ -195,6 +196,10 @@ enum msg_type {
 	MSG_LISTEN_ON	= 181, /* -> listen	{ u32 ifindex, u8[6] mac } repeated: all
 				*		interfaces to listen on and our
 				*		address there; replaces	      */
+	MSG_DIRECTORY_READ = 182, /* -> ldap	empty: now, unless under way	      */
+	MSG_DIRECTORY	= 183, /* -> scan	u8 enum directory_state, u32 computers,
+				*		u32 left out, str server, str text:
+				*		at each change and page	      */
 };
 
 /* What may be asked of a device; each is answered to its own kind of socket, or
@@ -218,6 +223,15 @@ enum probe_kind {
 	PROBE_SNMP,	  /* RFC 3416: system group, scan.snmp-communities */
 	PROBE_MAX
 };
+/* MSG_DIRECTORY: where the reading of the directory is. */
+enum directory_state {
+	DIRECTORY_NEVER,   /* read yet */
+	DIRECTORY_READING,
+	DIRECTORY_READ,    /* whole */
+	DIRECTORY_FAILED,  /* text says why; what was read counts */
+	DIRECTORY_STATES
+};
+
 #define PROBE_TARGETS 3000 /* of one MSG_PROBE */
 const char *probe_kind_name(enum probe_kind p); /* "arp"; "?" if none */
 

@@ -375,11 +375,42 @@ static const struct conf_item scan_items[] = {
 	{ 0 }
 };
 
+#define D(k, t, f, d, lo, hi, h) CONF_ITEM(directory_conf, k, t, f, d, lo, hi, h)
+#define DS(k, t, f, d, h)	 CONF_STR(directory_conf, k, t, f, d, h)
+static const struct conf_item directory_items[] = {
+	DS("url", CONF_LDAP, url, "",
+	    "Servers of the directory, tried in order; empty: none is read."),
+	D("start-tls", CONF_BOOL, start_tls, "yes", 0, 0,
+	    "TLS over ldap://, too, from the first message on."),
+	DS("ca", CONF_FILE, ca, "", "CA of these servers."),
+	DS("client-cert", CONF_FILE, client_cert, "",
+	    "Certificate for a server that asks for one."),
+	DS("client-key", CONF_FILE, client_key, "", "Its key."),
+	DS("bind-dn", CONF_TEXT, bind_dn, "",
+	    "Distinguished name to log in as; empty: anonymous."),
+	DS("password", CONF_FILE, password, "",
+	    "File with its password in the first line."),
+	DS("base", CONF_TEXT, base, "",
+	    "Where computers are searched below: dc=example,dc=org."),
+	DS("filter", CONF_TEXT, filter,
+	    "(|(objectClass=computer)(objectClass=ipHost)(objectClass=device))",
+	    "Which objects are computers (RFC 4515)."),
+	D("page-size", CONF_INT, page_size, "500", 1, 5000,
+	    "Objects asked for at once (RFC 2696)."),
+	D("max-computers", CONF_INT, max_computers, "50000", 1, 1000000,
+	    "Objects read at most."),
+	D("interval", CONF_SECONDS, interval, "420m", 0, 30 * DAY,
+	    "Pause between two readings; 0: on demand only."),
+	D("timeout", CONF_SECONDS, timeout, "30s", 1, 3600,
+	    "A server that is silent for so long is given up."),
+	{ 0 }
+};
+
 #define BIT(role) (1U << (role))
 #define ALL	  (BIT(PEER_CONTROL) | BIT(PEER_CONNECT) | BIT(PEER_STORE) | \
 		   BIT(PEER_FETCH) | BIT(PEER_SERVE) | BIT(PEER_MCAST) | \
 		   GATEWAYS | SCANNERS)
-#define SCANNERS  (BIT(PEER_SCAN) | BIT(PEER_PROBE) | BIT(PEER_LISTEN))
+#define SCANNERS  (BIT(PEER_SCAN) | BIT(PEER_PROBE) | BIT(PEER_LISTEN) | BIT(PEER_LDAP))
 #define GATEWAYS  (BIT(PEER_GATEWAY_LAST + 1) - BIT(PEER_GATEWAY))
 const struct settings_section settings_sections[] = {
 	{ "master", master_items, offsetof(struct settings, master), ALL,
@@ -403,6 +434,8 @@ const struct settings_section settings_sections[] = {
 		BIT(PEER_CONNECT), PEER_FETCH },
 	{ "scan", scan_items, offsetof(struct settings, scan), SCANNERS,
 	    PEER_PROBE },
+	{ "directory", directory_items, offsetof(struct settings, directory),
+	    BIT(PEER_LDAP) | BIT(PEER_CONNECT), PEER_LDAP },
 	{ 0 }
 };
 
@@ -824,6 +857,27 @@ check_whole(const struct settings *s, const struct settings_sources *src,
 		{ s->scan.id[0] != '\0' && report_device_parse(s->scan.id,
 			strlen(s->scan.id), (uint8_t[REPORT_DEVICE_LEN]){ 0 }) < 0,
 		    "scan", "id", "expected a UUID" },
+		{ s->directory.url[0] != '\0' && s->directory.base[0] == '\0',
+		    "directory", "base", "is needed where url is given" },
+		{ has_more_than(s->directory.url, DIRECTORY_SERVERS),
+		    "directory", "url", "expected at most 8 servers" },
+		{ s->directory.url[0] != '\0' && s->directory.ca[0] == '\0' &&
+			(s->directory.start_tls ||
+			    strstr(s->directory.url, "ldaps://") != NULL),
+		    "directory", "ca",
+		    "is needed for ldaps:// and where start-tls = yes" },
+		{ !s->directory.start_tls && s->directory.password[0] != '\0' &&
+			strstr(s->directory.url, "ldap://") != NULL,
+		    "directory", "password",
+		    "would cross the network in clear: needs start-tls = yes "
+		    "or ldaps://" },
+		{ (s->directory.password[0] == '\0') !=
+			(s->directory.bind_dn[0] == '\0'),
+		    "directory", "bind-dn", "and password are given both or none" },
+		{ (s->directory.client_cert[0] == '\0') !=
+			(s->directory.client_key[0] == '\0'),
+		    "directory", "client-cert",
+		    "and client-key are given both or none" },
 		{ s->inbox.max_device_size > s->inbox.max_size, "inbox",
 		    "max-device-size", "expected at most inbox.max-size" },
 	};
@@ -996,6 +1050,8 @@ settings_wants(const struct settings *s, enum peer_role role)
 		return s->scan.enable && s->scan.active;
 	if (role == PEER_SCAN || role == PEER_LISTEN)
 		return s->scan.enable;
+	if (role == PEER_LDAP)
+		return s->scan.enable && s->directory.url[0] != '\0';
 	return role == PEER_MCAST ? s->multicast.enable : true;
 }
 

@@ -154,6 +154,19 @@ struct scan_conf {
 	char	 id[64];	 /* uuid of this distribution point */
 };
 
+#define DIRECTORY_SERVERS 8
+
+struct directory_conf {
+	char	 url[1024];
+	bool	 start_tls;
+	char	 ca[256], client_cert[256], client_key[256];
+	char	 bind_dn[512];
+	char	 password[256]; /* file */
+	char	 base[512], filter[1024];
+	uint64_t page_size, max_computers;
+	uint64_t interval, timeout; /* s; interval 0: on demand only */
+};
+
 struct settings {
 	struct master_conf master;
 	struct store_conf  store;
@@ -164,6 +177,7 @@ struct settings {
 	struct gateway_conf gateway;
 	struct inbox_conf  inbox;
 	struct scan_conf   scan;
+	struct directory_conf directory;
 };
 
 struct settings_section {

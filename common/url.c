@@ -60,22 +60,24 @@ take_port(const char **p, uint16_t *out)
 	return port != 0 ? 0 : -EINVAL;
 }
 
-int
-url_parse(const char *text, struct url *out)
+/* scheme is followed by "s" where there is TLS. */
+static int
+parse(const char *text, const char *scheme, uint16_t clear, uint16_t tls,
+    struct url *out)
 {
-	const char *p = text;
+	const char *p = text + strlen(scheme);
 
 	for (const char *c = text; *c != '\0'; c++)
 		if ((unsigned char)*c <= ' ' || *c == 0x7f)
 			return -EINVAL;
-	if (strncmp(p, "https://", 8) == 0)
-		p += 8;
-	else if (strncmp(p, "http://", 7) == 0)
-		p += 7;
-	else
+	if (strncmp(text, scheme, strlen(scheme)) != 0)
 		return -EINVAL;
-	out->tls = text[4] == 's';
-	out->port = out->tls ? 443 : 80;
+	out->tls = *p == 's';
+	p += out->tls;
+	if (strncmp(p, "://", 3) != 0)
+		return -EINVAL;
+	p += 3;
+	out->port = out->tls ? tls : clear;
 	if (take_host(&p, out->host) < 0)
 		return -EINVAL;
 	if (*p == ':' && (p++, take_port(&p, &out->port)) < 0)
@@ -84,6 +86,19 @@ url_parse(const char *text, struct url *out)
 		return -EINVAL;
 	out->path = p;
 	return 0;
+}
+
+int
+url_parse(const char *text, struct url *out)
+{
+	return parse(text, "http", 80, 443, out);
+}
+
+int
+url_ldap(const char *text, struct url *out)
+{
+	return parse(text, "ldap", 389, 636, out) < 0 || *out->path != '\0'
+	    ? -EINVAL : 0;
 }
 
 int

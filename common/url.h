@@ -29,6 +29,8 @@ struct url {
 };
 
 int  url_parse(const char *text, struct url *out);
+/* ldap:// or ldaps://, host and port; no path (RFC 4516 has more). */
+int  url_ldap(const char *text, struct url *out);
 /* "HOST:PORT" or "[V6]:PORT", the port given; the rest of *out is empty. */
 int  url_host_port(const char *text, struct url *out);
 /* The same, and where no port is given this one: "HOST" or "[V6]" too. */

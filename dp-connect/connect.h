@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #define ATTEMPTS_MAX 64 /* under way at once, for each who asks */
-#define ASKERS_MAX   (1 + GATEWAYS_MAX) /* the fetcher and the gateways */
+#define ASKERS_MAX   (2 + GATEWAYS_MAX) /* fetcher, directory reader, gateways */
 
 struct attempts; /* the resolver and all that is under way */
 

@@ -55,11 +55,13 @@ struct connector {
 	uint64_t	 asked, connected, failed, refused, misled;
 };
 
-/* Of askers[i]: the fetcher, then the gateways. */
+/* Of askers[i]: two, then the gateways. */
 static enum peer_role
 asker_role(size_t i)
 {
-	return i == 0 ? PEER_FETCH : (enum peer_role)(PEER_GATEWAY + i - 1);
+	return i == 0 ? PEER_FETCH
+	    : i == 1  ? PEER_LDAP
+		      : (enum peer_role)(PEER_GATEWAY + i - 2);
 }
 
 static int on_connect(void *ctx, struct ipc_msg *m);
@@ -132,6 +134,8 @@ hosts_read(struct hosts *h, enum peer_role role, const struct settings *s)
 	memset(h, 0, sizeof(*h));
 	if (peer_role_kind(role) == PEER_GATEWAY)
 		return s->gateway.enable ? gateway_hosts(h, &s->gateway) : 0;
+	if (role == PEER_LDAP)
+		return hosts_add(h, s->directory.url, url_ldap);
 	if ((r = hosts_add(h, s->content.upstream, url_parse)) == 0 &&
 	    (r = hosts_add(h, s->site.upstream, url_parse)) == 0 &&
 	    (r = hosts_add(h, s->inbox.url, url_parse)) == 0)
@@ -321,8 +325,7 @@ connect_hosts(void *ctx, struct admin_reply *reply, int argc, char *argv[])
 
 	(void)argc;
 	(void)argv;
-	for (size_t k = 0; k < ASKERS_MAX &&
-	     asker_role(k) <= PEER_GATEWAY; k++) /* all gateways have the same */
+	for (size_t k = 0; k <= 2; k++) /* all gateways have the same */
 		for (size_t i = 0; i < c->askers[k].hosts.n; i++)
 			admin_row(reply,
 			    json_pack("{s:s,s:i,s:s}", "host",

@@ -27,7 +27,7 @@
 
 /* Who asks others ends first. */
 static const enum peer_role stop_order[] = { PEER_GATEWAY, PEER_SERVE,
-	PEER_MCAST, PEER_SCAN, PEER_PROBE, PEER_LISTEN, PEER_FETCH,
+	PEER_MCAST, PEER_SCAN, PEER_PROBE, PEER_LISTEN, PEER_LDAP, PEER_FETCH,
 	PEER_CONNECT, PEER_STORE, PEER_CONTROL };
 
 static struct master master;

@@ -2,6 +2,7 @@
 PROGS += dp-scan
 dp-scan_SRCS := \
 	dp-scan/main.c \
+	dp-scan/directory.c \
 	dp-scan/devices.c \
 	dp-scan/index.c \
 	dp-scan/merge.c \

@@ -10,8 +10,10 @@
 #include "common/log.h"
 #include "common/size.h"
 #include "common/store_client.h"
+#include "dp-scan/directory.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -22,9 +24,21 @@ struct scan {
 	struct worker	    *w;
 	struct loop	    *loop;
 	struct ipc	    *probe, *listen;
+	struct scan_directory *directory;
 	struct store_client *store;
 	int		     netlink;
+	uint64_t	     sights[SIGHT_BY_MAX];
 };
+
+/* -- sights -- */
+
+static void
+on_sight(void *ctx, const struct sight *sight)
+{
+	struct scan *s = ctx;
+
+	s->sights[sight->by]++;
+}
 
 /* -- peers -- */
 
@@ -66,6 +80,8 @@ on_peer(void *ctx, enum peer_role role, int take_fd)
 
 	if (role == PEER_STORE)
 		r = store_client_attach(s->store, take_fd);
+	else if (role == PEER_LDAP)
+		r = scan_directory_attach(s->directory, take_fd);
 	else {
 		ipc_free(ch);
 		r = ipc_new(s->loop, take_fd, from_peer, s,
@@ -85,13 +101,14 @@ scan_open(struct worker *w)
 		.broken = store_broken,
 	};
 	static const enum peer_role peers[] = { PEER_STORE, PEER_PROBE,
-		PEER_LISTEN };
+		PEER_LISTEN, PEER_LDAP };
 	struct scan *s = calloc(1, sizeof(*s));
 	char	     name[16];
 	int	     fd;
 
 	if (s == NULL || store_client_new(worker_loop(w), -1, &store_ops, s,
-			     &s->store) < 0)
+			     &s->store) < 0 ||
+	    scan_directory_new(worker_loop(w), on_sight, s, &s->directory) < 0)
 		log_fatal(EXIT_TEMPORARY, "no memory");
 	s->w = w;
 	s->loop = worker_loop(w);
@@ -104,11 +121,27 @@ scan_open(struct worker *w)
 	return s;
 }
 
+static void
+on_metrics(void *ctx, struct worker *w, struct admin_reply *reply)
+{
+	struct scan *s = ctx;
+	char	     label[32];
+
+	(void)w;
+	for (int by = SIGHT_NONE + 1; by < SIGHT_BY_MAX; by++) {
+		snprintf(label, sizeof(label), "by=\"%s\"", sight_by_name(by));
+		worker_metric(reply, "dpoint_scan_sights_total", "counter",
+		    "What was seen of devices, by what.", label,
+		    (double)s->sights[by]);
+	}
+}
+
 int
 scan_run(struct scan *s)
 {
 	static const struct worker_ops ops = {
 		.peer = on_peer,
+		.metrics = on_metrics,
 	};
 
 	return worker_run(s->w, &ops, s);
@@ -123,6 +156,7 @@ scan_close(struct scan **sp)
 		return;
 	ipc_free(&s->probe);
 	ipc_free(&s->listen);
+	scan_directory_free(&s->directory);
 	store_client_free(&s->store);
 	close(s->netlink);
 	free(s);

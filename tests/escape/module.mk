@@ -1,6 +1,6 @@
 # tests/escape/ - a taken-over worker, once behind each worker's own sandbox
 ESCAPES := control $(foreach r,connect store fetch serve mcast gateway \
-	scan probe listen,\
+	scan probe listen ldap,\
 	$(if $(wildcard dp-$r/sandbox.c),$r))
 ESCAPES += $(if $(wildcard dp-agent/net_sandbox.c),agent-net)
 escape_sandbox_control := dp-master/control_sandbox
