@@ -26,14 +26,14 @@
 #define FRAME_MAX    (16384 + 9)
 #define WINDOW	     (64 << 10) /* a stream's at first, and at most */
 #define WINDOW_MAX   (1 << 20)
-#define QUEUE_MAX    (64 << 20) /* bytes that wait in all streams of a link */
+#define QUEUE_MAX    (64 << 20) /* bytes that wait in all streams of this link */
 #define STREAMS_MORE 1000 /* than connections: they are told that it is full */
 /* What the kernel may hold unsent: more would stand before every new byte. */
 #define UNSENT_MAX   (64 << 10)
 
 static const char *const end_words[ENDS - MUX_WHYS] = { "tls", "name", "no-h2",
-	"handshake-timeout", "crowd", "too-many", "revoked", "expired", "twice",
-	"gone", "ours" };
+	"handshake-timeout", "crowd", "too-many", "revoked", "expired", "queue",
+	"twice", "gone", "ours" };
 
 const char *
 link_end_word(unsigned e)

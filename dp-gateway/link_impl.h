@@ -23,6 +23,7 @@ enum end {
 	END_MANY,	    /* PEER_MAX of that name are there */
 	END_REVOKED,
 	END_EXPIRED,
+	END_QUEUE,	    /* of all, most waits in it, and that is too much */
 	END_TWICE,	    /* that process of the gateway has a link of ours */
 	END_GONE,	    /* its connection ended */
 	END_OURS,	    /* we end */

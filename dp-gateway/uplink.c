@@ -20,6 +20,7 @@
 
 #define LINKS_MAX    1024 /* that others make */
 #define COMING_MAX   64	  /* of one address, that are not up */
+#define QUEUE_ALL    (256 << 20) /* bytes that wait in all streams of all */
 #define SHAKE_MS     10000
 
 const char *
@@ -227,20 +228,45 @@ replace_if_draining(struct link *k)
 	dialler_let_go(k, END_OURS, "it is draining");
 }
 
+/* What waits in all links; the one with most, if there is any. */
+static size_t
+queued_in(struct uplinks *u, struct link **most)
+{
+	struct mux_stats st;
+	size_t		 sum = 0, n = 0;
+
+	*most = NULL;
+	for (struct link *k = u->first; k != NULL; k = k->next) {
+		if (k->mux == NULL)
+			continue;
+		mux_stats(k->mux, &st);
+		sum += st.queued;
+		if (st.queued > n) {
+			n = st.queued;
+			*most = k;
+		}
+	}
+	return sum;
+}
+
+/* A peer has several links, and its streams need no server that answers. */
+static void
+check_queues(struct uplinks *u)
+{
+	struct link *most;
+
+	while (queued_in(u, &most) > QUEUE_ALL)
+		link_end(most, END_QUEUE, most->peer);
+}
+
 static void
 check_stuck(struct uplinks *u)
 {
-	struct gateway	*g = u->g;
-	uint64_t	 now = uplinks_now(u);
-	struct mux_stats st;
-	size_t		 queued = 0;
+	struct gateway *g = u->g;
+	uint64_t	now = uplinks_now(u);
+	struct link    *most;
 
-	for (struct link *k = u->first; k != NULL; k = k->next)
-		if (k->mux != NULL) {
-			mux_stats(k->mux, &st);
-			queued += st.queued;
-		}
-	if (queued == 0)
+	if (queued_in(u, &most) == 0)
 		return;
 	for (struct conn *c = g->oldest, *next; c != NULL; c = next) {
 		next = c->newer;
@@ -279,6 +305,7 @@ uplinks_tick(struct uplinks *u)
 	}
 	for (struct dialler *d = &u->up; d != NULL; d = dialler_next(d))
 		dialler_dial(d);
+	check_queues(u);
 	if (now - u->checked_ms >= 1000) {
 		u->checked_ms = now;
 		check_stuck(u);

@@ -115,6 +115,9 @@ $(BUILD)/tests/dlhash: $(BUILD)/obj/tests/bench/dlhash.o
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(shell pkg-config --libs libcurl libcrypto)
 bench-hold: all $(BUILD)/tests/gwload
 	@BUILD=$(BUILD) tests/bench/hold.sh
+bench-uplink: all $(BUILD)/tests/gwload
+	@BUILD=$(BUILD) tests/bench/uplink.sh
+.PHONY: bench-uplink
 bench-push: all $(BUILD)/tests/push-devices
 	@BUILD=$(BUILD) tests/bench/push.sh
 bench-fetch: all $(BUILD)/tests/dlhash

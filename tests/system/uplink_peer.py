@@ -4,6 +4,7 @@
 uplink_peer.py near CASE CERT KEY [PORT]
     Connects to a far end's uplink-listen and does CASE until that is over; prints
     the word of the GOAWAY that came, or None.
+uplink_peer.py fills CERT KEY [PORT]: see there.
 uplink_peer.py far CASE CERT KEY PORT
     Listens as a far end and does CASE to the first gateway that comes, then to
     the next; prints the word of each GOAWAY.
@@ -104,6 +105,25 @@ def exchange(s, data, seconds=20):
                 return payload[8:].decode()
             got = rest
     return None
+
+
+def fills(cert, key, port="13002"):
+    """1,000 streams to a server that never connects, each with all its window."""
+    c = context(ssl.PROTOCOL_TLS_CLIENT, cert, key)
+    s = c.wrap_socket(socket.create_connection(("127.0.0.1", int(port))),
+                      server_hostname="server.example")
+    s.sendall(PREFACE + SettingsFrame(0).serialize())
+    try:
+        for i in range(1, 2000, 2):
+            s.sendall(headers(i, block=CONNECT[:-4] + b"9009") +
+                      3 * DataFrame(i, data=bytes(16384)).serialize() +
+                      DataFrame(i, data=bytes(16383)).serialize())
+        print("filled", flush=True)
+        while s.recv(65536):
+            pass
+    except OSError:
+        pass
+    print("ended", flush=True)
 
 
 def context(side, cert, key, ca=None):
