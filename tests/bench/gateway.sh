@@ -21,8 +21,7 @@
 # "bare" is the echo without a relay, its server on core 0.
 # "idle" holds IDLE connections at each relay and asks for echoes again meanwhile.
 # A process has 20,000 descriptors here and needs two a connection, so over 9,600
-# are held by two processes of a relay on its core (haproxy: two of it; stunnel
-# and nghttpx: one, and 2,000, memory only).
+# are held by two processes of a relay on its core; by stunnel and nghttpx 2,000.
 # "storm": 5,000 devices, cut off, come back one after the other, then again all
 # at once, sessions resumed; ours alone, and its processor time both times.
 # Closes with a table and one JSON line; ratio > 1: ours is better than the best
