@@ -145,6 +145,18 @@ unlink_asked(struct upload *u)
 	u->next = NULL;
 }
 
+static struct upload *
+first_asked(struct inbox *in)
+{
+	struct upload *u = in->asked;
+
+	if ((in->asked = u->next) == NULL)
+		in->asked_end = &in->asked;
+	u->ticket = 0;
+	u->next = NULL;
+	return u;
+}
+
 static void
 release(struct upload *u)
 {
@@ -192,7 +204,7 @@ on_lost(void *ctx)
 	struct inbox *in = ctx;
 
 	while (in->asked != NULL)
-		answered(in->asked, 503, 0);
+		answered(first_asked(in), 503, 0);
 }
 
 void
@@ -235,7 +247,7 @@ void
 inbox_free(struct inbox **in)
 {
 	while (*in != NULL && (*in)->asked != NULL)
-		release((*in)->asked);
+		release(first_asked(*in));
 	free(*in);
 	*in = NULL;
 }
