@@ -154,6 +154,14 @@ $(BUILD)/tests/reports: $(BUILD)/obj/tests/bench/reports.o
 bench-inbox: all $(BUILD)/tests/reports
 	@BUILD=$(BUILD) tests/bench/inbox.sh
 
+# network polling
+$(BUILD)/tests/flood: $(BUILD)/obj/tests/bench/scan/flood.o $(BUILD)/libcommon.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(COMMON_LIBS)
+bench-scan: all $(BUILD)/tests/flood $(BUILD)/tests/listen-driver
+	@BUILD=$(BUILD) tests/bench/scan/run.sh
+.PHONY: bench-scan
+
 bench-mcast-site: all
 	@BUILD=$(BUILD) tests/bench/mcast-site.sh
 .PHONY: bench-mcast-site
