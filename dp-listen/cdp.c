@@ -25,23 +25,6 @@ enum tlv {
 static const char *const capabilities[] = { "router", "bridge", "source-bridge",
 	"switch", "station", "igmp", "repeater", "telephone" };
 
-static void
-add_address(struct sight *s, const uint8_t *addr, size_t len)
-{
-	static const uint8_t none[16];
-
-	if (memcmp(s->addr, none, 16) != 0) {
-		sight_add_addr(s, FACT_ADDRESS, addr, len);
-		return;
-	}
-	if (len == 4)
-		addr_from_v4(s->addr, addr);
-	else
-		memcpy(s->addr, addr, 16);
-	if (!addr_is_host(s->addr))
-		memset(s->addr, 0, 16);
-}
-
 /* count:u32 { kind:u8 length:u8 protocol length:u16 address } repeated; IPv4 is
  * NLPID cc, IPv6 802.2's SNAP with 86dd */
 static int
@@ -57,11 +40,11 @@ add_addresses(struct sight *s, struct rd r)
 		protocol = rd_sub(&r, rd_u8(&r));
 		addr = rd_sub(&r, rd_u16(&r));
 		if (protocol.left == 1 && protocol.p[0] == 0xcc && addr.left == 4)
-			add_address(s, addr.p, 4);
+			sight_add_addr(s, FACT_ADDRESS, addr.p, 4);
 		else if (protocol.left == sizeof(ipv6) &&
 		    memcmp(protocol.p, ipv6, sizeof(ipv6)) == 0 &&
 		    addr.left == 16)
-			add_address(s, addr.p, 16);
+			sight_add_addr(s, FACT_ADDRESS, addr.p, 16);
 	}
 	return r.err;
 }

@@ -3,7 +3,7 @@
  * Cisco's "Cisco Discovery Protocol" and read by others since.
  *
  * FACT_SWITCH and FACT_NAME (device id), FACT_PORT, FACT_MODEL (platform),
- * FACT_DESCRIPTION (version), FACT_CAPABILITIES, FACT_ADDRESS; the first is addr.
+ * FACT_DESCRIPTION (version), FACT_CAPABILITIES, FACT_ADDRESS (never addr, as in lldp.h).
  * SPDX-License-Identifier: ISC
  */
 #ifndef DP_LISTEN_CDP_H

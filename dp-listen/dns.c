@@ -29,6 +29,24 @@ dns_begin(struct dns *d, struct rd msg)
 	return msg.err;
 }
 
+/* A length byte is below 64 and has no case. */
+static uint8_t
+small(uint8_t c)
+{
+	return c >= 'A' && c <= 'Z' ? c | 0x20 : c;
+}
+
+/* FNV-1a: a message's names are compared with each other, and there may be many. */
+static uint32_t
+hash(const uint8_t *p, size_t n)
+{
+	uint32_t h = 2166136261;
+
+	while (n-- > 0)
+		h = (h ^ small(*p++)) * 16777619;
+	return h;
+}
+
 int
 dns_name(const struct dns *d, size_t *at, struct dns_name *out)
 {
@@ -66,6 +84,7 @@ dns_name(const struct dns *d, size_t *at, struct dns_name *out)
 		out->labels++;
 	}
 	out->len = (uint8_t)n;
+	out->hash = hash(out->wire, n);
 	if (!moved)
 		*at = pos;
 	return 0;
@@ -135,22 +154,14 @@ dns_label_is(const struct dns_name *n, unsigned i, const char *text)
 	    strncasecmp((const char *)p, text, len) == 0;
 }
 
-/* A length byte is below 64 and has no case. */
 bool
 dns_same(const struct dns_name *a, const struct dns_name *b)
 {
-	if (a->len != b->len)
+	if (a->len != b->len || a->hash != b->hash)
 		return false;
-	for (size_t i = 0; i < a->len; i++) {
-		uint8_t x = a->wire[i], y = b->wire[i];
-
-		if (x >= 'A' && x <= 'Z')
-			x |= 0x20;
-		if (y >= 'A' && y <= 'Z')
-			y |= 0x20;
-		if (x != y)
+	for (size_t i = 0; i < a->len; i++)
+		if (small(a->wire[i]) != small(b->wire[i]))
 			return false;
-	}
 	return true;
 }
 

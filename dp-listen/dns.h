@@ -20,7 +20,7 @@
 #define DNS_NAME 255 /* bytes, the root's counted */
 #define DNS_TEXT (2 * DNS_NAME)
 #define DNS_HOPS 32
-#define DNS_RECORDS 256 /* that are looked at of one message */
+#define DNS_RECORDS 128 /* that are looked at of one message */
 
 #define DNS_RESPONSE 0x8000 /* of flags */
 #define DNS_OPCODE   0x7800
@@ -52,6 +52,7 @@ struct dns {
 };
 
 struct dns_name {
+	uint32_t hash; /* without case; of different names mostly another */
 	uint8_t len;	/* bytes of wire, the root's counted */
 	uint8_t labels; /* the root not counted */
 	uint8_t wire[DNS_NAME];

@@ -23,8 +23,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PEER_QUEUE 1024
-#define LINKS_MAX  256
+#define PEER_QUEUE 256 /* of 16 KiB at most */
+#define LINKS_MAX  (MSG_MAX_PAYLOAD / 10) /* all that a message holds */
 #define BATCH_MAX  16384 /* bytes of one MSG_SIGHT */
 
 struct listen {
@@ -127,7 +127,7 @@ on_links(void *ctx, struct ipc_msg *m)
 	struct listen *l = ctx;
 	unsigned       n = 0;
 
-	while (m->rd.left > 0 && n < LINKS_MAX) {
+	while (m->rd.left >= 10 && n < LINKS_MAX) {
 		l->links[n++] = rd_u32(&m->rd);
 		(void)rd_bytes(&m->rd, 6); /* the kernel knows what is to us */
 	}
@@ -190,10 +190,10 @@ on_peer(void *ctx, enum peer_role role, int take_fd)
 	int			      r;
 
 	ipc_free(ch);
-	if (is_scan) {
-		l->nlinks = 0;
+	if (is_scan && l->sights > 0)
 		recent_forget(l->recent);
-	}
+	if (is_scan)
+		l->nlinks = 0;
 	r = ipc_new(l->loop, take_fd, is_scan ? scan : probe, l,
 	    is_scan ? scan_broken : probe_broken, PEER_QUEUE, ch);
 	if (r < 0)

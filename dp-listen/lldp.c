@@ -77,23 +77,12 @@ add_id(struct sight *s, enum fact kind, struct rd r, bool is_mac, bool is_addr)
 static void
 add_address(struct sight *s, struct rd r)
 {
-	static const uint8_t none[16];
-	const uint8_t	    *addr;
-	size_t		     len;
-	struct rd	     a = rd_sub(&r, rd_u8(&r));
+	const uint8_t *addr;
+	size_t	       len;
+	struct rd      a = rd_sub(&r, rd_u8(&r));
 
-	if (!family_addr(a, &addr, &len))
-		return;
-	if (memcmp(s->addr, none, 16) != 0) {
+	if (family_addr(a, &addr, &len))
 		sight_add_addr(s, FACT_ADDRESS, addr, len);
-		return;
-	}
-	if (len == 4)
-		addr_from_v4(s->addr, addr);
-	else
-		memcpy(s->addr, addr, 16);
-	if (!addr_is_host(s->addr))
-		memset(s->addr, 0, 16);
 }
 
 /* what it can be:u16, what it is:u16 */

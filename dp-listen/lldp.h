@@ -3,8 +3,8 @@
  * LLDP-MED (ANSI/TIA-1057).
  *
  * FACT_SWITCH (chassis), FACT_PORT, FACT_NAME, FACT_DESCRIPTION, FACT_CAPABILITIES
- * (those enabled), FACT_ADDRESS (management addresses; the first is addr), and
- * FACT_MODEL, FACT_OS of the inventory. A shutdown (time to live 0) says nothing.
+ * (those enabled), FACT_ADDRESS (management addresses: another interface's than the port's, so never
+ * addr), and FACT_MODEL, FACT_OS of the inventory. A shutdown (time to live 0) says nothing.
  * SPDX-License-Identifier: ISC
  */
 #ifndef DP_LISTEN_LLDP_H

@@ -10,11 +10,11 @@ static const struct heard_row rows[] = {
 	    "027890f2 0001000c6163636573732d32 00020011000000010101cc0004c6120012"
 	    "000300066530 0004000800000010 000500114578616d706c65204f53203132"
 	    "0006000e4578616d706c65203234", NULL,
-	    "cdp 02:00:00:00:05:10 198.18.0.18 switch=access-2 name=access-2 port=e0 "
+	    "cdp 02:00:00:00:05:10 switch=access-2 name=access-2 address=198.18.0.18 port=e0 "
 	    "capabilities=station description=Example OS 12 model=Example 24" },
 	{ "addresses of both kinds", "02780000 0016002d00000002 0101cc0004c6120012"
 	    "0208aaaa0300000086dd 0010 20010db8000500000000000000000018", NULL,
-	    "cdp 02:00:00:00:05:10 198.18.0.18 address=2001:db8:5::18" },
+	    "cdp 02:00:00:00:05:10 address=198.18.0.18 address=2001:db8:5::18" },
 	{ "it leaves", "02000000 0001000561", NULL, "" },
 	{ "more addresses than there are", "02780000 0002000d ffffffff 0101cc00ff", NULL, NULL },
 	{ "a million addresses, none there", "02780000 00020008 000f4240", NULL,

@@ -12,8 +12,8 @@ static const struct heard_row rows[] = {
 	    "00 1018110220010db800050000000000000000001402000000020008026530"
 	    "fe0900120f030100000000 fe0900120f010080000036 fe070012bb01003f02"
 	    "fe130012bb07362e31382e34342d66632d763635370000", NULL,
-	    "lldp 02:00:00:00:05:10 198.18.0.14 switch=02:00:00:00:05:14 name=sw-core-1 "
-	    "description=Example OS 12 capabilities=station address=2001:db8:5::14 "
+	    "lldp 02:00:00:00:05:10 switch=02:00:00:00:05:14 name=sw-core-1 "
+	    "description=Example OS 12 capabilities=station address=198.18.0.14 address=2001:db8:5::14 "
 	    "os=6.18.44-fc-v657 port=e0" },
 	{ "named port, model", "0204 07 737731 0406 05 65746830 31" "06020078"
 	    "fe07 0012bb 09 414243 fe06 0012bb 0a 5859 0000", NULL,

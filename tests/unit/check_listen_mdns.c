@@ -121,9 +121,23 @@ START_TEST(a_crowd_of_hosts_is_bounded)
 }
 END_TEST
 
+START_TEST(an_answer_of_one_is_none_of_another)
+{
+	struct packet	       p = heard_packet("198.18.0.10");
+	const struct heard_row row = { "asked", ANSWER("0001") NAME_A
+		"0001 8001 00000078 0004 c612000b", NULL,
+		"mdns 198.18.0.11 name=a.local; "
+		"mdns 02:00:00:00:05:10 198.18.0.10 asked" };
+
+	p.to_us = true;
+	heard_check(mdns_read, &p, &row);
+}
+END_TEST
+
 static void
 more(TCase *t)
 {
+	tcase_add_test(t, an_answer_of_one_is_none_of_another);
 	tcase_add_test(t, an_answer_comes_from_the_port);
 	tcase_add_test(t, the_only_host_of_the_other_family_is_the_sender);
 	tcase_add_test(t, a_crowd_of_hosts_is_bounded);
