@@ -167,8 +167,8 @@ struct ear {
 
 struct hear {
 	struct loop	  *loop;
-	const struct token_keys *tokens;
-	const struct ask_conf	*conf;
+	struct token_keys     *tokens;
+	const struct ask_conf *conf;
 	void (*fn)(void *ctx, const struct answer *a);
 	void		  *ctx;
 	struct ear	   ears[ASK_SOCKETS];
@@ -225,6 +225,7 @@ on_readable(void *ctx, int events)
 	int			n = BATCH;
 
 	(void)events;
+	token_turn(e->hear->tokens, loop_now_ms(e->hear->loop));
 	for (int turns = 0; n == BATCH && turns < BATCHES; turns++) {
 		memset(m, 0, sizeof(m));
 		for (unsigned i = 0; i < BATCH; i++) {
@@ -274,7 +275,7 @@ hear_counts(const struct hear *h)
 }
 
 int
-hear_new(struct loop *l, const struct token_keys *t,
+hear_new(struct loop *l, struct token_keys *t,
     const struct ask_conf *conf, void (*fn)(void *ctx, const struct answer *a),
     void *ctx, struct hear **out)
 {

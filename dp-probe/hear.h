@@ -36,7 +36,7 @@ struct hear_counts {
 	uint64_t heard, refused; /* let through; not asked, or not from there */
 };
 
-int  hear_new(struct loop *l, const struct token_keys *t,
+int  hear_new(struct loop *l, struct token_keys *t,
     const struct ask_conf *conf, /* both borrowed */
     void (*fn)(void *ctx, const struct answer *a), void *ctx,
     struct hear **out);

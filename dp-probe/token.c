@@ -61,13 +61,15 @@ token_init(struct token_keys *t, uint64_t now_ms)
 void
 token_turn(struct token_keys *t, uint64_t now_ms)
 {
-	uint64_t fresh[2];
+	uint64_t fresh[2][2];
 
-	if (now_ms - t->changed_ms < TOKEN_LIFE * 1000 ||
+	/* callers' clocks may be a tick apart */
+	if (now_ms < t->changed_ms + TOKEN_LIFE * 1000 ||
 	    getrandom(fresh, sizeof(fresh), 0) != (ssize_t)sizeof(fresh))
 		return;
-	memcpy(t->key[1], t->key[0], sizeof(fresh));
-	memcpy(t->key[0], fresh, sizeof(fresh));
+	if (now_ms < t->changed_ms + 2 * TOKEN_LIFE * 1000)
+		memcpy(fresh[1], t->key[0], sizeof(fresh[1]));
+	memcpy(t->key, fresh, sizeof(fresh));
 	t->changed_ms = now_ms;
 }
 

@@ -26,7 +26,8 @@ struct token_keys {
 };
 
 int  token_init(struct token_keys *t, uint64_t now_ms); /* -EIO: no randomness */
-/* To be called before questions are made: changes the key when it is time. */
+/* Changes the key when it is time: before questions are made or answers are
+ * looked at. */
 void token_turn(struct token_keys *t, uint64_t now_ms);
 
 /* Of who is asked; all zero, of a group where anybody may answer. */

@@ -15,6 +15,7 @@
 #include "common/size.h"
 #include "dp-probe/echo.h"
 #include "dp-probe/frame.h"
+#include "dp-probe/hear.h"
 #include "dp-probe/pace.h"
 #include "dp-probe/query.h"
 #include "dp-probe/token.h"
@@ -275,13 +276,143 @@ START_TEST(a_token_proves_who_was_asked_and_of_what)
 	ck_assert(!token_is(&t, 3, odd4, a, 0xffffffff));
 	ck_assert(!token_is(&other, 3, host4, a, 0xffffffff));
 
+	token_turn(&t, 999); /* by a clock that is behind */
 	token_turn(&t, 1000 + TOKEN_LIFE * 1000 - 1);
 	ck_assert_uint_eq(a, token_of(&t, 3, host4));
 	token_turn(&t, 1000 + TOKEN_LIFE * 1000);
 	ck_assert_uint_ne(a, token_of(&t, 3, host4));
 	ck_assert(token_is(&t, 3, host4, a, 0xffffffff));
-	token_turn(&t, 1000 + 2 * TOKEN_LIFE * 1000);
+	a = token_of(&t, 3, host4);
+	token_turn(&t, 1000 + 3 * TOKEN_LIFE * 1000); /* nobody asked meanwhile */
 	ck_assert(!token_is(&t, 3, host4, a, 0xffffffff));
+}
+END_TEST
+
+/* An answer as it comes; for echoes by IPv4 behind a header. */
+static const struct {
+	const char     *what;
+	enum ask_socket socket;
+	uint8_t		kind, as; /* whose token it bears; what it is said to be */
+	uint16_t	port;
+	const uint8_t  *peer, *from; /* whom that token is for; who sends it */
+	size_t		at, len; /* where the token is, with 4 bytes of echoes */
+	bool		good;
+} answers[] = {
+	{ "echo", ASK_ECHO4, PROBE_ECHO4, PROBE_ECHO4, 0, host4, host4, 24, 28,
+	    true },
+	{ "cut echo", ASK_ECHO4, PROBE_ECHO4, 0, 0, host4, host4, 24, 27, false },
+	{ "no header", ASK_ECHO4, PROBE_ECHO4, 0, 0, host4, host4, 4, 8, false },
+	{ "echo of another", ASK_ECHO4, PROBE_ECHO4, 0, 0, host4, odd4, 24, 28,
+	    false },
+	{ "echo, IPv6", ASK_ECHO6, PROBE_ECHO6, PROBE_ECHO6, 0, host6, host6, 4, 8,
+	    true },
+	{ "echo of all nodes", ASK_ECHO6, PROBE_ALLNODES, PROBE_ALLNODES, 0,
+	    nobody, host6, 4, 8, true },
+	{ "nbstat", ASK_NBSTAT4, PROBE_NBSTAT, PROBE_NBSTAT, 137, host4, host4, 0,
+	    60, true },
+	{ "nbstat from elsewhere", ASK_NBSTAT4, PROBE_NBSTAT, 0, 138, host4, host4,
+	    0, 60, false },
+	{ "short nbstat", ASK_NBSTAT4, PROBE_NBSTAT, 0, 137, host4, host4, 0, 11,
+	    false },
+	{ "mdns", ASK_MDNS4, PROBE_MDNS_BROWSE, PROBE_MDNS_BROWSE, 5353, nobody,
+	    odd4, 0, 60, true },
+	{ "mdns, reverse", ASK_MDNS6, PROBE_MDNS_PTR, PROBE_MDNS_PTR, 5353, nobody,
+	    host6, 0, 60, true },
+	{ "llmnr", ASK_LLMNR4, PROBE_LLMNR_PTR, PROBE_LLMNR_PTR, 5355, nobody,
+	    odd4, 0, 60, true },
+	{ "dns", ASK_DNS4, PROBE_DNS_PTR, PROBE_DNS_PTR, 53, own4, own4, 0, 60,
+	    true },
+	{ "dns of no server", ASK_DNS4, PROBE_DNS_PTR, 0, 53, host4, host4, 0, 60,
+	    false },
+	{ "snmp", ASK_SNMP4, PROBE_SNMP, PROBE_SNMP, 161, host4, host4, 16, 60,
+	    true },
+	{ "snmp of another", ASK_SNMP4, PROBE_SNMP, 0, 161, host4, odd4, 16, 60,
+	    false },
+	{ "snmp, too far behind", ASK_SNMP4, PROBE_SNMP, 0, 161, host4, host4, 200,
+	    240, false },
+	{ "nothing", ASK_SNMP4, PROBE_SNMP, 0, 161, host4, host4, 0, 0, false },
+};
+
+START_TEST(only_who_was_asked_is_heard)
+{
+	struct token_keys t;
+	struct ask_conf	  c = { .nservers = 1 };
+	uint8_t		  b[256] = { 0x45 };
+	struct wr	  w = wr_to(b + answers[_i].at, 6);
+	struct answer	  a = { .bytes = b, .len = answers[_i].len,
+			  .port = answers[_i].port };
+	uint32_t	  token;
+	bool		  good;
+
+	ck_assert_int_eq(token_init(&t, 0), 0);
+	token = token_of(&t, answers[_i].kind, answers[_i].peer);
+	memcpy(c.server[0], own4, 16);
+	memcpy(a.addr, answers[_i].from, 16);
+	if (answers[_i].kind == PROBE_SNMP) {
+		wr_u16(&w, 0x0204);
+		wr_u32(&w, query_snmp_id(token));
+	} else if (answers[_i].port == 0)
+		wr_u32(&w, token);
+	else
+		wr_u16(&w, (uint16_t)token);
+	good = hear_accepts(&t, &c, answers[_i].socket, &a);
+	ck_assert_msg(good == answers[_i].good, "%s", answers[_i].what);
+	if (good)
+		ck_assert_uint_eq(a.kind, answers[_i].as);
+}
+END_TEST
+
+START_TEST(an_order_is_whole_or_none)
+{
+	uint8_t	      b[35 + 16 * 2] = { 0, 0, 0, 7, PROBE_ARP, 0, 0, 0, 3 };
+	struct rd     r = rd_from(b, sizeof(b));
+	struct order *o;
+
+	ck_assert_int_eq(order_read(&r, &o), 0);
+	ck_assert_uint_eq(o->id, 7);
+	ck_assert_uint_eq(o->ifindex, 3);
+	ck_assert_uint_eq(o->n, 2);
+	order_fail(o, EIO);
+	ck_assert_uint_eq(o->failed, 2);
+	order_free(&o);
+	for (size_t n = 0; n < sizeof(b); n++) {
+		r = rd_from(b, n);
+		if (n == 35 + 16)
+			continue;
+		ck_assert_int_eq(order_read(&r, &o), -EBADMSG);
+		ck_assert_ptr_null(o);
+	}
+	b[4] = PROBE_MAX;
+	r = rd_from(b, sizeof(b));
+	ck_assert_int_eq(order_read(&r, &o), -EBADMSG);
+}
+END_TEST
+
+static const struct {
+	const char *text;
+	int	    r;
+	unsigned    n, line;
+} communities[] = {
+	{ "", 0, 0, 0 },
+	{ "public\n", 0, 1, 1 },
+	{ "# ours\n\nv1 a\nv2c b\nc", 0, 3, 5 },
+	{ "a\nwith blank\n", -EINVAL, 1, 2 },
+	{ "a\r\n", -EINVAL, 0, 1 },
+	{ "\xc3\xbc", -EINVAL, 0, 1 },
+	{ "1\n2\n3\n4\n5\n6\n7\n8\n9\n", -EINVAL, 8, 9 },
+	{ "0123456789012345678901234567890123456789012345678901234567890123",
+	    -EINVAL, 0, 1 },
+};
+
+START_TEST(communities_are_lines)
+{
+	struct ask_conf c = { 0 };
+	unsigned	line;
+
+	ck_assert_int_eq(ask_communities(&c, communities[_i].text, &line),
+	    communities[_i].r);
+	ck_assert_uint_eq(c.ncommunities, communities[_i].n);
+	ck_assert_uint_eq(line, communities[_i].line);
 }
 END_TEST
 
@@ -321,6 +452,9 @@ main(void)
 	tcase_add_test(tc, a_pause_saves_up_no_burst);
 	tcase_add_test(tc, a_token_proves_who_was_asked_and_of_what);
 	tcase_add_test(tc, tokens_are_siphash);
+	tcase_add_loop_test(tc, only_who_was_asked_is_heard, 0, COUNT(answers));
+	tcase_add_test(tc, an_order_is_whole_or_none);
+	tcase_add_loop_test(tc, communities_are_lines, 0, COUNT(communities));
 	suite_add_tcase(s, tc);
 	srunner_run_all(r, CK_NORMAL);
 	failed = srunner_ntests_failed(r);
