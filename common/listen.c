@@ -8,10 +8,12 @@
 #include "common/listen.h"
 
 #include "common/conf.h"
+#include "common/log.h"
 #include "common/mcast_group.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/filter.h>
 #include <net/if.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -23,6 +25,7 @@
 #include <unistd.h>
 
 #define BACKLOG 4096
+#define WAIT_MS 50
 #define GROUP_BUFFER (4 << 20) /* bytes on the way out, and reports come in */
 
 /* "1.2.3.4:80" or "[::1]:80" */
@@ -54,7 +57,7 @@ address_parse(const char *text, struct sockaddr_storage *ss, socklen_t *len)
 	return 0;
 }
 
-/* The first of several is bound without: somebody else's socket is noticed. */
+/* For another of ours to be bound beside it: of the same user only. */
 static int
 reuse(int fd)
 {
@@ -64,30 +67,68 @@ reuse(int fd)
 }
 
 int
-listen_tcp(const char *text, unsigned nth, int *out)
+listen_admit(int fd, bool newcomers)
 {
-	struct sockaddr_storage ss;
-	socklen_t		len;
-	int			fd, r, one = 1;
+	/* of the TCP header, where a socket's filter begins */
+	static struct sock_filter no_syn[] = {
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13), /* flags */
+		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0x12),  /* SYN and ACK */
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x02, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+		BPF_STMT(BPF_RET | BPF_K, 0xffffffff),
+	};
+	const struct sock_fprog prog = { sizeof(no_syn) / sizeof(no_syn[0]),
+		no_syn };
+	int none = 0, r;
 
-	*out = -1;
-	if ((r = address_parse(text, &ss, &len)) < 0)
-		return r;
-	if ((fd = socket(ss.ss_family,
+	r = newcomers
+	    ? setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &none, sizeof(none))
+	    : setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog));
+	return r < 0 && !(newcomers && errno == ENOENT) ? -errno : 0;
+}
+
+static int
+tcp_open(const struct sockaddr_storage *ss, socklen_t len, bool beside, int *out)
+{
+	int fd, r, one = 1;
+
+	if ((fd = socket(ss->ss_family,
 		 SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) < 0)
 		return -errno;
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
-	    (ss.ss_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6,
+	    (ss->ss_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6,
 		 IPV6_V6ONLY, &one, sizeof(one)) < 0) ||
-	    (nth > 1 && reuse(fd) < 0) ||
-	    bind(fd, (struct sockaddr *)&ss, len) < 0 ||
-	    (nth == 1 && reuse(fd) < 0) || listen(fd, BACKLOG) < 0) {
+	    (beside && reuse(fd) < 0) ||
+	    bind(fd, (const struct sockaddr *)ss, len) < 0 ||
+	    (beside ? listen_admit(fd, false) : reuse(fd)) < 0 ||
+	    listen(fd, BACKLOG) < 0) {
 		r = -errno;
 		close(fd);
 		return r;
 	}
 	*out = fd;
 	return 0;
+}
+
+int
+listen_tcp(const char *text, bool beside, unsigned *patience_ms, int *out)
+{
+	struct sockaddr_storage ss;
+	socklen_t		len;
+	int			r;
+
+	*out = -1;
+	if ((r = address_parse(text, &ss, &len)) < 0 ||
+	    (r = tcp_open(&ss, len, beside, out)) != -EADDRINUSE ||
+	    *patience_ms == 0)
+		return r;
+	log_info("%s is taken: waiting for it", text);
+	do {
+		usleep(WAIT_MS * 1000);
+		r = tcp_open(&ss, len, beside, out);
+		*patience_ms -= *patience_ms < WAIT_MS ? *patience_ms : WAIT_MS;
+	} while (r == -EADDRINUSE && *patience_ms > 0);
+	return r;
 }
 
 int

@@ -6,12 +6,19 @@
 #ifndef COMMON_LISTEN_H
 #define COMMON_LISTEN_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 /* "ADDRESS:PORT" or "[V6]:PORT", numeric; IPv6 never takes IPv4 too. */
-/* nth of several sockets on one address, from 1 up, among which the kernel
- * spreads connections; 0: there is one. */
-int listen_tcp(const char *address, unsigned nth, int *out);
+/* beside: others of ours may hold the port, on this address (the kernel spreads
+ * connections among them) or on a wider or narrower one (which is preferred).
+ * Else somebody's socket is noticed: -EADDRINUSE, after *patience_ms, of which
+ * what was not needed is left. Where there are others this one admits nobody
+ * before listen_admit: whoever came would be lost if it were given up again. */
+int listen_tcp(const char *address, bool beside, unsigned *patience_ms, int *out);
+/* Whether a listening socket answers a SYN. Who is not answered asks again after
+ * a second, and gets another socket on this port then. */
+int listen_admit(int fd, bool newcomers);
 /*
  * A UDP socket that sends to a group and takes what is sent back. The text is
  * "GROUP TTL LOOP [SOURCE...]": as common/mcast_group.h has it, a number, 0 or

@@ -8,6 +8,8 @@
  */
 #include "dp-gateway/uplink.h"
 
+#include "common/listen.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -19,7 +21,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define ACCEPTS 64 /* of one turn of a listener */
+#define ACCEPTS	 64   /* of one turn of a listener */
+#define LEAVE_MS 1000 /* from a SYN that was answered to the last of the three */
 
 static uint16_t
 port_of(const struct sockaddr_storage *ss)
@@ -217,6 +220,7 @@ accept_listen(struct gateway *g, const struct listener_kind *kind, int take_fd,
 
 	/* inherited by every connection, which saves each the system calls */
 	conn_socket(g, take_fd);
+	(void)listen_admit(take_fd, true);
 	if (l != NULL) {
 		l->g = g;
 		l->kind = kind;
@@ -235,17 +239,67 @@ accept_listen(struct gateway *g, const struct listener_kind *kind, int take_fd,
 	return 0;
 }
 
+static bool
+has_address(const struct listener *list, const char *address)
+{
+	while (list != NULL && strcmp(list->address, address) != 0)
+		list = list->next;
+	return list != NULL;
+}
+
+static void
+listener_end(struct listener *l)
+{
+	while (!l->g->draining && accept_some(l))
+		; /* who has connected is not let down */
+	loop_io_free(&l->io);
+	close(l->fd);
+	free(l);
+}
+
 void
-accept_unlisten(struct gateway *g, struct listener **list)
+accept_unlisten(struct listener **list)
 {
 	struct listener *l;
 
 	while ((l = *list) != NULL) {
 		*list = l->next;
-		while (!g->draining && accept_some(l))
-			; /* who has connected is not let down */
-		loop_io_free(&l->io);
-		close(l->fd);
-		free(l);
+		listener_end(l);
 	}
+}
+
+/* A descriptor of a socket that stays just goes; so does that of one which left
+ * and is back. */
+void
+accept_leave(struct gateway *g, struct listener *list)
+{
+	struct listener *l, *left = g->leaving;
+
+	g->leaving = NULL;
+	while ((l = list != NULL ? list : left) != NULL) {
+		*(list != NULL ? &list : &left) = l->next;
+		if (has_address(g->listeners, l->address)) {
+			listener_end(l);
+			continue;
+		}
+		if (l->leave_ms == 0)
+			l->leave_ms = loop_now_ms(g->loop) + LEAVE_MS;
+		(void)listen_admit(l->fd, false);
+		l->next = g->leaving;
+		g->leaving = l;
+	}
+	conn_tick_soon(g);
+}
+
+void
+accept_tick(struct gateway *g)
+{
+	struct listener **at = &g->leaving, *l;
+
+	while ((l = *at) != NULL)
+		if (loop_now_ms(g->loop) >= l->leave_ms) {
+			*at = l->next;
+			listener_end(l);
+		} else
+			at = &l->next;
 }

@@ -537,7 +537,7 @@ conn_tick_soon(struct gateway *g)
 	bool away = upstream_away(&g->upstream) ||
 	    upstream_away(&g->terminate.servers);
 
-	if (!g->ticking && (g->n > 0 || away || g->paused ||
+	if (!g->ticking && (g->n > 0 || away || g->paused || g->leaving != NULL ||
 		uplinks_want_ticks(g->uplinks)))
 		g->ticking = loop_timer_set(g->tick, TICK_MS) == 0;
 }
@@ -563,6 +563,7 @@ conn_tick(void *gateway)
 	if (g->draining)
 		drain_some(g);
 	accept_resume(g);
+	accept_tick(g);
 	dial_probe(g);
 	dial_pump(g);
 	uplinks_tick(g->uplinks);
@@ -584,7 +585,8 @@ conn_drain(struct gateway *g)
 	push_drain(g->push);
 	uplinks_drain(g->uplinks);
 	g->n--;
-	accept_unlisten(g, &g->listeners);
+	accept_unlisten(&g->listeners);
+	accept_unlisten(&g->leaving);
 	conn_check_drained(g);
 	conn_tick_soon(g);
 }

@@ -120,7 +120,7 @@ configure(struct gateway *g)
 		0) {
 		tls_unref(&tls);
 		g->conf = was;
-		accept_unlisten(g, &g->listeners);
+		accept_unlisten(&g->listeners);
 		g->listeners = old;
 		return r;
 	}
@@ -130,7 +130,7 @@ configure(struct gateway *g)
 	tls_unref(&g->tls);
 	g->tls = tls;
 	terminate_take(g);
-	accept_unlisten(g, &old);
+	accept_leave(g, old);
 	terminate_check(g);
 	uplinks_check(g->uplinks);
 	push_reload(g->push);
@@ -257,7 +257,8 @@ gateway_close(struct gateway **gp)
 	struct gateway *g = *gp;
 
 	g->draining = g->refusing = true;
-	accept_unlisten(g, &g->listeners);
+	accept_unlisten(&g->listeners);
+	accept_unlisten(&g->leaving);
 	while (g->oldest != NULL)
 		conn_end(g->oldest, WHY_DRAINED);
 	uplinks_free(&g->uplinks);

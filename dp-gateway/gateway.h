@@ -124,6 +124,7 @@ struct listener {
 	const struct listener_kind *kind;
 	struct loop_io		   *io;
 	char			    address[128];
+	uint64_t		    leave_ms; /* of one that is no more */
 	int			    fd;
 };
 
@@ -150,7 +151,7 @@ struct gateway {
 	struct ask	       asks[ASKS_MAX + LINKS_ASKED];
 	unsigned	       nasks;
 	uint32_t	       last_ticket;
-	struct listener	      *listeners;
+	struct listener	      *listeners, *leaving;
 	struct pipes	      *pipes;
 	struct addr_count     *addresses;
 	struct {
@@ -188,7 +189,11 @@ void		gateway_close(struct gateway **g);
 /* accept.c */
 int  accept_listen(struct gateway *g, const struct listener_kind *kind,
      int take_fd, const char *address);
-void accept_unlisten(struct gateway *g, struct listener **list); /* all of it */
+void accept_unlisten(struct listener **list); /* all of it */
+/* Takes the list: those whose address is no more in g->listeners take who has
+ * begun to connect, for a moment. */
+void accept_leave(struct gateway *g, struct listener *list);
+void accept_tick(struct gateway *g); /* ends these */
 void accept_resume(struct gateway *g); /* where descriptors had run out */
 void accept_device(struct listener *l, int take_fd, const uint8_t addr[16],
      uint16_t port); /* a struct conn, which begins with its kind's hello */

@@ -22,7 +22,7 @@ static const struct sandbox_call calls[] = {
 	{ SYS_fcntl, "how much a pipe holds", SANDBOX_ARG1, F_GETPIPE_SZ },
 	{ SYS_shutdown, "tells one end that the other sends no more", 0, 0 },
 	{ SYS_getsockname, "where a device came in, for the PROXY header", 0, 0 },
-	{ SYS_setsockopt, "SO_LINGER: a reset is carried on; SO_KEEPALIVE",
+	{ SYS_setsockopt, "SO_LINGER, SO_KEEPALIVE; which SYNs a listener answers",
 	    SANDBOX_ARG1, SOL_SOCKET },
 	{ SYS_setsockopt, "TCP_NODELAY, keep-alive; kernel TLS", SANDBOX_ARG1,
 	    IPPROTO_TCP },

@@ -31,13 +31,31 @@ conf_set_load(const char *file, struct conf_set **out, char err[CONF_ERR_MAX])
 	return r;
 }
 
+#define PATIENCE_MS 2000 /* with workers of a master that was killed */
+
 struct opening {
 	struct conf_set	      *c;
 	const struct conf_set *keep;
 	char		      *err;
+	unsigned	       patience_ms;
 };
 
-/* Takes the socket that is open on this address already, or opens one. */
+/* On 0.0.0.0, say, where 127.0.0.1 is wanted. In a reload one of ours may have
+ * it as well that a worker is just leaving. */
+static bool
+has_port(const struct conf_set *c, const char *text)
+{
+	for (size_t i = 0; i < c->nlisteners; i++) {
+		const char *a = c->listeners[i].address, *port = strrchr(a, ':');
+
+		if (port != NULL && (a[0] == '[') == (text[0] == '[') &&
+		    strcmp(port, strrchr(text, ':')) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Takes the one its readers have on this address already, or opens one. */
 static int
 open_socket(void *ctx, const struct settings_section *sec,
     const struct conf_item *item, const char *text, unsigned readers,
@@ -54,13 +72,16 @@ open_socket(void *ctx, const struct settings_section *sec,
 	snprintf(l->address, sizeof(l->address), "%s", text);
 	for (size_t i = 0; o->keep != NULL && i < o->keep->nlisteners; i++)
 		if (strcmp(o->keep->listeners[i].address, text) == 0 &&
+		    o->keep->listeners[i].readers == readers &&
 		    o->keep->listeners[i].nth == nth)
 			l->fd = fcntl(o->keep->listeners[i].fd,
 			    F_DUPFD_CLOEXEC, 3);
 	if (l->fd < 0)
 		r = item->type == CONF_SWITCH ? packet_open(text, &l->fd)
 		    : item->type == CONF_GROUPS ? listen_group(text, &l->fd)
-						: listen_tcp(text, nth, &l->fd);
+						: listen_tcp(text,
+						    o->keep != NULL || has_port(c, text),
+						    &o->patience_ms, &l->fd);
 	if (r < 0) {
 		snprintf(why, sizeof(why), "cannot listen on %s: %s", text,
 		    strerror(-r));
@@ -74,7 +95,7 @@ int
 conf_set_open(struct conf_set *c, const struct conf_set *keep,
     char err[CONF_ERR_MAX])
 {
-	struct opening o = { c, keep, err };
+	struct opening o = { c, keep, err, keep == NULL ? PATIENCE_MS : 0 };
 
 	return settings_each_socket(&c->s, open_socket, &o);
 }

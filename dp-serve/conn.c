@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "common/addr_count.h"
+#include "common/listen.h"
 #include "common/log.h"
 #include "common/size.h"
 #include "dp-serve/range.h"
@@ -1152,6 +1153,7 @@ engine_listen(struct engine *e, int take_fd, struct tls *tls)
 		close(take_fd);
 		return -ENOMEM;
 	}
+	(void)listen_admit(take_fd, true);
 	/* inherited by every connection, which saves each a system call */
 	(void)setsockopt(take_fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	if (tls == NULL)

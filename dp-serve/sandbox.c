@@ -17,7 +17,7 @@ static const struct sandbox_call calls[] = {
 	{ SYS_sendto, "answers, on accepted sockets", 0, 0 },
 	{ SYS_sendfile, "bodies in clear", 0, 0 },
 	{ SYS_shutdown, "the last answer before a close", 0, 0 },
-	{ SYS_setsockopt, "SO_LINGER: reset what must not look whole",
+	{ SYS_setsockopt, "SO_LINGER; which SYNs a listener answers",
 	    SANDBOX_ARG1, SOL_SOCKET },
 	{ SYS_setsockopt, "TCP_NODELAY on new listeners; kernel TLS",
 	    SANDBOX_ARG1, IPPROTO_TCP },

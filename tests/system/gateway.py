@@ -426,5 +426,30 @@ def held_dies(n):
     print("gone", flush=True)
 
 
+def hammer(threads):
+    """One connection after the other, until a line comes; each is carried."""
+    stop, bad, n = threading.Event(), [], [0]
+
+    def run():
+        while not stop.is_set() and not bad:
+            try:
+                s = opened()
+                echoes(s)
+                s.close()
+                n[0] += 1
+            except (OSError, EOFError, AssertionError) as e:
+                bad.append(repr(e))
+    all_ = [threading.Thread(target=run) for _ in range(int(threads))]
+    for t in all_:
+        t.start()
+    print("begun", flush=True)
+    sys.stdin.readline()
+    stop.set()
+    for t in all_:
+        t.join()
+    assert not bad, bad
+    print("carried", n[0], flush=True)
+
+
 if __name__ == "__main__":
     globals()[sys.argv[1]](*sys.argv[2:])
