@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 #define RING_BLOCK   (256 * 1024)
-#define RING_BLOCKS  32 /* 8 MiB: 80,000 ARP frames, or 20,000 of DHCP */
+#define RING_BLOCKS  32 /* 8 MiB; less is used where RING_WAIT_MS ends blocks early */
 #define RING_WAIT_MS 10
 #define RING_TURN    4 /* blocks that one ring_read takes at most */
 

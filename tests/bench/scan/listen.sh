@@ -4,8 +4,7 @@
 #
 #   RUNS=3 SECONDS_EACH=3 CASES="arp dhcp mix idle"
 # listen arp|dhcp|mix  frames/s as fast as the sender's core goes, lost, and how many a
-#         core of dp-listen's would take (frames by its processor seconds); the highest
-#         of RATES without loss
+#         core of dp-listen's would take (frames by its processor seconds)
 # listen idle          1,000 devices, each saying something every two seconds: percent
 #         of a core, over 20 seconds, once all are known
 # SPDX-License-Identifier: ISC
