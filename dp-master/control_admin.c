@@ -177,12 +177,15 @@ void
 request_end(struct request *q, const char *error)
 {
 	struct conn *k = q->conn;
+	char	     why[651] = "";
 
+	if (error != NULL) /* which may be the request's own */
+		snprintf(why, sizeof(why), "%s", error);
 	request_free(q);
 	if (k == NULL)
 		return;
 	if (error != NULL)
-		put_error(k, error);
+		put_error(k, why);
 	else
 		put(k, "ok\n", 3);
 	k->active = loop_now_ms(k->c->loop);
