@@ -68,7 +68,7 @@ ALL_SRCS = $(sort $(common_SRCS) $(foreach p,$(PROGS),$($p_SRCS)))
 tidy:
 	printf '%s\n' $(ALL_SRCS) | xargs -P $$(nproc) -n 1 sh -c 'clang-tidy \
 	    --quiet --warnings-as-errors="*" "$$1" -- -std=c11 -D_GNU_SOURCE \
-	    -DDPOINT_VERSION=\"$(VERSION)\" -I. -I$(BUILD)/gen' tidy
+	    -DDPOINT_VERSION=\"$(VERSION)\" -I. -I$(BUILD)/gen $(shell pkg-config --cflags libnl-route-3.0)' tidy
 	cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 \
 	    --enable=warning,portability,performance -D_GNU_SOURCE \
 	    -DDPOINT_VERSION='"$(VERSION)"' --suppress=missingInclude -I. $(ALL_SRCS)

@@ -366,12 +366,9 @@ static const struct conf_item scan_items[] = {
 	    "Devices kept at most."),
 	NS("dhcp-servers", CONF_ADDRS, dhcp_servers,
 	    "DHCP servers that there should be; empty: the first one seen."),
-	N("report-interval", CONF_SECONDS, report_interval, "1h", 0, 30 * DAY,
-	    "Pause between two reports of devices to the server, by way of the "
-	    "inbox; 0: none."),
 	NS("id", CONF_TEXT, id,
-	    "UUID of this distribution point, under which it reports; empty: no "
-	    "reports."),
+	    "UUID of this distribution point, told with each device as who saw "
+	    "it; empty: its host name."),
 	{ 0 }
 };
 

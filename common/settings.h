@@ -150,7 +150,6 @@ struct scan_conf {
 	uint64_t life_time, keep_time; /* s: then not seen, then removed */
 	uint64_t max_devices;
 	char	 dhcp_servers[512]; /* the known ones; empty: learned */
-	uint64_t report_interval; /* s; 0: none */
 	char	 id[64];	 /* uuid of this distribution point */
 };
 

@@ -104,6 +104,16 @@ static const struct command commands[] = {
 	{ "gateway-wake", PEER_GATEWAY, 1, 2, true, NULL,
 	    "DEVICE|group:NAME|all [WHAT]",
 	    "Wakes devices that wait on the push channel." },
+	{ "scan-status", PEER_SCAN, 0, 0, false, NULL, "",
+	    "Schedules, the last polls, interfaces." },
+	{ "scan-run", PEER_SCAN, 0, 4, true, NULL, "[KIND] [RANGE] [--large]",
+	    "Polls the network now." },
+	{ "scan-devices", PEER_SCAN, 0, 2, false, NULL,
+	    "[--new] [--without-agent]", "The devices of the network." },
+	{ "scan-show", PEER_SCAN, 1, 1, false, NULL, "DEVICE",
+	    "All that is known of one." },
+	{ "scan-export", PEER_SCAN, 0, 2, false, NULL,
+	    "[--new] [--without-agent]", "All that is known of all." },
 };
 
 struct sample {

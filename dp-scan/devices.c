@@ -59,6 +59,7 @@ struct devices {
 	struct { uint8_t addr[16]; uint32_t told; } servers[DHCP_SERVERS];
 	size_t		      nservers; /* that were seen; the first may be right */
 	uint32_t	      full_told;
+	uint32_t	      own; /* this machine, or NONE */
 };
 
 static const char *const event_names[DEVICE_EVENTS] = { "device-new",
@@ -312,6 +313,8 @@ slot_free(struct devices *d, uint32_t slot)
 	record_fini(r); /* the state is RECORD_FREE then */
 	d->used--;
 	d->free_hint = slot;
+	if (d->own == slot)
+		d->own = NONE;
 	soil(d, slot);
 }
 
@@ -509,6 +512,7 @@ find(struct devices *d, const struct claim *c, uint32_t now)
 		{ MERGE_AGENT, holder_of_text(d, FACT_AGENT, c->agent) },
 		{ MERGE_MAC, c->mac != NULL ? holder(d, ITEM_MAC, c->mac, 6)
 					    : NONE },
+		{ MERGE_MAC, c->s->by == SIGHT_OWN ? d->own : NONE },
 		{ MERGE_CLIENT_ID, holder_of_text(d, FACT_CLIENT_ID, c->client) },
 		{ MERGE_CHASSIS, holder_of_text(d, FACT_SWITCH, c->chassis) },
 		{ MERGE_NAME, holder_of_text(d, FACT_DIRECTORY_ID, c->directory) },
@@ -777,6 +781,8 @@ touch(struct devices *d, const struct claim *c, uint32_t slot, uint32_t now)
 	    (c->confirms && !r->confirmed))
 		soil(d, slot);
 	r->by |= 1U << c->s->by;
+	if (c->s->by == SIGHT_OWN)
+		d->own = slot;
 	r->confirmed |= c->confirms;
 	r->state = RECORD_SEEN;
 	link_rec(d, slot);
@@ -978,6 +984,11 @@ load_one(struct devices *d, struct record *r)
 	size_t	       pos = 0;
 	uint32_t       slot;
 
+	while (record_next(r, &pos, &it))
+		if (is_key(it.kind) && it.kind != FACT_NAME &&
+		    holder(d, it.kind, it.data, it.len) != NONE)
+			return 0; /* of a page that was read twice, or old */
+	pos = 0;
 	if (d->used >= d->conf.max || (slot = slot_new(d)) == NONE)
 		return -ENOSPC;
 	now = &d->recs[slot];
@@ -988,15 +999,13 @@ load_one(struct devices *d, struct record *r)
 	now->confirmed = r->confirmed;
 	now->many = r->many;
 	now->state = r->state;
+	if ((r->by & 1U << SIGHT_OWN) != 0)
+		d->own = slot;
 	link_rec(d, slot);
 	soil(d, slot); /* another slot, maybe */
 	if (r->id >= d->next_id)
 		d->next_id = r->id + 1;
 	while (record_next(r, &pos, &it)) {
-		/* somebody has it already, who was heard since */
-		if (is_key(it.kind) && it.kind != FACT_NAME &&
-		    holder(d, it.kind, it.data, it.len) != NONE)
-			continue;
 		(void)learn(d, slot, it.kind, it.by, it.seen, it.data, it.len);
 		if (it.kind == FACT_DHCP_SERVER && d->nservers < DHCP_SERVERS) {
 			char text[256];
@@ -1079,6 +1088,7 @@ devices_new(const struct devices_conf *conf, const struct devices_ops *ops,
 	d->ops = *ops;
 	d->ctx = ctx;
 	d->next_id = 1;
+	d->own = NONE;
 	for (int l = 0; l < LISTS; l++)
 		d->lists[l].head = d->lists[l].tail = NONE;
 	*out = d;

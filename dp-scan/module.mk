@@ -3,12 +3,20 @@ PROGS += dp-scan
 dp-scan_SRCS := \
 	dp-scan/main.c \
 	dp-scan/directory.c \
+	dp-scan/admin.c \
 	dp-scan/devices.c \
+	dp-scan/guess.c \
 	dp-scan/index.c \
+	dp-scan/keep.c \
 	dp-scan/merge.c \
+	dp-scan/net.c \
+	dp-scan/poll.c \
 	dp-scan/record.c \
+	dp-scan/run.c \
 	dp-scan/sandbox.c \
-	dp-scan/scan.c
-dp-scan_PKGS :=
-dp-scan_TESTS := check_devices
+	dp-scan/scan.c \
+	dp-scan/vendor.c
+dp-scan_PKGS := libnl-route-3.0 libnl-3.0
+dp-scan_TESTS := check_devices check_scan_poll
 dp-scan_FUZZ := fuzz_scan_record
+$(BUILD)/obj/dp-scan/net.o: CPPFLAGS += $(shell pkg-config --cflags libnl-route-3.0)

@@ -1,9 +1,10 @@
 /*
- * dp-scan/scan.h - the keeper of what network polling knows.
+ * dp-scan/scan.h - the keeper of what network polling knows: its parts.
  *
- * Shape:   one struct scan: the netlink socket that the master made, and
- *          channels to the listener, whose sights come here, to the prober,
- *          which is told what to ask, and to the store, where records are kept.
+ * Shape:   one struct scan. Sights come from the listener, the kernel's tables
+ *          (net.h) and whom agents connect to, into the records (devices.h);
+ *          runs say what is asked when (run.c), the store keeps the records
+ *          (keep.c), administrators ask (admin.c).
  * Ownership: scan_open() gives it, scan_close() ends it.
  * SPDX-License-Identifier: ISC
  */
@@ -11,15 +12,123 @@
 #define DP_SCAN_SCAN_H
 
 #include "common/sandbox.h"
+#include "common/scope.h"
+#include "common/store_client.h"
 #include "common/worker.h"
+#include "dp-scan/devices.h"
+#include "dp-scan/net.h"
+#include "dp-scan/poll.h"
 
-struct scan;
+#define RESULTS_MAX 256
+#define RUNS_MAX    16
+
+/* How the last poll of a network, or of all devices, went. */
+struct result {
+	enum probe_kind kind; /* PROBE_NONE: unused */
+	uint8_t	 net[16], bits; /* bits 0: of devices, not of a network */
+	char	 interface[16];	/* empty: routed */
+	char	 state[20];	/* "answers", "silent", "interface-gone", ... */
+	uint32_t when, took_ms;
+	size_t	 targets, answered;
+	uint64_t sent, failed;
+};
+
+struct run { /* what was ordered, or is due */
+	unsigned	    kinds; /* bits 1 << enum probe_kind */
+	bool		    has_net, large;
+	uint8_t		    net[16], bits;
+	uint32_t	    ifindex; /* 0: all */
+	struct admin_reply *reply;   /* or NULL */
+	const char	   *why;     /* "schedule", "order", "new network" */
+	unsigned	    stage; /* of run.c's stages, the next one; 0: not begun */
+	struct poll	   *polls;
+	size_t		    npolls, at;
+	uint64_t	    begun_ms, poll_ms;
+	uint32_t	    begun;
+	uint64_t	    sent, failed; /* of the poll */
+	int		    error;
+	size_t		    found; /* answers in all polls */
+	uint64_t	    sent_all;
+};
+
+struct schedule {
+	const char *name;
+	unsigned    kinds;
+	uint64_t    due_ms; /* of the loop's clock; 0: never */
+};
+enum { SCHEDULE_RANGES, SCHEDULE_NAMES, SCHEDULE_SNMP, SCHEDULES };
+
+struct scan {
+	struct worker	    *w;
+	struct loop	    *loop;
+	struct scan_conf     conf;
+	struct scope	     ranges, exclude;
+	struct ipc	    *probe, *listen;
+	struct scan_directory *directory;
+	struct store_client *store;
+	struct net	    *net;
+	struct devices	    *devices;
+	struct loop_timer   *second;
+	uint64_t	     ticks, events_room, events_left_out;
+	char		     host[256]; /* this machine's name */
+	uint64_t	     sights[SIGHT_BY_MAX];
+	bool		     missed_directory;
+	bool		     going;	/* records were read, or cannot be */
+
+	/* run.c */
+	struct run	     runs[RUNS_MAX]; /* the first one is under way */
+	size_t		     nruns;
+	struct { uint32_t id, count, sent, failed; } orders[2];
+	uint32_t	     next_order;
+	struct loop_timer   *wait;
+	bool		     waiting;
+	struct schedule	     schedules[SCHEDULES];
+	struct result	     results[RESULTS_MAX];
+	uint64_t	     packets, polls; /* since the start */
+
+	/* keep.c */
+	uint32_t	     pages, pages_kept; /* of the store */
+	uint32_t	     load_next, load_left;
+	unsigned	     saving;
+	size_t		     save_at;
+	bool		     loading, loaded, draining, save_failed;
+	uint64_t	     saved;
+};
 
 extern const struct sandbox scan_sandbox;
 
-/* May end the process: the first configuration must do. */
+/* scan.c. May end the process: the first configuration must do. */
 struct scan *scan_open(struct worker *w);
 int	     scan_run(struct scan *s);
 void	     scan_close(struct scan **s);
+void	     scan_see(struct scan *s, const struct sight *sight);
+bool	     scan_uses(const struct scan *s, const struct net_link *l);
+void	     scan_addr_text(const struct scan *s, const uint8_t addr[16],
+	 char out[80]);
+
+/* run.c */
+extern const struct run_kind { const char *name; unsigned kinds; } run_kinds[];
+int  runs_init(struct scan *s);
+void runs_fini(struct scan *s);
+void runs_configure(struct scan *s);
+void runs_second(struct scan *s);
+void runs_net_changed(struct scan *s);
+void runs_heard(struct scan *s, const struct sight *sight);
+int  runs_on_probed(void *scan, struct ipc_msg *m);
+void runs_prober_back(struct scan *s);
+/* -EBUSY: enough wait; -ERANGE: larger than a /16, without a yes. */
+int  runs_add(struct scan *s, const struct run *take);
+bool runs_covers(const struct scan *s, const uint8_t addr[16]);
+
+/* keep.c */
+void keep_attached(struct scan *s);
+void keep_second(struct scan *s);
+void keep_drain(struct scan *s);
+
+/* admin.c */
+extern const struct admin_command scan_commands[];
+void scan_metrics(void *scan, struct worker *w, struct admin_reply *r);
+void scan_warnings(void *scan, struct admin_reply *r);
+json_t *scan_device_row(const struct scan *s, const struct record *r);
 
 #endif

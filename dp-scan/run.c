@@ -1,0 +1,988 @@
+/*
+ * dp-scan/run.c - what is asked when: schedules, runs, polls, orders.
+ *
+ * A run is a set of kinds for all networks and devices, or for one network. It goes
+ * through the kinds one after the other, so that what one found the next one asks;
+ * a poll of it is sent in orders of PROBE_TARGETS, two of them under way.
+ * Runs in dp-scan. Believes the prober about what it sent.
+ * SPDX-License-Identifier: ISC
+ */
+#include "common/log.h"
+#include "common/size.h"
+#include "common/wr.h"
+#include "dp-scan/scan.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#define BIT(k)	     (1U << (k))
+#define FIRST_MS     3000  /* after the start */
+#define NAMES_MS     1000  /* after the first ranges */
+#define SERVICES_MAX 128  /* types that are browsed for */
+#define NAME_WAIT_MS 1000  /* a server may have to ask others */
+
+#define RANGES (BIT(PROBE_ARP) | BIT(PROBE_NS) | BIT(PROBE_ALLNODES) | \
+		BIT(PROBE_ECHO4) | BIT(PROBE_ECHO6))
+#define NAMES  (BIT(PROBE_DNS_PTR) | BIT(PROBE_NBSTAT) | \
+		BIT(PROBE_LLMNR_PTR) | BIT(PROBE_MDNS_BROWSE) | \
+		BIT(PROBE_MDNS_PTR))
+
+const struct run_kind run_kinds[] = {
+	{ "all", RANGES | NAMES | BIT(PROBE_SNMP) },
+	{ "ranges", RANGES },
+	{ "names", NAMES },
+	{ "arp", BIT(PROBE_ARP) },
+	{ "ndp", BIT(PROBE_ALLNODES) | BIT(PROBE_NS) },
+	{ "echo", BIT(PROBE_ECHO4) | BIT(PROBE_ECHO6) },
+	{ "dns", BIT(PROBE_DNS_PTR) },
+	{ "netbios", BIT(PROBE_NBSTAT) },
+	{ "llmnr", BIT(PROBE_LLMNR_PTR) },
+	{ "mdns", BIT(PROBE_MDNS_BROWSE) | BIT(PROBE_MDNS_PTR) },
+	{ "snmp", BIT(PROBE_SNMP) },
+	{ NULL, 0 },
+};
+
+/* In this order: what is found first is asked more of. */
+static const enum probe_kind stages[] = { PROBE_ARP, PROBE_ECHO4,
+	PROBE_ALLNODES, PROBE_NS, PROBE_ECHO6, PROBE_MDNS_BROWSE,
+	PROBE_MDNS_BROWSE, /* types first, then who offers them */
+	PROBE_MDNS_PTR, PROBE_LLMNR_PTR, PROBE_NBSTAT, PROBE_DNS_PTR,
+	PROBE_SNMP };
+
+static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+static const uint8_t none[16];
+
+static bool
+is_v4(const uint8_t a[16])
+{
+	return memcmp(a, mapped, 12) == 0;
+}
+
+static bool
+is_link_local(const uint8_t a[16])
+{
+	return a[0] == 0xfe && (a[1] & 0xc0) == 0x80;
+}
+
+static bool
+is_network(enum probe_kind k)
+{
+	return k == PROBE_ARP || k == PROBE_ECHO4 || k == PROBE_ECHO6;
+}
+
+/* -- results -- */
+
+static struct result *
+result_of(struct scan *s, const struct poll *p, const char *interface)
+{
+	struct result *oldest = &s->results[0];
+	uint8_t	       bits = p->list == NULL ? p->bits : 0;
+
+	for (size_t i = 0; i < RESULTS_MAX; i++) {
+		struct result *r = &s->results[i];
+
+		if (r->kind == p->kind && r->bits == bits &&
+		    strcmp(r->interface, interface) == 0 &&
+		    memcmp(r->net, p->net, 16) == 0)
+			return r;
+		if (r->kind == PROBE_NONE || r->when < oldest->when)
+			oldest = r;
+		if (r->kind == PROBE_NONE)
+			break;
+	}
+	*oldest = (struct result){ .kind = p->kind, .bits = bits };
+	memcpy(oldest->net, p->net, 16);
+	snprintf(oldest->interface, sizeof(oldest->interface), "%s", interface);
+	return oldest;
+}
+
+static json_t *
+progress_row(struct scan *s, const struct run *r, const struct poll *p,
+    const char *state)
+{
+	char   text[80] = "", net[100] = "";
+
+	if (p->list == NULL) {
+		scan_addr_text(s, p->net, text);
+		snprintf(net, sizeof(net), "%s/%d", text,
+		    is_v4(p->net) ? p->bits - 96 : p->bits);
+	}
+	return json_pack("{s:s,s:s,s:s,s:s,s:i,s:I,s:I,s:I,s:I}", "kind",
+	    probe_kind_name(p->kind), "network", net, "interface",
+	    p->interface, "state", state, "round", p->round + 1,
+	    "targets", (json_int_t)p->left, "sent", (json_int_t)r->sent, "failed",
+	    (json_int_t)r->failed, "answered", (json_int_t)p->answered);
+}
+
+static void
+result(struct scan *s, struct run *r, struct poll *p, const char *state)
+{
+	struct result *e = result_of(s, p, p->interface);
+
+	snprintf(e->state, sizeof(e->state), "%s", state);
+	e->when = (uint32_t)time(NULL);
+	e->took_ms = (uint32_t)(loop_now_ms(s->loop) - r->poll_ms);
+	e->targets = p->left;
+	e->answered = p->answered;
+	e->sent = r->sent;
+	e->failed = r->failed;
+	s->polls++;
+	r->found += p->answered;
+	r->sent_all += r->sent;
+	if (r->reply != NULL)
+		admin_row(r->reply, progress_row(s, r, p, state));
+}
+
+/* -- the polls of a kind -- */
+
+static struct poll *
+poll_more(struct run *r)
+{
+	struct poll *more = reallocarray(r->polls, r->npolls + 1, sizeof(*more));
+
+	if (more == NULL)
+		return NULL;
+	r->polls = more;
+	return memset(&more[r->npolls], 0, sizeof(*more));
+}
+
+static void
+skip_ours(struct scan *s, struct poll *p)
+{
+	for (size_t i = 0; i < net_naddrs(s->net); i++)
+		poll_skip(p, net_addr_at(s->net, i)->addr);
+	poll_skip_ranges(p, &s->exclude);
+}
+
+/* Our address on the interface that is best for asking the target. */
+static void
+sender(struct scan *s, struct poll *p, const uint8_t source[16])
+{
+	const struct net_link *l = net_link_by(s->net, p->ifindex);
+
+	if (l != NULL) {
+		memcpy(p->mac, l->mac, 6);
+		memcpy(p->interface, l->name, sizeof(p->interface));
+	}
+	memcpy(p->source, source, 16);
+}
+
+static bool
+same_net(const uint8_t a[16], const uint8_t b[16], unsigned bits)
+{
+	unsigned rest = bits % 8;
+
+	return memcmp(a, b, bits / 8) == 0 && (rest == 0 ||
+	    (a[bits / 8] ^ b[bits / 8]) >> (8 - rest) == 0);
+}
+
+static void
+too_large(struct scan *s, struct run *r, enum probe_kind kind,
+    uint32_t ifindex, const uint8_t net[16], unsigned bits)
+{
+	struct poll p = { .kind = kind, .ifindex = ifindex,
+		.bits = (uint8_t)bits };
+
+	memcpy(p.net, net, bits / 8);
+	sender(s, &p, none);
+	r->sent = r->failed = 0;
+	result(s, r, &p, "too-large");
+}
+
+static void
+add_network(struct scan *s, struct run *r, enum probe_kind kind,
+    uint32_t ifindex, const uint8_t net[16], unsigned bits,
+    const uint8_t source[16])
+{
+	struct poll *p;
+	bool	     yes = r->large || s->conf.large_ranges;
+
+	if ((bits < 112 && !yes) || bits < 104) {
+		too_large(s, r, kind, ifindex, net, bits);
+		return;
+	}
+	if ((p = poll_more(r)) == NULL ||
+	    poll_network(p, kind, net, bits) < 0) {
+		log_warn("no memory for a poll");
+		return;
+	}
+	p->ifindex = ifindex;
+	sender(s, p, source);
+	skip_ours(s, p);
+	r->npolls++;
+}
+
+/* Networks of our interfaces: by ARP. */
+static void
+add_attached(struct scan *s, struct run *r)
+{
+	for (size_t i = 0; i < net_naddrs(s->net); i++) {
+		const struct net_addr *a = net_addr_at(s->net, i);
+		const struct net_link *l = net_link_by(s->net, a->ifindex);
+		bool		       twice = false;
+
+		if (!is_v4(a->addr) || l == NULL || !l->up || !l->ethernet ||
+		    !scan_uses(s, l) || a->addr[12] == 127 || a->bits >= 128 ||
+		    (r->ifindex != 0 && r->ifindex != a->ifindex))
+			continue;
+		for (size_t k = 0; k < i; k++) {
+			const struct net_addr *b = net_addr_at(s->net, k);
+
+			twice = twice || (b->ifindex == a->ifindex &&
+			    b->bits == a->bits &&
+			    same_net(a->addr, b->addr, a->bits));
+		}
+		if (twice)
+			continue;
+		if (!r->has_net) {
+			if (s->conf.attached)
+				add_network(s, r, PROBE_ARP, a->ifindex, a->addr,
+				    a->bits, a->addr);
+		} else if (r->bits >= a->bits &&
+		    same_net(r->net, a->addr, a->bits))
+			add_network(s, r, PROBE_ARP, a->ifindex, r->net, r->bits,
+			    a->addr);
+		else if (r->bits < a->bits && same_net(r->net, a->addr, r->bits))
+			add_network(s, r, PROBE_ARP, a->ifindex, a->addr, a->bits,
+			    a->addr);
+	}
+}
+
+/* What is behind routers: by echo. */
+static void
+add_routed(struct scan *s, struct run *r, bool v4)
+{
+	enum probe_kind kind = v4 ? PROBE_ECHO4 : PROBE_ECHO6;
+
+	if (r->has_net) {
+		if (is_v4(r->net) == v4 && r->bits >= 96 &&
+		    !net_is_on_link(s->net, 0, r->net))
+			add_network(s, r, kind, 0, r->net, r->bits, none);
+		return;
+	}
+	for (unsigned i = 0; r->ifindex == 0 && i < s->ranges.n; i++) {
+		const uint8_t *net = s->ranges.range[i].addr;
+
+		if (is_v4(net) == v4 && s->ranges.range[i].bits >= 96 &&
+		    !net_is_on_link(s->net, 0, net))
+			add_network(s, r, kind, 0, net, s->ranges.range[i].bits,
+			    none);
+	}
+}
+
+/* "_ipp._tcp 631 x" as msg.h has it for PROBE_MDNS_BROWSE. */
+static bool
+service_type(const struct item *it, uint8_t out[16])
+{
+	const char *text = (const char *)it->data;
+	size_t	    n = 0;
+
+	memset(out, 0, 16);
+	while (n + 1 < it->len && text[n + 1] != '.')
+		n++;
+	if (it->len < n + 6 || text[0] != '_' || n == 0 || n > 15 ||
+	    (memcmp(text + n + 1, "._tcp", 5) != 0 &&
+		memcmp(text + n + 1, "._udp", 5) != 0) ||
+	    memchr(text, '\\', n) != NULL)
+		return false;
+	out[0] = text[n + 3] == 't' ? 'T' : 'U';
+	memcpy(out + 1, text + 1, n);
+	return true;
+}
+
+/* The question for types, and each type that somebody has. */
+static size_t
+service_types(const struct scan *s, uint8_t (*list)[16])
+{
+	const struct record *rec;
+	struct item	     it;
+	size_t		     n = 1;
+
+	memset(list[0], 0, 16);
+	for (size_t i = 0; i < devices_slots(s->devices); i++) {
+		size_t pos = 0, k;
+
+		if ((rec = devices_at(s->devices, i)) == NULL)
+			continue;
+		while (n < SERVICES_MAX && record_next(rec, &pos, &it)) {
+			if (it.kind != FACT_SERVICE || it.by != SIGHT_MDNS ||
+			    !service_type(&it, list[n]))
+				continue;
+			for (k = 0; k < n && memcmp(list[k], list[n], 16) != 0;)
+				k++;
+			n += k == n;
+		}
+	}
+	return n;
+}
+
+/* To a group, from each of our addresses: who answers does it from a like one. */
+static void
+add_group(struct scan *s, struct run *r, enum probe_kind kind, bool v4)
+{
+	static const uint8_t all_nodes[16] = { 0xff, 0x02, [15] = 1 };
+	size_t		     n;
+
+	for (size_t i = 0; i < net_naddrs(s->net); i++) {
+		const struct net_addr *a = net_addr_at(s->net, i);
+		const struct net_link *l = net_link_by(s->net, a->ifindex);
+		struct poll	      *p;
+		uint8_t		     (*list)[16];
+
+		if (is_v4(a->addr) != v4 || l == NULL || !l->up ||
+		    !l->ethernet || !scan_uses(s, l) || a->tentative ||
+		    (r->ifindex != 0 && r->ifindex != a->ifindex) ||
+		    (r->has_net && !same_net(r->net, a->addr,
+			r->bits < a->bits ? r->bits : a->bits)) ||
+		    (!v4 && kind != PROBE_ALLNODES && !is_link_local(a->addr)))
+			continue;
+		if ((p = poll_more(r)) == NULL ||
+		    (list = malloc(SERVICES_MAX * sizeof(*list))) == NULL)
+			return;
+		n = 1;
+		memcpy(list[0], all_nodes, 16);
+		if (kind == PROBE_MDNS_BROWSE)
+			n = service_types(s, list);
+		if (poll_list(p, kind, list, n) < 0)
+			return;
+		p->ifindex = a->ifindex;
+		sender(s, p, a->addr);
+		r->npolls++;
+	}
+}
+
+static bool
+in_run(const struct run *r, const uint8_t addr[16])
+{
+	return !r->has_net || same_net(r->net, addr, r->bits);
+}
+
+/* Whether the kind is asked of this address of a device. */
+static bool
+is_target(const struct scan *s, const struct run *r, enum probe_kind kind,
+    const struct record *rec, const uint8_t addr[16])
+{
+	bool v4 = is_v4(addr), on_link = net_is_on_link(s->net, 0, addr);
+
+	if (rec->state != RECORD_SEEN || rec->by & BIT(SIGHT_OWN) ||
+	    !in_run(r, addr) ||
+	    (s->exclude.n > 0 && scope_has(&s->exclude, addr)))
+		return false;
+	switch (kind) {
+	case PROBE_NS: /* who has not just answered */
+		return !v4 && on_link && rec->last < r->begun;
+	case PROBE_ECHO6: /* known ones in ranges that are too large */
+		return !v4 && !on_link && rec->last < r->begun;
+	case PROBE_NBSTAT:
+		return v4;
+	case PROBE_LLMNR_PTR:
+	case PROBE_MDNS_PTR:
+		return on_link;
+	case PROBE_DNS_PTR:
+		return !is_link_local(addr);
+	case PROBE_SNMP:
+		return !is_link_local(addr);
+	default:
+		return false;
+	}
+}
+
+/* Which interface an address is reached by; 0: as routes say. Link-local ones
+ * have it in them, see devices_scope(). */
+static uint32_t
+way_to(const struct scan *s, const uint8_t addr[16])
+{
+	if (is_link_local(addr))
+		return (uint32_t)addr[4] << 24 | (uint32_t)addr[5] << 16 |
+		    (uint32_t)addr[6] << 8 | addr[7];
+	for (size_t i = 0; i < net_naddrs(s->net); i++) {
+		const struct net_addr *a = net_addr_at(s->net, i);
+
+		if (same_net(a->addr, addr, a->bits))
+			return a->ifindex;
+	}
+	return 0;
+}
+
+/* Our own address of the like on that interface. */
+static void
+set_sender(struct scan *s, struct poll *p, const uint8_t addr[16])
+{
+	const uint8_t *best = none;
+
+	for (size_t i = 0; i < net_naddrs(s->net); i++) {
+		const struct net_addr *a = net_addr_at(s->net, i);
+
+		if (a->ifindex != p->ifindex || is_v4(a->addr) != is_v4(addr) ||
+		    a->tentative)
+			continue;
+		if (best == none || same_net(a->addr, addr, a->bits) ||
+		    is_link_local(a->addr))
+			best = a->addr;
+	}
+	sender(s, p, best);
+}
+
+struct ways { /* targets by interface and family */
+	struct way {
+		uint32_t ifindex;
+		bool	 v4;
+		uint8_t (*list)[16];
+		size_t	 n, room;
+	} way[64];
+	size_t n;
+};
+
+static void
+ways_add(struct ways *ws, uint32_t ifindex, const uint8_t addr[16])
+{
+	struct way *w;
+	size_t	    i = 0;
+	void	   *more;
+
+	while (i < ws->n && (ws->way[i].ifindex != ifindex ||
+	    ws->way[i].v4 != is_v4(addr)))
+		i++;
+	if (i == COUNT(ws->way))
+		return;
+	w = &ws->way[i];
+	if (i == ws->n) {
+		*w = (struct way){ .ifindex = ifindex, .v4 = is_v4(addr) };
+		ws->n++;
+	}
+	if (w->n == w->room) {
+		more = reallocarray(w->list, w->room * 2 + 64, 16);
+		if (more == NULL)
+			return;
+		w->list = more;
+		w->room = w->room * 2 + 64;
+	}
+	memcpy(w->list[w->n], addr, 16);
+	devices_scope(0, w->list[w->n++]);
+}
+
+/* Devices that are known, and neighbours that the kernel knew. */
+static void
+add_devices(struct scan *s, struct run *r, enum probe_kind kind)
+{
+	struct ways		   ws = { .n = 0 };
+	const struct record	  *rec;
+	struct item		   it;
+	bool			   on_links = kind == PROBE_NS ||
+	    kind == PROBE_LLMNR_PTR || kind == PROBE_MDNS_PTR;
+
+	for (size_t i = 0; i < devices_slots(s->devices); i++) {
+		size_t pos = 0;
+
+		if ((rec = devices_at(s->devices, i)) == NULL)
+			continue;
+		while (record_next(rec, &pos, &it))
+			if (it.kind == ITEM_ADDR &&
+			    is_target(s, r, kind, rec, it.data))
+				ways_add(&ws, on_links ? way_to(s, it.data) : 0,
+				    it.data);
+	}
+	for (size_t i = 0; kind == PROBE_NS && i < net_nseeds(s->net); i++)
+		if (in_run(r, net_seed_at(s->net, i)->addr))
+			ways_add(&ws, net_seed_at(s->net, i)->ifindex,
+			    net_seed_at(s->net, i)->addr);
+	for (size_t i = 0; i < ws.n; i++) {
+		struct way  *w = &ws.way[i];
+		const struct net_link *l = net_link_by(s->net, w->ifindex);
+		struct poll *p = NULL;
+
+		if ((w->ifindex != 0 && (l == NULL || !l->up ||
+			!scan_uses(s, l))) ||
+		    (r->ifindex != 0 && w->ifindex != r->ifindex) ||
+		    (p = poll_more(r)) == NULL ||
+		    poll_list(p, kind, w->list, w->n) < 0) {
+			if (p == NULL)
+				free(w->list);
+			continue;
+		}
+		p->ifindex = w->ifindex;
+		set_sender(s, p, p->list[0]);
+		skip_ours(s, p);
+		r->npolls++;
+	}
+}
+
+static void
+polls_free(struct run *r)
+{
+	for (size_t i = 0; i < r->npolls; i++)
+		poll_fini(&r->polls[i]);
+	free(r->polls);
+	r->polls = NULL;
+	r->npolls = r->at = 0;
+}
+
+static void
+build(struct scan *s, struct run *r, enum probe_kind kind)
+{
+	switch (kind) {
+	case PROBE_ARP:
+		add_attached(s, r);
+		break;
+	case PROBE_ECHO4:
+		add_routed(s, r, true);
+		break;
+	case PROBE_ECHO6:
+		add_routed(s, r, false);
+		add_devices(s, r, kind);
+		break;
+	case PROBE_ALLNODES:
+		add_group(s, r, kind, false);
+		break;
+	case PROBE_MDNS_BROWSE:
+		add_group(s, r, kind, true);
+		add_group(s, r, kind, false);
+		break;
+	case PROBE_SNMP:
+		if (s->conf.snmp_communities[0] == '\0')
+			break;
+		/* fallthrough */
+	default:
+		add_devices(s, r, kind);
+	}
+}
+
+/* -- orders -- */
+
+static void advance(struct scan *s);
+
+static struct poll *
+current(struct scan *s)
+{
+	struct run *r = &s->runs[0];
+
+	return s->nruns > 0 && r->at < r->npolls ? &r->polls[r->at] : NULL;
+}
+
+static int
+send_order(struct scan *s, const struct poll *p, uint8_t (*targets)[16],
+    size_t n, uint32_t id)
+{
+	static uint8_t buf[MSG_MAX_PAYLOAD];
+	struct wr      w = wr_to(buf, sizeof(buf));
+
+	wr_u32(&w, id);
+	wr_u8(&w, (uint8_t)p->kind);
+	wr_u32(&w, p->ifindex);
+	wr_bytes(&w, p->mac, 6);
+	wr_bytes(&w, p->source, 16);
+	wr_u32(&w, (uint32_t)s->conf.rate);
+	wr_bytes(&w, targets, n * 16);
+	return s->probe == NULL ? -ENOTCONN
+				: ipc_send(s->probe, MSG_PROBE, 0, buf, w.len);
+}
+
+/* Orders until two are under way; whether one is. */
+static bool
+order(struct scan *s, struct poll *p)
+{
+	static uint8_t targets[PROBE_TARGETS][16];
+	bool	       any = false;
+
+	for (size_t i = 0; i < COUNT(s->orders); i++) {
+		size_t n;
+
+		if (s->orders[i].id == 0 && s->probe != NULL &&
+		    (n = poll_take(p, targets, PROBE_TARGETS)) > 0) {
+			if (++s->next_order == 0)
+				s->next_order = 1;
+			s->orders[i].id = s->next_order;
+			s->orders[i].count = (uint32_t)n;
+			s->orders[i].sent = s->orders[i].failed = 0;
+			if (send_order(s, p, targets, n, s->next_order) < 0)
+				log_warn("dp-probe takes no orders");
+		}
+		any = any || s->orders[i].id != 0;
+	}
+	return any || s->probe == NULL;
+}
+
+static void
+orders_stop(struct scan *s)
+{
+	for (size_t i = 0; i < COUNT(s->orders); i++) {
+		uint8_t	  buf[4];
+		struct wr w = wr_to(buf, sizeof(buf));
+
+		if (s->orders[i].id == 0)
+			continue;
+		wr_u32(&w, s->orders[i].id);
+		if (s->probe != NULL)
+			(void)ipc_send(s->probe, MSG_PROBE_STOP, 0, buf, w.len);
+		s->orders[i].id = 0;
+	}
+	loop_timer_stop(s->wait);
+	s->waiting = false;
+}
+
+static void
+poll_done(struct scan *s, const char *state)
+{
+	struct run  *r = &s->runs[0];
+	struct poll *p = current(s);
+
+	orders_stop(s);
+	result(s, r, p, state);
+	r->at++;
+	r->sent = r->failed = 0;
+	r->error = 0;
+	r->poll_ms = loop_now_ms(s->loop);
+}
+
+static const char *
+state_of(const struct run *r, const struct poll *p)
+{
+	if (p->left == 0)
+		return "nothing-to-ask";
+	if (r->sent == 0 && r->failed > 0)
+		return "not-sent";
+	if (p->answered > 0)
+		return p->kind != PROBE_ARP && is_network(p->kind) &&
+			p->left >= 64 && p->answered == p->left
+		    ? "all-answer" : "answers";
+	return is_network(p->kind) ? "silent" : "done";
+}
+
+static void
+on_waited(void *ctx)
+{
+	struct scan *s = ctx;
+	struct poll *p = current(s);
+
+	s->waiting = false;
+	if (p != NULL && !poll_again(p))
+		poll_done(s, state_of(&s->runs[0], p));
+	advance(s);
+}
+
+static void
+run_end(struct scan *s)
+{
+	struct run *r = &s->runs[0];
+
+	polls_free(r);
+	worker_event(s->w, "scan-done", json_pack("{s:s,s:I,s:I,s:I}", "why",
+	    r->why, "sent", (json_int_t)r->sent_all, "answered",
+	    (json_int_t)r->found, "ms",
+	    (json_int_t)(loop_now_ms(s->loop) - r->begun_ms)));
+	if (r->reply != NULL) {
+		admin_row(r->reply, json_pack("{s:s,s:I,s:I,s:f,s:I}", "state",
+		    "done", "sent", (json_int_t)r->sent_all, "answered",
+		    (json_int_t)r->found, "seconds",
+		    (double)(loop_now_ms(s->loop) - r->begun_ms) / 1000,
+		    "devices", (json_int_t)devices_counts(s->devices)->seen));
+		admin_end(r->reply, NULL);
+	}
+	memmove(&s->runs[0], &s->runs[1], --s->nruns * sizeof(s->runs[0]));
+}
+
+/* The next kind of the run with anything to ask; false: it is over. */
+static bool
+next_stage(struct scan *s, struct run *r)
+{
+	if (r->stage == 0) {
+		r->begun_ms = loop_now_ms(s->loop);
+		r->begun = (uint32_t)time(NULL);
+	}
+	polls_free(r);
+	while (r->stage < COUNT(stages)) {
+		enum probe_kind kind = stages[r->stage++];
+
+		if ((r->kinds & BIT(kind)) != 0)
+			build(s, r, kind);
+		if (r->npolls > 0) {
+			r->poll_ms = loop_now_ms(s->loop);
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool
+has_link(const struct scan *s, const struct poll *p)
+{
+	const struct net_link *l = net_link_by(s->net, p->ifindex);
+
+	return p->ifindex == 0 || (l != NULL && l->up);
+}
+
+static void
+advance(struct scan *s)
+{
+	struct poll *p;
+
+	while (s->nruns > 0 && !s->waiting) {
+		struct run *r = &s->runs[0];
+
+		if (r->reply != NULL && admin_gone(r->reply)) {
+			orders_stop(s); /* who ordered it has left */
+			run_end(s);
+			continue;
+		}
+		if ((p = current(s)) == NULL) {
+			if (!next_stage(s, r))
+				run_end(s);
+			continue;
+		}
+		if (!has_link(s, p)) { /* vanished before its turn */
+			poll_done(s, "interface-gone");
+			continue;
+		}
+		if (order(s, p))
+			return;
+		s->waiting = true;
+		loop_timer_set(s->wait, is_network(p->kind) ||
+			p->kind == PROBE_NS || p->kind == PROBE_ALLNODES
+		    ? s->conf.wait_ms
+		    : s->conf.wait_ms > NAME_WAIT_MS ? s->conf.wait_ms
+						     : NAME_WAIT_MS);
+	}
+}
+
+int
+runs_on_probed(void *scan, struct ipc_msg *m)
+{
+	struct scan *s = scan;
+	uint32_t     id = rd_u32(&m->rd), sent = rd_u32(&m->rd),
+		 failed = rd_u32(&m->rd), error = rd_u32(&m->rd);
+	struct run  *r = &s->runs[0];
+	size_t	     i = 0;
+
+	while (i < COUNT(s->orders) && s->orders[i].id != id)
+		i++;
+	if (i == COUNT(s->orders) || id == 0)
+		return 0; /* was stopped */
+	if (sent < s->orders[i].sent || failed < s->orders[i].failed ||
+	    (uint64_t)sent + failed > s->orders[i].count)
+		return -EBADMSG;
+	r->sent += sent - s->orders[i].sent;
+	r->failed += failed - s->orders[i].failed;
+	s->packets += sent - s->orders[i].sent;
+	if (error != 0)
+		r->error = (int)error;
+	s->orders[i].sent = sent;
+	s->orders[i].failed = failed;
+	if (sent + failed == s->orders[i].count) {
+		s->orders[i].id = 0;
+		advance(s);
+	}
+	return 0;
+}
+
+void
+runs_prober_back(struct scan *s)
+{
+	struct poll *p = current(s);
+
+	memset(s->orders, 0, sizeof(s->orders));
+	if (p != NULL && !s->waiting)
+		p->next = 0; /* the round begins anew */
+	advance(s);
+}
+
+/* -- what was heard -- */
+
+void
+runs_heard(struct scan *s, const struct sight *g)
+{
+	static const unsigned answers[PROBE_MAX] = {
+		[PROBE_ARP] = BIT(SIGHT_ARP) | BIT(SIGHT_NEIGHBOUR),
+		[PROBE_NS] = BIT(SIGHT_NDP) | BIT(SIGHT_ECHO) |
+		    BIT(SIGHT_NEIGHBOUR),
+		[PROBE_ECHO4] = BIT(SIGHT_ECHO),
+		[PROBE_ECHO6] = BIT(SIGHT_ECHO),
+		[PROBE_DNS_PTR] = BIT(SIGHT_DNS),
+		[PROBE_NBSTAT] = BIT(SIGHT_NETBIOS),
+		[PROBE_LLMNR_PTR] = BIT(SIGHT_LLMNR),
+		[PROBE_MDNS_PTR] = BIT(SIGHT_MDNS),
+		[PROBE_SNMP] = BIT(SIGHT_SNMP),
+	};
+	struct poll *p = current(s);
+
+	if (p == NULL)
+		return;
+	if (p->kind == PROBE_ALLNODES || p->kind == PROBE_MDNS_BROWSE) {
+		if (g->asked && g->ifindex == p->ifindex) /* each answer counts */
+			p->answered++;
+		return;
+	}
+	if ((answers[p->kind] & BIT(g->by)) == 0 ||
+	    (p->ifindex != 0 && g->ifindex != 0 && p->ifindex != g->ifindex))
+		return;
+	if (poll_heard(p, g->addr) && p->round > 0 && p->answered == p->left &&
+	    s->waiting)
+		loop_timer_set(s->wait, 0); /* nobody is left to wait for */
+}
+
+bool
+runs_covers(const struct scan *s, const uint8_t addr[16])
+{
+	return s->nruns > 0 && s->runs[0].has_net &&
+	    same_net(s->runs[0].net, addr, s->runs[0].bits);
+}
+
+/* -- what changes under way -- */
+
+static void
+look_at_link(struct scan *s)
+{
+	struct poll *p = current(s);
+
+	if (p == NULL || has_link(s, p))
+		return;
+	poll_done(s, "interface-gone");
+	advance(s);
+}
+
+/* A network that was not there when the last ranges were polled. */
+static void
+look_for_new(struct scan *s)
+{
+	for (size_t i = 0; i < net_naddrs(s->net); i++) {
+		const struct net_addr *a = net_addr_at(s->net, i);
+		const struct net_link *l = net_link_by(s->net, a->ifindex);
+		struct run r = { .kinds = RANGES, .ifindex = a->ifindex,
+			.why = "new network" };
+		bool known = false;
+
+		if (l == NULL || !l->up || !l->ethernet || !scan_uses(s, l) ||
+		    !is_v4(a->addr) || a->bits >= 128)
+			continue;
+		for (size_t k = 0; k < RESULTS_MAX; k++)
+			known = known || (s->results[k].kind == PROBE_ARP &&
+			    s->results[k].bits == a->bits &&
+			    strcmp(s->results[k].interface, l->name) == 0 &&
+			    strcmp(s->results[k].state, "interface-gone") != 0 &&
+			    same_net(s->results[k].net, a->addr, a->bits));
+		for (size_t k = 0; k < s->nruns; k++)
+			known = known || (s->runs[k].kinds & BIT(PROBE_ARP) &&
+			    !s->runs[k].has_net &&
+			    s->runs[k].stage == 0 &&
+			    (s->runs[k].ifindex == 0 ||
+				s->runs[k].ifindex == a->ifindex));
+		if (!known)
+			(void)runs_add(s, &r);
+	}
+}
+
+void
+runs_net_changed(struct scan *s)
+{
+	look_at_link(s);
+	/* before the first poll of all there is nothing new */
+	if (s->going && s->conf.active && s->conf.attached &&
+	    s->conf.range_interval > 0 &&
+	    s->schedules[SCHEDULE_RANGES].due_ms >
+		loop_now_ms(s->loop) + FIRST_MS)
+		look_for_new(s);
+}
+
+/* -- when -- */
+
+/* A tenth more or less: not all sites at once. */
+static uint64_t
+jittered(uint64_t seconds)
+{
+	uint32_t r;
+
+	if (getrandom(&r, sizeof(r), 0) != sizeof(r))
+		r = UINT32_MAX / 2;
+	return seconds * 900 + (uint64_t)r * seconds / 5 * 1000 / UINT32_MAX;
+}
+
+static uint64_t
+interval_of(const struct scan *s, size_t i)
+{
+	return i == SCHEDULE_RANGES  ? s->conf.range_interval
+	    : i == SCHEDULE_NAMES    ? s->conf.name_interval
+				     : s->conf.snmp_interval;
+}
+
+void
+runs_configure(struct scan *s)
+{
+	static const struct schedule all[SCHEDULES] = {
+		{ "ranges", RANGES, 0 }, { "names", NAMES, 0 },
+		{ "snmp", BIT(PROBE_SNMP), 0 },
+	};
+	uint64_t now = loop_now_ms(s->loop);
+
+	while (!s->conf.active && s->nruns > 0) {
+		orders_stop(s); /* whoever would send is going */
+		run_end(s);
+	}
+	for (size_t i = 0; i < SCHEDULES; i++) {
+		struct schedule *c = &s->schedules[i];
+		uint64_t	 each = interval_of(s, i);
+
+		c->name = all[i].name;
+		c->kinds = all[i].kinds;
+		if (each == 0 || !s->conf.active ||
+		    (i == SCHEDULE_SNMP && s->conf.snmp_communities[0] == '\0'))
+			c->due_ms = 0;
+		else if (c->due_ms == 0)
+			c->due_ms = now + FIRST_MS + i * NAMES_MS;
+		else if (c->due_ms > now + each * 1100)
+			c->due_ms = now + jittered(each); /* it became shorter */
+	}
+}
+
+int
+runs_add(struct scan *s, const struct run *take)
+{
+	if (s->nruns == RUNS_MAX)
+		return -EBUSY;
+	if (take->has_net && take->bits < 112 && take->bits >= 96 &&
+	    !take->large && !s->conf.large_ranges)
+		return -ERANGE;
+	s->runs[s->nruns++] = *take;
+	if (s->nruns == 1)
+		advance(s);
+	return 0;
+}
+
+void
+runs_second(struct scan *s)
+{
+	uint64_t     now = loop_now_ms(s->loop);
+	struct poll *p = current(s);
+
+	if (p != NULL && s->runs[0].reply != NULL)
+		admin_row(s->runs[0].reply,
+		    progress_row(s, &s->runs[0], p, "running"));
+	if (!s->going)
+		return;
+	for (size_t i = 0; i < SCHEDULES; i++) {
+		struct schedule *c = &s->schedules[i];
+		struct run	 r = { .kinds = c->kinds, .why = "schedule" };
+
+		if (c->due_ms == 0 || now < c->due_ms)
+			continue;
+		c->due_ms = now + jittered(interval_of(s, i));
+		(void)runs_add(s, &r);
+	}
+	advance(s); /* who ordered the run may have left */
+}
+
+int
+runs_init(struct scan *s)
+{
+	return loop_timer_new(s->loop, on_waited, s, &s->wait);
+}
+
+void
+runs_fini(struct scan *s)
+{
+	for (size_t i = 0; i < s->nruns; i++)
+		polls_free(&s->runs[i]);
+	loop_timer_free(&s->wait);
+}
