@@ -19,6 +19,7 @@
 
 #include "common/json.h"
 #include "common/settings.h"
+#include "common/size.h"
 #include "dpctl/dpctl.h"
 #include "dpctl/table.h"
 
@@ -28,13 +29,15 @@
 enum { REQUEST_MAX = 4095, LINE_MAX_BYTES = 1 << 20, WORD_MAX = 511,
        ROWS_S = 3 /* admin_rows() waits so long for more */ };
 
-enum reply_kind { REPLY_TABLE, REPLY_EVENTS, REPLY_TEXT, REPLY_ROWS };
+enum reply_kind { REPLY_TABLE, REPLY_EVENTS, REPLY_TEXT, REPLY_ROWS, REPLY_EACH };
 
 struct reply {
 	enum reply_kind kind;
 	bool		json;
 	json_t	       *rows;	/* REPLY_TABLE, REPLY_ROWS: for the end */
 	const char     *what;	/* the command */
+	void	      (*each)(void *ctx, const json_t *row); /* REPLY_EACH */
+	void	       *ctx;
 	struct progress bar;
 	char		bar_name[64];
 	int		status;	/* EX_DONE once ended by ok */
@@ -129,6 +132,7 @@ put_word(FILE *f, const char *word)
 static int
 request_line(const struct args *a, const char *command, bool json, char **out)
 {
+	static const char *const passed[] = { "new", "without-agent", "large" };
 	size_t len;
 	FILE  *f = open_memstream(out, &len);
 	int    st = EX_DONE;
@@ -152,6 +156,9 @@ request_line(const struct args *a, const char *command, bool json, char **out)
 		fputs(" --receivers", f);
 	else if (a != NULL && args_has(a, "recent"))
 		fputs(" --recent", f);
+	for (size_t i = 0; a != NULL && i < COUNT(passed); i++)
+		if (args_has(a, passed[i]))
+			fprintf(f, " --%s", passed[i]);
 	putc('\n', f);
 	if (fclose(f) != 0 && st == EX_DONE)
 		st = fail("out of memory");
@@ -234,6 +241,8 @@ take_row(struct reply *r, const char *line, size_t len)
 		json_dumpf(row, stdout, JSON_COMPACT);
 		putchar('\n');
 		fflush(stdout);
+	} else if (r->kind == REPLY_EACH) {
+		r->each(r->ctx, row);
 	} else if (r->kind != REPLY_ROWS && is_progress(row, &done, &total)) {
 		show_progress(r, row, done, total);
 	} else if (r->kind == REPLY_EVENTS) {
@@ -345,6 +354,16 @@ admin_rows(const struct args *a, const char *words, json_t *rows, char *why,
 	}
 	say_catch(NULL, 0);
 	return st;
+}
+
+int
+admin_each(const struct args *a, bool json,
+    void (*each)(void *ctx, const json_t *row), void *ctx)
+{
+	struct reply r = { .kind = REPLY_EACH, .json = json,
+		.what = a->cmd->name, .each = each, .ctx = ctx };
+
+	return ask(a, a->cmd->name, &r);
 }
 
 /* ---- commands ------------------------------------------------------------------- */

@@ -161,6 +161,10 @@ int cmd_admin(struct args *a);		/* a table, or "ok" */
 int cmd_admin_list(struct args *a);	/* a table, or "nothing" */
 int cmd_named(struct args *a);	/* by a target's name or the served one */
 int cmd_mcast_list(struct args *a);
+int cmd_scan_run(struct args *a);	/* scan.c */
+int cmd_scan_devices(struct args *a);
+int cmd_scan_show(struct args *a);
+int cmd_scan_export(struct args *a);
 int cmd_admin_events(struct args *a);	/* a line each, as they come */
 int cmd_admin_metrics(struct args *a);	/* text as it is */
 int cmd_config_check(struct args *a);
@@ -173,6 +177,10 @@ int cmd_report(struct args *a);
  */
 int admin_rows(const struct args *a, const char *words, json_t *rows, char *why,
     size_t size);
+/* Asks what the command's words say and gives each row as it comes; with json it
+ * is printed as it is instead. */
+int admin_each(const struct args *a, bool json,
+    void (*each)(void *ctx, const json_t *row), void *ctx);
 /* A served name as people know it: without its hash. */
 void plain_name(const json_t *row, char *out, size_t size);
 
@@ -180,6 +188,7 @@ extern const struct option_row ca_init_options[], ca_issue_options[],
 	ca_revoke_options[], repo_init_options[], repo_delegate_options[],
 	repo_add_options[], repo_key_options[], repo_publish_options[],
 	repo_rotate_options[], events_options[], config_options[],
-	mcast_options[], wake_options[], top_options[], report_options[];
+	mcast_options[], wake_options[], scan_run_options[],
+	scan_devices_options[], scan_export_options[], top_options[], report_options[];
 
 #endif

@@ -15,6 +15,7 @@ dpctl_SRCS := \
 	dpctl/repo_verify.c \
 	dpctl/report.c \
 	dpctl/say.c \
+	dpctl/scan.c \
 	dpctl/screen.c \
 	dpctl/snapshot.c \
 	dpctl/svg.c \
