@@ -9,6 +9,8 @@ dpctl_SRCS := \
 	dpctl/files.c \
 	dpctl/keys.c \
 	dpctl/progress.c \
+	dpctl/page.c \
+	dpctl/page_devices.c \
 	dpctl/repo.c \
 	dpctl/repo_add.c \
 	dpctl/repo_cmd.c \

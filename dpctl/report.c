@@ -11,11 +11,11 @@
 #include <sys/stat.h>
 
 #include "common/json.h"
-#include "dpctl/snapshot.h"
+#include "dpctl/page.h"
 #include "dpctl/svg.h"
 #include "dpctl/table.h"
 
-enum { SESSIONS_MAX = 24, DECISIONS_MAX = 20, ROWS_MAX = 50, CELL_BYTES = 512 };
+enum { SESSIONS_MAX = 24, DECISIONS_MAX = 20 };
 
 const struct option_row report_options[] = {
 	{ "html", "FILE", "the page; it is replaced whole" },
@@ -51,91 +51,16 @@ static const char head[] =
     "svg .mc{fill:var(--mc)}svg .uc{fill:var(--uc)}\n"
     ".h0{fill:var(--h0)}.h1{fill:var(--h1)}.h2{fill:var(--h2)}.h3{fill:var(--h3)}"
     ".h4{fill:var(--h4)}.h5{fill:var(--h5)}.h6{fill:var(--h6)}\n"
+    "svg .wire{stroke:var(--dim);stroke-width:1.5;fill:none}svg .dev{fill:var(--bg);"
+    "stroke:var(--uc)}svg .agent{stroke:var(--mc);stroke-width:2}svg .own{fill:var("
+    "--sent);stroke:var(--mc)}svg .away{stroke-dasharray:4 3}svg .name{font-size:11px}"
+    "svg .what{font-size:10px}\n"
     "table{border-collapse:collapse;font-size:13px;margin:6px 0}"
     "td,th{text-align:left;padding:3px 14px 3px 0;border-bottom:1px solid var(--line);"
     "vertical-align:top;overflow-wrap:anywhere}"
     "th{color:var(--dim);font-weight:600}td.n{text-align:right;white-space:nowrap}\n"
     "@media print{h3,svg{break-inside:avoid}}\n"
     "</style>\n</head>\n<body>\n";
-
-/* ---- text and tables --------------------------------------------------------------- */
-
-static void
-cell(FILE *f, const char *key, const json_t *v)
-{
-	char text[CELL_BYTES];
-
-	cell_text(key, v, text, sizeof(text));
-	fprintf(f, "<td%s>", json_is_number(v) ? " class=\"n\"" : "");
-	html_text(f, text);
-	fputs("</td>", f);
-}
-
-static void
-heading(FILE *f, const char *key)
-{
-	char text[64];
-
-	key_text(key, text, sizeof(text));
-	fputs("<th>", f);
-	html_text(f, text);
-	fputs("</th>", f);
-}
-
-/* One row stands as lines of key and value. */
-static void
-lines(FILE *f, const json_t *row)
-{
-	const char *key;
-	json_t	   *v;
-
-	if (row == NULL) {
-		fputs("<p class=\"dim\">no answer</p>\n", f);
-		return;
-	}
-	fputs("<table>\n", f);
-	json_object_foreach((json_t *)row, key, v) {
-		fputs("<tr>", f);
-		heading(f, key);
-		cell(f, key, v);
-		fputs("</tr>\n", f);
-	}
-	fputs("</table>\n", f);
-}
-
-static void
-table(FILE *f, const json_t *rows, const char *const columns[], const char *none)
-{
-	json_t *row;
-	size_t	i;
-
-	if (json_array_size(rows) == 0) {
-		fprintf(f, "<p class=\"dim\">%s</p>\n", none);
-		return;
-	}
-	fputs("<table>\n<tr>", f);
-	for (size_t c = 0; columns[c] != NULL; c++)
-		heading(f, columns[c]);
-	fputs("</tr>\n", f);
-	json_array_foreach(rows, i, row) {
-		if (i == ROWS_MAX)
-			break;
-		fputs("<tr>", f);
-		for (size_t c = 0; columns[c] != NULL; c++)
-			cell(f, columns[c], json_object_get(row, columns[c]));
-		fputs("</tr>\n", f);
-	}
-	fputs("</table>\n", f);
-}
-
-static void
-span(FILE *f, const char *key, const json_t *row)
-{
-	char text[CELL_BYTES];
-
-	cell_text(key, json_object_get(row, key), text, sizeof(text));
-	html_text(f, text);
-}
 
 /* ---- parts of the page --------------------------------------------------------------- */
 
@@ -147,19 +72,19 @@ put_head(FILE *f, const struct snapshot *s)
 
 	fputs(head, f);
 	fputs("<h1>Distribution point: ", f);
-	span(f, "status", s->status);
+	page_span(f, "status", s->status);
 	fputs("</h1>\n<p class=\"dim\">", f);
-	span(f, "time", now);
+	page_span(f, "time", now);
 	fputs(", dpoint ", f);
-	span(f, "version", s->status);
+	page_span(f, "version", s->status);
 	fputs(", up ", f);
-	span(f, "uptime_s", s->status);
+	page_span(f, "uptime_s", s->status);
 	fputs("</p>\n", f);
 	json_array_foreach(s->warnings, i, w) {
 		fputs("<p class=\"warn\">", f);
-		span(f, "worker", w);
+		page_span(f, "worker", w);
 		fputs(": ", f);
-		span(f, "warning", w);
+		page_span(f, "warning", w);
 		fputs("</p>\n", f);
 	}
 	json_decref(now);
@@ -200,14 +125,14 @@ put_session(FILE *f, const json_t *row)
 	if (json_object_get(row, "ended") == NULL)
 		fputs("runs; ", f);
 	else {
-		span(f, "state", row);
+		page_span(f, "state", row);
 		fputs(" ", f);
 		cell_text("time", json_object_get(row, "ended"), name, sizeof(name));
 		html_text(f, name);
 		fputs("; ", f);
 	}
 	fprintf(f, "%s to ", size_text(num(row, "size"), a));
-	span(f, "group", row);
+	page_span(f, "group", row);
 	fprintf(f, " in %.1f s; frames %s, parity and repair among them %s; loss %.1f %%"
 	    " in the middle, %.1f %% at worst; %.0f of %.0f receivers done", num(row,
 	    "seconds"), size_text(num(row, "wire_bytes"), a),
@@ -275,7 +200,7 @@ put_decisions(FILE *f, const struct snapshot *s)
 		json_array_append(rows, row);
 	}
 	fputs("<h2>Why objects went by unicast</h2>\n", f);
-	table(f, rows, columns, "no object was left to unicast");
+	page_table(f, rows, columns, "no object was left to unicast");
 	json_decref(rows);
 }
 
@@ -288,11 +213,11 @@ put_state(FILE *f, const struct snapshot *s)
 		"last_refresh", "snapshot", "targets", "expires", "error", NULL };
 
 	fputs("<h2>Store</h2>\n", f);
-	lines(f, s->store);
+	page_lines(f, s->store);
 	fputs("<h2>Repositories</h2>\n", f);
-	table(f, s->repositories, repositories, "no answer");
+	page_table(f, s->repositories, repositories, "no answer");
 	fputs("<h2>Workers</h2>\n", f);
-	table(f, s->workers, workers, "no answer");
+	page_table(f, s->workers, workers, "no answer");
 }
 
 static void
@@ -302,6 +227,7 @@ put_page(FILE *f, const struct snapshot *s)
 	put_bytes(f, s);
 	put_sessions(f, s);
 	put_decisions(f, s);
+	page_devices(f, s);
 	put_state(f, s);
 	fputs("</body>\n</html>\n", f);
 }

@@ -98,6 +98,8 @@ snapshot_take(struct snapshot *s, const struct args *a, enum snapshot_kind kind,
 	s->workers = rows_of(a, "workers", NULL, 0);
 	s->store = first_of(rows_of(a, "store-status", NULL, 0));
 	s->events = rows_of(a, "events", NULL, 0);
+	s->polls = rows_of(a, "scan-status", s->devices_why, sizeof(s->devices_why));
+	s->devices = rows_of(a, "scan-devices", NULL, 0);
 	return EX_DONE;
 }
 
@@ -114,5 +116,7 @@ snapshot_free(struct snapshot *s)
 	json_decref(s->workers);
 	json_decref(s->store);
 	json_decref(s->events);
+	json_decref(s->polls);
+	json_decref(s->devices);
 	*s = (struct snapshot){ 0 };
 }

@@ -23,6 +23,8 @@ struct snapshot {
 	/* SNAPSHOT_ALL only */
 	json_t *workers, *store, *events; /* rows, one row, rows */
 	char	multicast_why[256]; /* why there is none */
+	json_t *polls, *devices; /* rows of scan-status, scan-devices */
+	char	devices_why[256]; /* why there are none */
 };
 
 enum snapshot_kind { SNAPSHOT_TOP, SNAPSHOT_ALL };

@@ -31,8 +31,8 @@ html_text(FILE *f, const char *s)
 		}
 }
 
-static void
-label(FILE *f, double x, double y, const char *class, const char *text)
+void
+svg_text(FILE *f, double x, double y, const char *class, const char *text)
 {
 	fprintf(f, "<text x=\"%.1f\" y=\"%.1f\" class=\"%s\">", x, y, class);
 	html_text(f, text);
@@ -72,18 +72,18 @@ svg_bars(FILE *f, const struct svg_bar *bar, size_t n)
 		double v = i * step, x = LEFT + v / max * WIDTH;
 
 		fprintf(f, "<path class=\"grid\" d=\"M%.1f %d V%.1f\"/>\n", x, TOP, bottom);
-		label(f, x, bottom + 16, "axis mid", size_text(v, size));
+		svg_text(f, x, bottom + 16, "axis mid", size_text(v, size));
 	}
 	for (size_t i = 0; i < n; i++) {
 		double y = TOP + (double)i * ROW, w = bar[i].bytes / max * WIDTH;
 
-		label(f, LEFT - 10, y + 20, "end", bar[i].label);
+		svg_text(f, LEFT - 10, y + 20, "end", bar[i].label);
 		fprintf(f, "<rect class=\"%s\" x=\"%d\" y=\"%.1f\" width=\"%.1f\""
 		    " height=\"%d\"/>\n", bar[i].class, LEFT, y + 6, w < 1 &&
 		    bar[i].bytes > 0 ? 1 : w, ROW - 13);
 		snprintf(text, sizeof(text), "%s%s%s", size_text(bar[i].bytes, size),
 		    bar[i].note[0] != '\0' ? "  " : "", bar[i].note);
-		label(f, LEFT + w + 8, y + 20, "value", text);
+		svg_text(f, LEFT + w + 8, y + 20, "value", text);
 	}
 	fputs("</svg>\n", f);
 }
@@ -197,20 +197,20 @@ svg_heat(FILE *f, const json_t *strip, double object_bytes, double blocks)
 			fprintf(f, "<path class=\"gap\" d=\"M%d %.1fh%d\"/>\n", HEAT_LEFT,
 			    y - 0.5, HEAT_WIDTH);
 		row_labels(json_array_get(strip, i), left, right, sizeof(left));
-		label(f, HEAT_LEFT - 8, y + 10, "row end", left);
-		label(f, HEAT_LEFT + HEAT_WIDTH + 8, y + 10, "row", right);
+		svg_text(f, HEAT_LEFT - 8, y + 10, "row end", left);
+		svg_text(f, HEAT_LEFT + HEAT_WIDTH + 8, y + 10, "row", right);
 	}
 	for (int q = 0; q <= 4; q++) {
 		double x = HEAT_LEFT + HEAT_WIDTH * q / 4.0;
 
 		fprintf(f, "<path class=\"tick\" d=\"M%.1f %.1fv4\"/>\n", x, bottom);
-		label(f, x, bottom + 16, "axis mid", size_text(object_bytes * q / 4,
+		svg_text(f, x, bottom + 16, "axis mid", size_text(object_bytes * q / 4,
 		    size));
 	}
-	label(f, HEAT_LEFT - 28, bottom + 16, "axis end", "receiver");
-	label(f, HEAT_LEFT + HEAT_WIDTH / 2.0, bottom + 30, "axis mid",
+	svg_text(f, HEAT_LEFT - 28, bottom + 16, "axis end", "receiver");
+	svg_text(f, HEAT_LEFT + HEAT_WIDTH / 2.0, bottom + 30, "axis mid",
 	    "where in the object");
-	label(f, HEAT_LEFT + HEAT_WIDTH + 34, bottom + 16, "axis", "loss, end");
+	svg_text(f, HEAT_LEFT + HEAT_WIDTH + 34, bottom + 16, "axis", "loss, end");
 	fputs("</svg>\n", f);
 }
 
@@ -221,11 +221,11 @@ svg_heat_legend(FILE *f)
 		"5 %", "10 %", "25 %", "more" };
 
 	fputs("<svg viewBox=\"0 0 960 24\" role=\"img\" aria-label=\"legend\">\n", f);
-	label(f, HEAT_LEFT - 8, 15, "axis end", "missing of a block");
+	svg_text(f, HEAT_LEFT - 8, 15, "axis end", "missing of a block");
 	for (int i = 0; i < HEAT_STEPS; i++) {
 		fprintf(f, "<rect class=\"h%d key\" x=\"%d\" y=\"5\" width=\"14\""
 		    " height=\"12\"/>\n", i, HEAT_LEFT + i * 84);
-		label(f, HEAT_LEFT + i * 84 + 19, 15, "axis", text[i]);
+		svg_text(f, HEAT_LEFT + i * 84 + 19, 15, "axis", text[i]);
 	}
 	fputs("</svg>\n", f);
 }

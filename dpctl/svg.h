@@ -14,6 +14,9 @@
 /* Text that is no markup, whatever it says. */
 void html_text(FILE *f, const char *s);
 
+/* A text at a place; class: of the page's style. */
+void svg_text(FILE *f, double x, double y, const char *class, const char *text);
+
 struct svg_bar {
 	const char *label, *note, *class;
 	double	    bytes;
