@@ -24,6 +24,9 @@
 #define NAMES_MS     1000  /* after the first ranges */
 #define SERVICES_MAX 128  /* types that are browsed for */
 #define NAME_WAIT_MS 1000  /* a server may have to ask others */
+/* Who answers all nodes' echo must find us first, by a solicitation that is lost
+ * easily where all do so at once, and repeated after a second (RFC 4861 10). */
+#define ALLNODES_WAIT_MS 1200
 
 #define RANGES (BIT(PROBE_ARP) | BIT(PROBE_NS) | BIT(PROBE_ALLNODES) | \
 		BIT(PROBE_ECHO4) | BIT(PROBE_ECHO6))
@@ -715,6 +718,20 @@ has_link(const struct scan *s, const struct poll *p)
 	return p->ifindex == 0 || (l != NULL && l->up);
 }
 
+/* How long answers to a round are waited for. */
+static uint64_t
+wait_of(const struct scan *s, const struct run *r, const struct poll *p)
+{
+	uint64_t least = 0;
+
+	if (p->kind == PROBE_ALLNODES)
+		least = p->round + 1 == POLL_ROUNDS && r->at + 1 == r->npolls
+		    ? ALLNODES_WAIT_MS : 0;
+	else if (!is_network(p->kind) && p->kind != PROBE_NS)
+		least = NAME_WAIT_MS;
+	return s->conf.wait_ms > least ? s->conf.wait_ms : least;
+}
+
 static void
 advance(struct scan *s)
 {
@@ -740,11 +757,7 @@ advance(struct scan *s)
 		if (order(s, p))
 			return;
 		s->waiting = true;
-		loop_timer_set(s->wait, is_network(p->kind) ||
-			p->kind == PROBE_NS || p->kind == PROBE_ALLNODES
-		    ? s->conf.wait_ms
-		    : s->conf.wait_ms > NAME_WAIT_MS ? s->conf.wait_ms
-						     : NAME_WAIT_MS);
+		loop_timer_set(s->wait, wait_of(s, r, p));
 	}
 }
 
