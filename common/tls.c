@@ -29,12 +29,21 @@ static uint8_t		 arrived[2 * RECORD_MAX];
 static BIO_METHOD	*method;
 static uint8_t		 gather[GATHER_MAX];
 static size_t		 gathered;
+static const struct tls_conn *gatherer; /* whose they are, if there are any */
 static bool		 no_ktls; /* this kernel has none */
 static char		 error_text[160];
 struct tls_counts	 tls_counted;
 
 static int seal(struct tls_conn *c, enum record_type type, const void *p,
     size_t n);
+
+static void
+add_gathered(const struct tls_conn *c, size_t n)
+{
+	if (gathered == 0)
+		gatherer = c;
+	gathered += n;
+}
 
 /* -- the socket, as OpenSSL sees it -- */
 
@@ -136,7 +145,7 @@ bio_write(BIO *b, const char *buf, int n)
 		return -1;
 	}
 	memcpy(gather + gathered, buf, (size_t)n);
-	gathered += (size_t)n;
+	add_gathered(c, (size_t)n);
 	return n;
 }
 
@@ -353,7 +362,8 @@ tls_conn_free(struct tls_conn **cp)
 	free(c->rest);
 	free(c->name);
 	free(c->alpn);
-	gathered = 0; /* there is one turn at a time: these were its records */
+	if (gatherer == c)
+		gathered = 0;
 	tls_unref(&c->tls);
 	free(c);
 	*cp = NULL;
@@ -456,7 +466,7 @@ seal(struct tls_conn *c, enum record_type type, const void *p, size_t n)
 	}
 	r = record_seal(&c->out, type, p, n, gather + gathered, &len);
 	if (r == 0)
-		gathered += len;
+		add_gathered(c, len);
 	return r;
 }
 
@@ -632,20 +642,69 @@ tls_ended(const struct tls_conn *c)
 		!c->eof;
 }
 
+static ssize_t
+push(struct tls_conn *c, const uint8_t *p, size_t n)
+{
+	ssize_t sent;
+
+	if (c->io != NULL)
+		return (ssize_t)c->io->send(c->io, p, n);
+	sent = send(c->fd, p, n, MSG_NOSIGNAL);
+	if (sent < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -EPIPE;
+	return sent;
+}
+
+/* What is gathered from there on; the socket has it then, or c->rest. */
+static int
+send_gathered(struct tls_conn *c, size_t at)
+{
+	size_t	n = gathered - at;
+	ssize_t sent;
+
+	if (n == 0)
+		return 0;
+	gathered = at;
+	if ((sent = push(c, gather + at, n)) < 0)
+		return (int)sent;
+	if ((size_t)sent == n)
+		return 0;
+	c->rest_len = n - (size_t)sent;
+	c->rest_off = 0;
+	if ((c->rest = malloc(c->rest_len)) == NULL)
+		return -ENOMEM;
+	memcpy(c->rest, gather + at + sent, c->rest_len);
+	tls_counted.unsent += c->rest_len;
+	return -EAGAIN;
+}
+
+/*
+ * OpenSSL may write while it reads: an alert, the answer to a renegotiation. That
+ * goes at once, for the caller may have another's records gathered.
+ */
+static ssize_t
+read_openssl(struct tls_conn *c, void *buf, size_t n)
+{
+	size_t	before = gathered, at = gatherer == c ? 0 : gathered;
+	ssize_t r = SSL_read(c->ssl, buf, n > INT32_MAX ? INT32_MAX : (int)n);
+
+	if (r <= 0)
+		r = SSL_get_error(c->ssl, (int)r) == SSL_ERROR_ZERO_RETURN
+		    ? 0 : error_of(c, (int)r);
+	/* a socket that takes no more says so when it is read from, too */
+	if (gathered > before && send_gathered(c, at) == -ENOMEM)
+		return -ENOMEM;
+	return r;
+}
+
 ssize_t
 tls_read(struct tls_conn *c, void *buf, size_t n)
 {
 	uint8_t *p;
 	ssize_t	 r;
 
-	if (!c->own) {
-		r = SSL_read(c->ssl, buf, n > INT32_MAX ? INT32_MAX : (int)n);
-		if (r > 0)
-			return r;
-		if (SSL_get_error(c->ssl, (int)r) == SSL_ERROR_ZERO_RETURN)
-			return 0;
-		return error_of(c, (int)r);
-	}
+	if (!c->own)
+		return read_openssl(c, buf, n);
 	if (c->plain != NULL)
 		return (ssize_t)bytes_take(&c->plain, buf, n);
 	if ((r = next_record(c, &p)) <= 0)
@@ -676,7 +735,7 @@ tls_write(struct tls_conn *c, const void *buf, size_t n)
 		return -EAGAIN;
 	if (c->ktls) {
 		memcpy(gather + gathered, p, n);
-		gathered += n;
+		add_gathered(c, n);
 		return 0;
 	}
 	for (; n > 0 && r == 0; p += part, n -= part) {
@@ -684,19 +743,6 @@ tls_write(struct tls_conn *c, const void *buf, size_t n)
 		r = seal(c, RECORD_DATA, p, part);
 	}
 	return r;
-}
-
-static ssize_t
-push(struct tls_conn *c, const uint8_t *p, size_t n)
-{
-	ssize_t sent;
-
-	if (c->io != NULL)
-		return (ssize_t)c->io->send(c->io, p, n);
-	sent = send(c->fd, p, n, MSG_NOSIGNAL);
-	if (sent < 0)
-		return errno == EAGAIN || errno == EINTR ? 0 : -EPIPE;
-	return sent;
 }
 
 int
@@ -715,19 +761,7 @@ tls_flush(struct tls_conn *c)
 		free(c->rest);
 		c->rest = NULL;
 	}
-	if (gathered == 0)
-		return 0;
-	sent = push(c, gather, gathered);
-	if (sent >= 0 && (size_t)sent < gathered) {
-		c->rest_len = gathered - (size_t)sent;
-		c->rest_off = 0;
-		if ((c->rest = malloc(c->rest_len)) != NULL)
-			memcpy(c->rest, gather + sent, c->rest_len);
-		tls_counted.unsent += c->rest != NULL ? c->rest_len : 0;
-		sent = c->rest != NULL ? -EAGAIN : -ENOMEM;
-	}
-	gathered = 0;
-	return sent < 0 ? (int)sent : 0;
+	return send_gathered(c, 0);
 }
 
 void
@@ -761,12 +795,6 @@ size_t
 tls_unsent(const struct tls_conn *c)
 {
 	return c->rest != NULL ? c->rest_len - c->rest_off : 0;
-}
-
-bool
-tls_reads_quietly(const struct tls_conn *c)
-{
-	return c->own;
 }
 
 const char *

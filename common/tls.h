@@ -11,8 +11,9 @@
  *          written gathers there until tls_flush sends it, so a turn of a
  *          connection ends with tls_flush before another's begins. What the
  *          socket did not take is the connection's own then; until a later
- *          tls_flush gives 0 nothing more may be written to it. Who reads from
- *          one connection while another's bytes gather asks tls_reads_quietly.
+ *          tls_flush gives 0 nothing more may be written to it.What OpenSSL
+ *          writes while tls_read reads never lies among another's records: it
+ *          goes at once, or becomes tls_unsent.
  * Reading: tls_read asks the socket once after tls_readable, not again after
  *          it came back short (edge-triggered readiness). Who stops earlier
  *          asks tls_has_more: no event tells of what was received already.
@@ -82,8 +83,6 @@ bool	tls_ended(const struct tls_conn *c);	/* by close_notify */
 size_t	tls_unsent(const struct tls_conn *c); /* what the socket did not take */
 void	tls_goodbye(struct tls_conn *c); /* close_notify, as far as it goes */
 void	tls_abort(struct tls_conn *c, uint8_t alert); /* fatal, likewise */
-/* Reading from it writes nothing, as OpenSSL might. */
-bool	tls_reads_quietly(const struct tls_conn *c);
 const char *tls_version(const struct tls_conn *c); /* "TLSv1.3" */
 
 /* Kernel TLS is on for sending: after a tls_flush that gave 0, sendfile(2) on

@@ -130,24 +130,16 @@ ends_waiting(void)
 
 /* -- from one to the other -- */
 
-static size_t
-batch_bytes(const struct end *from)
-{
-	/* OpenSSL's own reading may write, into the buffer the batch is in */
-	if (from->tls != NULL && !tls_reads_quietly(from->tls))
-		return 1;
-	return ends_waiting() > ENDS_WAITING ? 1 : ENDS_BATCH;
-}
-
 /* Moves what is there until one end has no more or the other takes no more. */
 static int
 pump(struct ends *e, struct relay *r, int from, uint64_t now_ms, int *bad)
 {
 	struct end *src = &e->of[from], *dst = &e->of[!from];
-	size_t	    turn = 0, batch = 0, max = batch_bytes(src);
+	size_t	    turn = 0, batch = 0, max;
 	ssize_t	    n = 0;
 	int	    f = 0;
 
+	max = ends_waiting() > ENDS_WAITING ? 1 : ENDS_BATCH;
 	while (f == 0 && !r->ended[from]) {
 		if ((n = end_read(src, buf, sizeof(buf))) <= 0) {
 			r->ended[from] = n == 0;

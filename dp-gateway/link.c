@@ -235,8 +235,7 @@ hear(struct link *k)
 	while (mux_why(k->mux, NULL) == MUX_NONE &&
 	    (turn < TURN_READ || tls_has_more(k->tls))) {
 		n = tls_read(k->tls, buf, sizeof(buf));
-		/* what OpenSSL answered is in the buffer that all share */
-		if (!tls_reads_quietly(k->tls) && tls_flush(k->tls) == -EAGAIN)
+		if (tls_unsent(k->tls) > 0) /* an answer of OpenSSL's */
 			k->blocked = true;
 		if (n <= 0) {
 			if (n != -EAGAIN)

@@ -64,15 +64,11 @@ static ssize_t
 from_server(struct conn *c, uint8_t *p, size_t n)
 {
 	struct end *server = &c->term->ends.of[SERVER];
-	ssize_t	    r;
 
 	if (server->tls == NULL)
 		return io_recv(&c->term->io.io, p, n);
 	tls_readable(server->tls, false);
-	r = tls_read(server->tls, p, n);
-	if (!tls_reads_quietly(server->tls)) /* what OpenSSL answered */
-		(void)tls_flush(server->tls);
-	return r;
+	return tls_read(server->tls, p, n);
 }
 
 /* As tell_end() of ends.c: announced, if it was. True: the device knows. */
@@ -163,8 +159,6 @@ from_device(struct conn *c, uint8_t *p, size_t n)
 	if (c->relay.ended[CLIENT])
 		return 0;
 	r = end_read(device, p, n);
-	if (!tls_reads_quietly(device->tls))
-		(void)tls_flush(device->tls);
 	if (r > 0) {
 		c->relay.bytes[CLIENT] += (uint64_t)r;
 		conn_moved(c);

@@ -510,6 +510,69 @@ START_TEST(openssl_serves_us)
 }
 END_TEST
 
+/* What OpenSSL answers while our end reads lies in nobody else's records. */
+START_TEST(an_answer_to_a_renegotiation_is_its_own)
+{
+	struct tls *st = rules(&server, NULL, TLS_CLIENT_NONE),
+		   *ct = client_rules(NULL, &ca);
+	SSL_CTX	   *x = SSL_CTX_new(TLS_client_method());
+	SSL	   *ssl = SSL_new(x);
+	struct tls_conn *old;
+	int	    cr = 0, sr = -EAGAIN, pair[2];
+	char	    buf[8];
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0,
+			     pair), 0);
+	ck_assert_int_eq(tls_accept(st, pair[1], &old), 0);
+	SSL_set_max_proto_version(ssl, TLS1_2_VERSION);
+	SSL_set_fd(ssl, pair[0]);
+	for (int i = 0; i < 20 && (cr != 1 || sr != 0); i++) {
+		if (cr != 1)
+			cr = SSL_connect(ssl);
+		if (sr != 0)
+			sr = step(old);
+		ERR_clear_error();
+	}
+	ck_assert(cr == 1 && sr == 0);
+	open_pair(st, ct, "server.example", NULL);
+	shake_well();
+
+	/* another's records wait, its own wait, or none */
+	if (_i == 0)
+		ck_assert_int_eq(tls_write(s, "before", 6), 0);
+	else if (_i == 1)
+		ck_assert_int_eq(tls_write(old, "before", 6), 0);
+	ck_assert_int_eq(SSL_renegotiate(ssl), 1);
+	ck_assert_int_eq(SSL_do_handshake(ssl), -1);
+	ERR_clear_error();
+	ck_assert_int_eq(receive(old, buf, sizeof(buf)), -EAGAIN);
+	ck_assert_int_eq(tls_unsent(old), 0);
+	ck_assert_int_eq(tls_write(s, "after", 5), 0);
+	ck_assert_int_eq(tls_flush(s), 0);
+
+	if (_i == 0)
+		ck_assert_int_eq(receive(c, buf, sizeof(buf)), 6);
+	ck_assert_int_eq(receive(c, buf, sizeof(buf)), 5);
+	if (_i == 1) {
+		ck_assert_int_eq(SSL_read(ssl, buf, sizeof(buf)), 6);
+		ck_assert_int_eq(memcmp(buf, "before", 6), 0);
+	}
+	ck_assert_int_eq(SSL_read(ssl, buf, sizeof(buf)), -1);
+	ck_assert_int_eq(ERR_GET_REASON(ERR_peek_error()),
+	    SSL_R_NO_RENEGOTIATION);
+	ERR_clear_error();
+
+	SSL_free(ssl);
+	SSL_CTX_free(x);
+	tls_conn_free(&old);
+	close(pair[0]);
+	close(pair[1]);
+	close_pair();
+	tls_unref(&st);
+	tls_unref(&ct);
+}
+END_TEST
+
 static Suite *
 suite(void)
 {
@@ -526,6 +589,7 @@ suite(void)
 	tcase_add_test(t, protocols_that_do_not_meet);
 	tcase_add_test(t, a_newer_list_revokes_who_is_there);
 	tcase_add_loop_test(t, openssl_serves_us, 0, COUNT(peers));
+	tcase_add_loop_test(t, an_answer_to_a_renegotiation_is_its_own, 0, 3);
 	suite_add_tcase(su, t);
 	return su;
 }
