@@ -197,7 +197,11 @@ shake(struct push_conn *c)
 		return;
 	}
 	push_state(c, S_HEAD);
-	(void)push_flush(c);
+	/* by the lists of before a reload, perhaps */
+	if (c->p->g->tls != NULL && tls_peer_revoked(c->tls, c->p->g->tls))
+		push_goodbye(c, WHY_CERT_REVOKED);
+	else
+		(void)push_flush(c);
 }
 
 static void

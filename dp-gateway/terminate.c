@@ -140,6 +140,11 @@ verified(struct conn *c)
 		conn_end(c, WHY_MEMORY);
 		return;
 	}
+	/* hands may have been shaken by the lists of before a reload */
+	if (g->tls != NULL && tls_peer_revoked(tls, g->tls)) {
+		conn_end(c, WHY_CERT_REVOKED);
+		return;
+	}
 	if (!device_of(c->sni, c->term->device)) {
 		conn_end(c, WHY_NO_DEVICE);
 		return;
@@ -341,7 +346,7 @@ farewell(struct end *e, enum why why)
 		tls_abort(e->tls, ALERT_INTERNAL_ERROR);
 	else if (why == WHY_NO_DEVICE || why == WHY_DEVICE)
 		tls_abort(e->tls, ALERT_ACCESS_DENIED);
-	else if (why == WHY_NOW_REVOKED)
+	else if (why == WHY_NOW_REVOKED || why == WHY_CERT_REVOKED)
 		tls_abort(e->tls, ALERT_CERTIFICATE_REVOKED);
 	else if (why == WHY_NOW_EXPIRED)
 		tls_abort(e->tls, ALERT_CERTIFICATE_EXPIRED);

@@ -790,6 +790,17 @@ get_request(struct conn *c)
 	}
 }
 
+/* The lists it was judged by may be those of before a reload. */
+static int
+check_revoked(const struct conn *c)
+{
+	const struct listener *l = c->e->listeners;
+
+	while (l != NULL && l->tls == NULL)
+		l = l->next;
+	return l != NULL && tls_peer_revoked(c->tls, l->tls) ? -EPROTO : 0;
+}
+
 static int
 turn(struct conn *c)
 {
@@ -801,6 +812,8 @@ turn(struct conn *c)
 		if ((r = tls_handshake(c->tls)) < 0)
 			return r;
 		c->shaking = false;
+		if ((r = check_revoked(c)) < 0)
+			return r;
 	}
 	if ((r = send_rest(c)) < 0)
 		return r;

@@ -129,6 +129,37 @@ def refused(cert="device"):
         pass
 
 
+def midway(cert="device", port="13001", name="gateway.example"):
+    """As refused, but the last flight waits for the end of standard input."""
+    plain = connect((GATEWAY[0], int(port)))
+    into, out = ssl.MemoryBIO(), ssl.MemoryBIO()
+    s = context(False, cert).wrap_bio(into, out, server_hostname=name)
+    done = False
+    while not done:
+        try:
+            s.do_handshake()
+            done = True
+        except ssl.SSLWantReadError:
+            plain.sendall(out.read())
+            into.write(plain.recv(65536))
+    print("midway", flush=True)
+    sys.stdin.read()
+    try:
+        s.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        plain.sendall(out.read())
+        while True:
+            part = plain.recv(65536)
+            if not part:
+                return
+            into.write(part)
+            try:
+                assert s.read(10) == b"", "served"
+            except ssl.SSLWantReadError:
+                pass
+    except (ssl.SSLError, ConnectionResetError, BrokenPipeError):
+        pass
+
+
 def garbage(text):
     s = connect(GATEWAY)
     s.sendall(bytes.fromhex(text))
