@@ -10,6 +10,7 @@
 # SPDX-License-Identifier: ISC
 set -u
 cd "$(dirname "$0")/../../.." || exit 1
+. tests/bench/scan/row.sh
 BUILD=$(realpath "${BUILD:-build}")
 RUNS=${RUNS:-3} SECONDS_EACH=${SECONDS_EACH:-3} CASES=${CASES:-arp dhcp mix idle}
 DEVICES=${DEVICES:-1000}
@@ -64,12 +65,15 @@ for kind in $CASES; do
 		done >"$T/rows"
 		printf '%-14s %s %% of a core (%s), %s frames heard a second\n' "listen idle" "$(median <"$T/rows")" \
 		    "$(sort -n "$T/rows" | tr '\n' ' ' | sed 's/ $//')" "$(((frames - f0) / 20))"
+		row "listen idle" "% of core" "$(median <"$T/rows")"
 		;;
 	*)
 		for _ in $(seq "$RUNS"); do shot "$kind" 0; done >"$T/rows"
 		printf '%-14s %s frames/s came, %s lost; a core takes %s frames/s (%s)\n' "listen $kind" \
 		    "$(cut -d' ' -f1 "$T/rows" | median)" "$(cut -d' ' -f2 "$T/rows" | median)" \
 		    "$(cut -d' ' -f3 "$T/rows" | median)" "$(cut -d' ' -f3 "$T/rows" | sort -n | tr '\n' ' ' | sed 's/ $//')"
+		row "listen $kind" frames/s "$(cut -d' ' -f1 "$T/rows" | median)"
+		row "listen $kind lost" frames "$(cut -d' ' -f2 "$T/rows" | median)"
 		;;
 	esac
 	end
