@@ -191,6 +191,8 @@ too_large(struct scan *s, struct run *r, enum probe_kind kind,
 		.bits = (uint8_t)bits };
 
 	memcpy(p.net, net, bits / 8);
+	if (bits % 8 != 0)
+		p.net[bits / 8] = (uint8_t)(net[bits / 8] & 0xff00 >> bits % 8);
 	sender(s, &p, none);
 	r->sent = r->failed = 0;
 	result(s, r, &p, "too-large");
