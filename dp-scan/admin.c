@@ -8,6 +8,7 @@
  */
 #include "common/log.h"
 #include "common/size.h"
+#include "dp-scan/directory.h"
 #include "dp-scan/guess.h"
 #include "dp-scan/scan.h"
 #include "dp-scan/vendor.h"
@@ -386,6 +387,74 @@ on_status(void *ctx, struct admin_reply *reply, int argc, char *argv[])
 	admin_end(reply, NULL);
 }
 
+/* -- ordering a reading of the directory -- */
+
+#define READING_MS 200 /* between two looks; a row each second */
+
+struct reading {
+	struct scan	   *s;
+	struct admin_reply *reply;
+	struct loop_timer  *timer;
+	uint32_t	    said; /* what dp-ldap had said before it was told */
+	unsigned	    looks;
+};
+
+static void
+reading_row(struct admin_reply *reply, const struct scan_directory_state *d,
+    const char *state)
+{
+	admin_row(reply, json_pack("{s:s,s:s,s:s,s:I,s:I,s:s}", "kind", "ldap",
+	    "network", d->server, "state", state, "answered",
+	    (json_int_t)d->computers, "left_out", (json_int_t)d->left_out, "reason",
+	    d->text));
+}
+
+static void
+on_look(void *ctx)
+{
+	struct reading			  *g = ctx;
+	const struct scan_directory_state *d = scan_directory_state(
+	    g->s->directory);
+	bool is_over = d->said != g->said && d->state != DIRECTORY_READING;
+
+	if (d->there && !is_over && !admin_gone(g->reply)) {
+		if (++g->looks % 5 == 0)
+			reading_row(g->reply, d, "running");
+		loop_timer_set(g->timer, READING_MS);
+		return;
+	}
+	if (is_over)
+		reading_row(g->reply, d, d->state == DIRECTORY_READ
+			? "done" : "failed");
+	admin_end(g->reply, is_over && d->state == DIRECTORY_FAILED ? d->text
+	    : is_over ? NULL : "dp-ldap has gone");
+	loop_timer_free(&g->timer);
+	free(g);
+}
+
+static void
+read_directory(struct scan *s, struct admin_reply *reply)
+{
+	struct reading *g = calloc(1, sizeof(*g));
+
+	if (g == NULL || loop_timer_new(s->loop, on_look, g, &g->timer) < 0) {
+		free(g);
+		admin_end(reply, "out of memory");
+		return;
+	}
+	g->s = s;
+	g->reply = reply;
+	g->said = scan_directory_state(s->directory)->said;
+	if (scan_directory_read(s->directory) < 0) {
+		loop_timer_free(&g->timer);
+		free(g);
+		admin_end(reply, "no directory is read: dp-ldap is away, or "
+				 "directory.url is empty");
+		return;
+	}
+	loop_timer_set(g->timer, READING_MS);
+}
+
 /* -- ordering a poll -- */
 
 static int
@@ -409,6 +478,10 @@ on_run(void *ctx, struct admin_reply *reply, int argc, char *argv[])
 	struct scan *s = ctx;
 	struct run   r = { .why = "order", .reply = reply };
 
+	if (argc == 2 && strcmp(argv[1], "ldap") == 0) {
+		read_directory(s, reply);
+		return;
+	}
 	if (!s->conf.active) {
 		admin_end(reply, "scan.active = no: nothing is asked");
 		return;
@@ -425,7 +498,7 @@ on_run(void *ctx, struct admin_reply *reply, int argc, char *argv[])
 		else if (r.has_net || net_parse(argv[i], &r) < 0) {
 			admin_end(reply, "expected all, ranges, names, arp, ndp, "
 			    "echo, dns, netbios, llmnr, mdns or snmp, and one range "
-			    "such as 10.1.0.0/22");
+			    "such as 10.1.0.0/22; or ldap alone");
 			return;
 		}
 	}

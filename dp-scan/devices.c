@@ -417,9 +417,10 @@ claim_read(struct devices *d, const struct sight *s, struct claim *c)
 			where = PLACE_LINK;
 		c->has_addr = where != PLACE_NOWHERE;
 	}
-	if (where != PLACE_LINK)
+	if (where != PLACE_LINK && s->by != SIGHT_LDAP)
 		c->mac = NULL; /* a router's */
-	if (where == PLACE_NOWHERE && s->by != SIGHT_AGENT)
+	if (where == PLACE_NOWHERE && s->by != SIGHT_AGENT &&
+	    s->by != SIGHT_LDAP)
 		return false;
 	if (s->by == SIGHT_AGENT)
 		c->agent = sight_first(s, FACT_AGENT);

@@ -51,7 +51,8 @@ static int
 on_state(void *ctx, struct ipc_msg *m)
 {
 	struct scan_directory	   *d = ctx;
-	struct scan_directory_state s = { .state = rd_u8(&m->rd) };
+	struct scan_directory_state s = { .state = rd_u8(&m->rd),
+		.there = true, .said = d->last.said + 1 };
 
 	s.computers = rd_u32(&m->rd);
 	s.left_out = rd_u32(&m->rd);
@@ -76,6 +77,7 @@ on_broken(void *ctx, struct ipc *c, int r)
 
 	ipc_free(&c);
 	d->ch = NULL;
+	d->last.there = false;
 	worker_accuse(PEER_LDAP, r);
 }
 
@@ -107,10 +109,14 @@ scan_directory_free(struct scan_directory **dp)
 int
 scan_directory_attach(struct scan_directory *d, int take_fd)
 {
+	int r;
+
 	ipc_free(&d->ch);
-	return ipc_new(d->loop, take_fd,
+	r = ipc_new(d->loop, take_fd,
 	    (struct ipc_table){ from_ldap, COUNT(from_ldap) }, d, on_broken, QUEUE,
 	    &d->ch);
+	d->last.there = r == 0;
+	return r;
 }
 
 int

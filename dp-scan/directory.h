@@ -11,10 +11,14 @@
 #include "common/ipc.h"
 #include "common/sight.h"
 
+#include <stdbool.h>
+
 struct scan_directory;
 
 struct scan_directory_state { /* as MSG_DIRECTORY said last */
 	enum directory_state state;
+	bool		     there; /* dp-ldap is */
+	uint32_t	     said;  /* how often it said so: a new reading counts up */
 	uint32_t	     computers, left_out;
 	char		     server[256], text[256];
 };
