@@ -7,9 +7,12 @@ gateway.py server PORT [echo|silent|reset|close|proxy|slow] [HOST]
     word. reset: answers the line, then resets. close: answers the line, then
     closes. proxy: echo behind a PROXY v2 header, which it logs. slow: reads
     nothing after its answer for two seconds.
+gateway.py crowd_server PORT
+    As echo, for many thousands at once.
 gateway.py CASE [ARG...]: see the functions below; exit 0 if all was as it says.
 SPDX-License-Identifier: ISC
 """
+import asyncio
 import hashlib
 import os
 import select
@@ -148,6 +151,26 @@ def server(port, mode="echo", host="127.0.0.1"):
         s, _ = listener.accept()
         print("accepted", flush=True)
         threading.Thread(target=serve_one, args=(s, mode), daemon=True).start()
+
+
+def crowd_server(port):
+    async def one(reader, writer):
+        try:
+            head = await reader.readexactly(5)
+            writer.write(digest(head + await reader.readexactly(int.from_bytes(head[3:], "big"))))
+            while part := await reader.read(65536):
+                writer.write(part)
+            writer.write(b"end")
+        except (OSError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    async def serve():
+        listener = await asyncio.start_server(one, "127.0.0.1", int(port), backlog=4096)
+        print("listening", flush=True)
+        await listener.serve_forever()
+    asyncio.run(serve())
 
 
 # -- admission --
@@ -421,6 +444,29 @@ def held_dies(n):
     """Holds n; each is ended from outside."""
     held = [opened() for _ in range(int(n))]
     print("held", flush=True)
+    for s in held:
+        assert not ends(s)
+    print("gone", flush=True)
+
+
+def crowd(n, batch=100):
+    """Holds n. At a line on standard input each echoes and leaves, unless all
+    were ended from outside before; says which."""
+    h, held, n = hello(), [], int(n)
+    answer = digest(h)
+    while len(held) < n:
+        some = [connect() for _ in range(min(batch, n - len(held)))]
+        for s in some:
+            s.sendall(h)
+        for s in some:
+            assert read_exactly(s, len(answer)) == answer
+        held += some
+    print("held", flush=True)
+    if select.select([sys.stdin, held[0]], [], [])[0] == [sys.stdin]:
+        for s in held:
+            echoes(s, b"well")
+        print("well", flush=True)
+        return
     for s in held:
         assert not ends(s)
     print("gone", flush=True)
