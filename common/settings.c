@@ -759,6 +759,7 @@ check_whole(const struct settings *s, const struct settings_sources *src,
 			s->gateway.proxy_listen[0] == '\0' &&
 			s->gateway.proxy_tls_listen[0] == '\0' &&
 			s->gateway.terminate_listen[0] == '\0' &&
+			s->gateway.push_listen[0] == '\0' &&
 			s->gateway.uplink_listen[0] == '\0' &&
 			s->gateway.dial[0] == '\0',
 		    "gateway", "listen", "is needed where enable = yes" },
