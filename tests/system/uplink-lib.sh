@@ -2,6 +2,7 @@
 # of its own; sourced after lib.sh and gateway-lib.sh, people must have been called.
 #
 #   dp_conf NAME N KEY=VALUE...  writes $T/NAME.conf: number N, [gateway] so set
+#   dp_far NAME N SED-SCRIPT     likewise packaging/far-end.conf, names replaced
 #   dp_cert NAME DNS             a distribution point's certificate; dp_name NAME
 #                                is the name in it
 #   dp_start NAME, dp_stop NAME  log in $T/NAME.log
@@ -15,16 +16,26 @@ dp_cert() {
 	"$BUILD/dpctl" ca issue "$T/ca" "$1" --dp new --dns "$2" --ip 127.0.0.1 --out "$T" >>"$T/dpctl.log" 2>&1 || fail "dpctl"
 }
 dp_name() { openssl x509 -in "$T/$1.crt" -noout -ext subjectAltName | grep -o 'urn:dpoint:dp:[0-9a-f-]*'; }
+dp_lab() {
+	echo "[master]"
+	echo "libexec = $BUILD"
+	echo "run-dir = $T/run-$1"
+	echo "[store]"
+	echo "dir = $T/store-$1"
+	echo "reserve = 0"
+	echo "want-free = 0"
+}
+dp_far() {
+	{
+		dp_lab "$1"
+		sed -e "s|/etc/dpoint/ca.crt|$PEM|; s|/etc/dpoint/far|$T/$1|; s|127.0.0.1:8060|127.0.0.1:$((8060 + $2))|" \
+			-e "s|server.example.org:13000|127.0.0.1:9000|; $3" "$HERE/packaging/far-end.conf"
+	} >"$T/$1.conf"
+}
 dp_conf() {
 	local name=$1 n=$2 k; shift 2
 	{
-		echo "[master]"
-		echo "libexec = $BUILD"
-		echo "run-dir = $T/run-$name"
-		echo "[store]"
-		echo "dir = $T/store-$name"
-		echo "reserve = 0"
-		echo "want-free = 0"
+		dp_lab "$name"
 		echo "[serve]"
 		echo "http = 127.0.0.1:$((8060 + n))"
 		echo "[gateway]"
