@@ -319,7 +319,7 @@ slot_free(struct devices *d, uint32_t slot)
 }
 
 /* Room for one more: who was only heard goes for anybody, who answered only for
- * who answered. */
+ * who answered here, or says who it is. */
 static bool
 make_room(struct devices *d, bool confirmed, uint32_t now)
 {
@@ -805,7 +805,9 @@ devices_see(struct devices *d, const struct sight *s, uint32_t now)
 		return NULL;
 	}
 	if ((slot = find(d, &c, now)) == NONE) {
-		if (!make_room(d, c.confirms, now) ||
+		/* a router that answers for all behind it is no crowd */
+		if (!make_room(d, c.confirms &&
+			(c.mac != NULL || s->by != SIGHT_ECHO), now) ||
 		    (slot = slot_new(d)) == NONE)
 			return NULL;
 		d->recs[slot].id = d->next_id++;
