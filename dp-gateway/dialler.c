@@ -110,14 +110,16 @@ dialler_want(struct dialler *d, unsigned n)
 bool
 dialler_is_first(struct link *k)
 {
-	struct dialler *by = k->by;
-	bool		twice = false;
-	unsigned	n;
+	struct dialler	     *by = k->by;
+	const struct dialler *d = by->head;
+	bool		      twice = false;
+	unsigned	      n;
 
 	mux_process(k->mux, &k->process, &n);
-	for (const struct dialler *d = by->head; d != NULL; d = d->sibling)
+	do
 		twice = twice || (d != by && d->link != NULL && d->link->up &&
 		    d->link->process == k->process);
+	while ((d = d->sibling) != NULL);
 	if (twice)
 		link_end(k, END_TWICE, "");
 	dialler_want(by, n);

@@ -144,12 +144,16 @@ forward_hello(struct conn *c, uint32_t events)
 		conn_watch(c, CLIENT, EPOLLIN | EPOLLRDHUP | EPOLLET);
 	else if (status != HTTP_REQUEST_DONE)
 		conn_end(c, why_of_status(status));
-	else if ((why = forward_admit(c, &req, buf)) != WHY_CLOSED)
-		conn_end(c, why);
-	else if (recv(fd, NULL, req.head_len, MSG_TRUNC) != req.head_len)
-		conn_end(c, WHY_LEFT);
-	else
-		dial_queue(c);
+	else {
+		why = forward_admit(c, &req, buf);
+		if (why == WHY_CLOSED &&
+		    recv(fd, NULL, req.head_len, MSG_TRUNC) != req.head_len)
+			why = WHY_LEFT;
+		if (why == WHY_CLOSED)
+			dial_queue(c);
+		else
+			conn_end(c, why);
+	}
 }
 
 /* A socket that has sent nothing yet has room for this. */

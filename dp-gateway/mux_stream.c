@@ -41,11 +41,10 @@ queue_drop(struct mux_stream *s)
 	s->off = s->len = s->size = 0;
 }
 
-void
-mux_stream_free(struct mux_stream *s)
+/* s is one of m's, and is no more. */
+static void
+destroy(struct mux *m, struct mux_stream *s)
 {
-	struct mux *m = s->m;
-
 	queue_drop(s);
 	*(s->prev != NULL ? &s->prev->next : &m->first) = s->next;
 	if (s->next != NULL)
@@ -53,6 +52,12 @@ mux_stream_free(struct mux_stream *s)
 	m->stats.streams--;
 	free(s);
 	mux_check_done(m);
+}
+
+void
+mux_stream_free(struct mux_stream *s)
+{
+	destroy(s->m, s);
 }
 
 /* The last word about it. nghttp2 does not know it any more. */
@@ -173,11 +178,10 @@ mux_read(struct mux_stream *s, uint8_t *buf, size_t max)
 	return n;
 }
 
+/* May free s, and others by what its owner does. */
 static void
-overflow(struct mux_stream *s)
+overflow(struct mux *m, struct mux_stream *s)
 {
-	struct mux *m = s->m;
-
 	if (!s->gone)
 		(void)nghttp2_submit_rst_stream(m->session, NGHTTP2_FLAG_NONE,
 		    s->id, NGHTTP2_CONNECT_ERROR);
@@ -187,7 +191,7 @@ overflow(struct mux_stream *s)
 		m->ops->closed(m->ctx, s, MUX_OVERFLOW);
 	}
 	if (s->gone && !s->busy)
-		mux_stream_free(s);
+		destroy(m, s);
 }
 
 /*
@@ -213,7 +217,7 @@ shed(struct mux *m)
 			if (s->len < most - most / 8)
 				continue;
 			n = m->stats.streams;
-			overflow(s);
+			overflow(m, s);
 			if (m->stats.streams != n) /* next may be gone, too */
 				break;
 		}

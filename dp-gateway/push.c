@@ -475,7 +475,7 @@ push_new(struct gateway *g, struct push **out)
 	/* no number comes again after a restart */
 	if (r == 0 && RAND_bytes((uint8_t *)&start, sizeof(start)) != 1)
 		r = -EIO;
-	return r < 0 ? r : recent_new(start, &p->recent);
+	return r != 0 ? r : recent_new(start, &p->recent);
 }
 
 void

@@ -318,11 +318,11 @@ uplinks_tick(struct uplinks *u)
 bool
 uplinks_want_ticks(const struct uplinks *u)
 {
-	bool dials = false;
+	bool want = u->first != NULL;
 
 	for (const struct dialler *d = &u->up; d != NULL; d = dialler_next(d))
-		dials = dials || d->redial.n > 0;
-	return dials || u->first != NULL;
+		want = want || d->redial.n > 0;
+	return want;
 }
 
 /* -- life -- */
