@@ -1,5 +1,5 @@
 /*
- * common/addr_count.c - connections by client address; see addr_count.h.
+ * common/addr_count.c - connections by client; see addr_count.h.
  *
  * Runs in the workers that accept connections. Pure but for its memory.
  * SPDX-License-Identifier: ISC
@@ -21,13 +21,16 @@ struct entry {
 
 struct addr_count {
 	struct entry *bucket[BUCKETS];
+	unsigned      bytes;
 };
 
 int
-addr_count_new(struct addr_count **out)
+addr_count_new(struct addr_count **out, unsigned bytes)
 {
-	*out = calloc(1, sizeof(**out));
-	return *out != NULL ? 0 : -ENOMEM;
+	if ((*out = calloc(1, sizeof(**out))) == NULL)
+		return -ENOMEM;
+	(*out)->bytes = bytes;
+	return 0;
 }
 
 void
@@ -50,7 +53,7 @@ static struct entry **
 find(struct addr_count *t, const uint8_t addr[16])
 {
 	static const uint8_t v4[12] = { [10] = 0xff, [11] = 0xff };
-	size_t		     n = memcmp(addr, v4, 12) == 0 ? 16 : 8;
+	size_t		     n = memcmp(addr, v4, 12) == 0 ? 16 : t->bytes;
 	uint32_t	     h = 2166136261u;
 	struct entry	   **p;
 

@@ -1,9 +1,10 @@
 /*
- * common/addr_count.h - how many connections each client address has.
+ * common/addr_count.h - how many connections each client has.
  *
- * Addresses are 16 bytes as common/scope.h makes them; of an IPv6 address the
- * first 64 bits count, since that is what one client has for itself. Memory is
- * bounded by the connections counted.
+ * Clients are addresses, 16 bytes as common/scope.h makes them, or other names
+ * of 16 bytes. Of an IPv6 address the first 64 bits count, since that is what
+ * one client has for itself; of others all. Memory is bounded by the connections
+ * counted.
  * Errors: -EUSERS when the address has max (0: no limit) already, -ENOMEM.
  * SPDX-License-Identifier: ISC
  */
@@ -14,7 +15,10 @@
 
 struct addr_count;
 
-int  addr_count_new(struct addr_count **out);
+#define ADDR_COUNT_NET 8 /* significant bytes: of addresses; IPv4 has all */
+#define ADDR_COUNT_ALL 16
+
+int  addr_count_new(struct addr_count **out, unsigned bytes);
 void addr_count_free(struct addr_count **t);
 int  addr_count_add(struct addr_count *t, const uint8_t addr[16], uint64_t max);
 void addr_count_drop(struct addr_count *t, const uint8_t addr[16]);

@@ -194,7 +194,7 @@ gateway_open(struct worker *w)
 	struct gateway *g = calloc(1, sizeof(*g));
 	struct loop    *l = worker_loop(w);
 
-	if (g == NULL || addr_count_new(&g->addresses) < 0 ||
+	if (g == NULL || addr_count_new(&g->addresses, ADDR_COUNT_NET) < 0 ||
 	    pipes_new(PIPES_MAX, &g->pipes) < 0 ||
 	    connect_client_new(l, worker_peer(w, PEER_CONNECT), &dial_ops, g,
 		&g->connector) < 0)

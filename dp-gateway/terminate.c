@@ -35,7 +35,8 @@ terminate_prepare(struct gateway *g, const struct gateway_conf *conf)
 	bool		  own = conf->terminate_cert[0] != '\0';
 
 	tls_unref(&t->next);
-	if (t->devices == NULL && addr_count_new(&t->devices) < 0)
+	if (t->devices == NULL &&
+	    addr_count_new(&t->devices, ADDR_COUNT_ALL) < 0)
 		return -ENOMEM;
 	if (conf->terminate_listen[0] == '\0' || !conf->terminate_tls)
 		return 0;

@@ -1242,7 +1242,7 @@ engine_new(struct loop *l, struct content *c, struct api *a, struct inbox *in,
 	e->api = a;
 	e->inbox = in;
 	e->conf = *conf;
-	if ((r = addr_count_new(&e->addresses)) < 0 ||
+	if ((r = addr_count_new(&e->addresses, ADDR_COUNT_NET)) < 0 ||
 	    (r = loop_timer_new(l, on_tick, e, &e->tick)) < 0 ||
 	    (r = loop_timer_new(l, on_again, e, &e->again_timer)) < 0 ||
 	    (r = loop_timer_set(e->tick, TICK_MS)) < 0)

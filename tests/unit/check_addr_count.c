@@ -32,7 +32,7 @@ drop(const char *v6)
 
 START_TEST(an_address_has_its_limit_and_gets_it_back)
 {
-	ck_assert_int_eq(addr_count_new(&t), 0);
+	ck_assert_int_eq(addr_count_new(&t, ADDR_COUNT_NET), 0);
 	ck_assert_int_eq(add("::ffff:10.0.0.1", 2), 0);
 	ck_assert_int_eq(add("::ffff:10.0.0.1", 2), 0);
 	ck_assert_int_eq(add("::ffff:10.0.0.1", 2), -EUSERS);
@@ -49,7 +49,7 @@ END_TEST
 
 START_TEST(of_ipv6_the_first_half_is_the_client)
 {
-	ck_assert_int_eq(addr_count_new(&t), 0);
+	ck_assert_int_eq(addr_count_new(&t, ADDR_COUNT_NET), 0);
 	ck_assert_int_eq(add("2001:db8:0:1::1", 2), 0);
 	ck_assert_int_eq(add("2001:db8:0:1:ffff::2", 2), 0);
 	ck_assert_int_eq(add("2001:db8:0:1::3", 2), -EUSERS);
@@ -60,11 +60,24 @@ START_TEST(of_ipv6_the_first_half_is_the_client)
 }
 END_TEST
 
+START_TEST(devices_that_begin_alike_have_a_limit_each)
+{
+	ck_assert_int_eq(addr_count_new(&t, ADDR_COUNT_ALL), 0);
+	ck_assert_int_eq(add("2001:db8:0:1::1", 1), 0);
+	ck_assert_int_eq(add("2001:db8:0:1::2", 1), 0);
+	ck_assert_int_eq(add("2001:db8:0:1::1", 1), -EUSERS);
+	drop("2001:db8:0:1::1");
+	ck_assert_int_eq(add("2001:db8:0:1::1", 1), 0);
+	ck_assert_int_eq(add("2001:db8:0:1::2", 1), -EUSERS);
+	addr_count_free(&t);
+}
+END_TEST
+
 START_TEST(many_addresses_share_buckets)
 {
 	uint8_t a[16] = { [10] = 0xff, [11] = 0xff };
 
-	ck_assert_int_eq(addr_count_new(&t), 0);
+	ck_assert_int_eq(addr_count_new(&t, ADDR_COUNT_NET), 0);
 	for (int turn = 0; turn < 2; turn++)
 		for (unsigned i = 0; i < 20000; i++) {
 			a[14] = (uint8_t)(i >> 8);
@@ -92,6 +105,7 @@ main(void)
 
 	tcase_add_test(tc, an_address_has_its_limit_and_gets_it_back);
 	tcase_add_test(tc, of_ipv6_the_first_half_is_the_client);
+	tcase_add_test(tc, devices_that_begin_alike_have_a_limit_each);
 	tcase_add_test(tc, many_addresses_share_buckets);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_NORMAL);
