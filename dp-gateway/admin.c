@@ -51,7 +51,7 @@ parse_address(const char *text, uint8_t addr[16])
 static json_t *
 conn_row(struct conn *c)
 {
-	static const char *const phases[] = { "hello", "queued", "queued",
+	static const char *const phases[] = { "hello", "queued", "queued", "queued",
 		"connecting", "unanswered", "open" };
 	struct gateway	    *g = c->g;
 	const struct server *s = upstream_find(conn_upstream(c), c->server);
@@ -179,7 +179,8 @@ cmd_stats(void *ctx, struct admin_reply *reply, int argc, char *argv[])
 		"state", g->refusing ? "draining" : "serving",
 		"connections", (int)g->n, "push_devices",
 		(int)push_devices(g->push), "open", (int)g->list[P_OPEN].n, "queued",
-		(int)(g->list[P_LINK].n + g->list[P_QUEUE].n), "max", (int)g->max, "accepted",
+		(int)(g->list[P_LINK].n + g->list[P_QUEUE].n +
+		    g->list[P_CROWD].n), "max", (int)g->max, "accepted",
 		(json_int_t)g->accepted, "carried", (json_int_t)g->carried,
 		"from_clients", (json_int_t)bytes_from(g, CLIENT),
 		"from_servers", (json_int_t)bytes_from(g, SERVER), "refused",
@@ -380,7 +381,8 @@ gateway_metrics(void *gateway, struct worker *w, struct admin_reply *reply)
 		    g->list[P_OPEN].n },
 		{ "dpoint_gateway_queued_connections", "gauge",
 		    "Those that wait to be connected.", NULL,
-		    g->list[P_LINK].n + g->list[P_QUEUE].n },
+		    g->list[P_LINK].n + g->list[P_QUEUE].n +
+			g->list[P_CROWD].n },
 		{ "dpoint_gateway_pipes_held", "gauge",
 		    "Pipes with bytes on their way.", NULL,
 		    pipes_held(g->pipes) },

@@ -69,6 +69,7 @@ phase_ms(const struct gateway *g, enum phase p)
 	const uint64_t ms[P_COUNT] = { [P_HELLO] = g->conf.hello_timeout * 1000,
 		[P_LINK] = 3 * server,
 		[P_QUEUE] = 3 * server, /* others may wait for all of theirs */
+		[P_CROWD] = 3 * server,
 		[P_ASKED] = server + 5000, /* dp-connect itself ends it before */
 		[P_ANSWER] = server,
 		[P_OPEN] = g->conf.idle_timeout * 1000 };
@@ -348,6 +349,7 @@ on_event(struct conn *c, int side, uint32_t events)
 		break;
 	case P_LINK:
 	case P_QUEUE:
+	case P_CROWD:
 	case P_ASKED:
 		if (events & (EPOLLERR | EPOLLHUP))
 			conn_end(c, WHY_LEFT);
@@ -552,6 +554,7 @@ conn_tick(void *gateway)
 	late(g, P_HELLO, WHY_HELLO_TIMEOUT);
 	late(g, P_LINK, WHY_NO_UPLINK);
 	late(g, P_QUEUE, WHY_NO_SERVER);
+	late(g, P_CROWD, WHY_NO_SERVER);
 	late(g, P_ASKED, WHY_NO_SERVER);
 	late(g, P_ANSWER, WHY_SILENT);
 	late(g, P_OPEN, WHY_IDLE);

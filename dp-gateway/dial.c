@@ -3,9 +3,10 @@
  *
  * Runs in dp-gateway behind its sandbox. dp-connect makes the connections, and
  * only to hosts that the configuration names for us; at most ASKS_MAX are asked
- * for at once (and one for each link), the others wait in the order they came. An address that fails is
- * known to be away from then on, and who was on its way there goes on to the
- * next.
+ * for at once (and one for each link), the others wait in the order they came. Of
+ * one target that clients name at most ASKS_EACH are under way, so that a dead
+ * one does not hold up the others. An address that fails is known to be away
+ * from then on, and who was on its way there goes on to the next.
  * SPDX-License-Identifier: ISC
  */
 #include "dp-gateway/uplink.h"
@@ -91,11 +92,46 @@ dial_link(struct gateway *g, struct dialler *d, const char *host, uint16_t port)
 	return 0;
 }
 
+/* Whether there is room for one more to the target of c; where that is. */
+static bool
+has_room(const struct conn *c, struct url *at)
+{
+	unsigned n = 0;
+
+	if (url_host_port(c->sni, at) < 0)
+		return true; /* for the refusal */
+	for (size_t i = 0; i < COUNT(c->g->asks); i++) {
+		const struct ask *a = &c->g->asks[i];
+
+		n += a->ticket != 0 && a->port == at->port &&
+		    strcmp(a->host, at->host) == 0;
+	}
+	return n < ASKS_EACH;
+}
+
+/* One that waits for its turn at this target gets it. */
+static void
+call_next(struct gateway *g, const char *host, uint16_t port)
+{
+	struct url at;
+
+	for (struct conn *c = g->list[P_CROWD].first; c != NULL; c = c->next)
+		if (url_host_port(c->sni, &at) == 0 && at.port == port &&
+		    strcmp(at.host, host) == 0) {
+			conn_phase(c, P_QUEUE);
+			return;
+		}
+}
+
 static void
 ask_free(struct gateway *g, struct ask *a)
 {
+	struct ask was = *a;
+
 	*a = (struct ask){ 0 };
 	g->nasks--;
+	if (was.host[0] != '\0')
+		call_next(g, was.host, was.port);
 }
 
 /* Each of the two queues is in the order they came, and none waits for who is
@@ -114,10 +150,16 @@ ask_far(struct conn *c)
 	struct url  at;
 	struct ask *a;
 
+	if (!has_room(c, &at)) {
+		conn_phase(c, P_CROWD);
+		return true;
+	}
 	if (url_host_port(c->sni, &at) < 0 ||
 	    (a = ask_at(c->g, at.host, at.port)) == NULL)
 		return false;
 	a->conn = c;
+	snprintf(a->host, sizeof(a->host), "%s", at.host);
+	a->port = at.port;
 	conn_phase(c, P_ASKED);
 	return true;
 }
@@ -145,8 +187,13 @@ dial_pump(struct gateway *g)
 	struct conn	*c;
 	struct upstream *u;
 	struct server	*s;
+	struct url	 at;
 
 	pump_up(g);
+	/* who was called may have left */
+	if (g->list[P_QUEUE].first == NULL &&
+	    (c = g->list[P_CROWD].first) != NULL && has_room(c, &at))
+		conn_phase(c, P_QUEUE);
 	while (g->nasks < ASKS_MAX && (c = g->list[P_QUEUE].first) != NULL) {
 		if (c->origin != NULL || c->kind->is_forward) {
 			if (!ask_far(c))

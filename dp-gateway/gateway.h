@@ -40,6 +40,7 @@
 #define SERVER 1
 
 #define ASKS_MAX    48	/* of dp-connect, which takes 64 of one asker */
+#define ASKS_EACH   (ASKS_MAX / 4) /* of them, for one far target */
 #define LINKS_ASKED (1 + GATEWAY_SERVERS) /* beside them, for links */
 #define PIPES_MAX   256 /* then bytes go without one */
 #define KEPT_FDS    64	/* channels, listeners, the loop, standard streams */
@@ -50,6 +51,7 @@ enum phase {
 	P_HELLO,  /* its ClientHello is not whole */
 	P_LINK,	  /* waits for an uplink to take it */
 	P_QUEUE,  /* waits for its turn to be connected by dp-connect */
+	P_CROWD,  /* the same, behind ASKS_EACH to where it goes */
 	P_ASKED,  /* dp-connect is at it */
 	P_ANSWER, /* the server has said nothing yet */
 	P_OPEN,
@@ -94,6 +96,8 @@ struct ask { /* one question to dp-connect */
 	bool	     probe;
 	struct conn *conn; /* NULL: a probe, or it has left meanwhile */
 	struct dialler *dialler; /* of an uplink; NULL: not for one */
+	char	     host[URL_HOST_LEN]; /* far target; "": not for one */
+	uint16_t     port;
 };
 
 /*

@@ -332,6 +332,22 @@ def many(target, n):
     print("well", flush=True)
 
 
+def crowd(dead, target, n, seconds):
+    """n want to where nobody answers; who wants elsewhere does not notice."""
+    held = []
+    for _ in range(int(n)):
+        s = connect()
+        s.sendall(head_of(dead))
+        held.append(s)
+    time.sleep(0.3)
+    began = time.monotonic()
+    echoes(opened(target))
+    took = time.monotonic() - began
+    assert took < float(seconds), took
+    for s in held:
+        assert answer(s)[0] in (502, 504)
+
+
 def hold(target, n):
     """Holds n until a line comes on standard input, then echoes on each."""
     held = [opened(target) for _ in range(int(n))]
