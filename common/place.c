@@ -81,6 +81,25 @@ place_lock(const char *key, const char *path, const char *program)
 		log_warn_err(-errno, "%s", path);
 }
 
+bool
+place_is_locked(const char *path)
+{
+	unsigned long long inode;
+	struct stat	   st;
+	char		   line[160];
+	bool		   is = false;
+	FILE		  *f;
+
+	if (stat(path, &st) < 0 || (f = fopen("/proc/locks", "re")) == NULL)
+		return false;
+	/* "1: FLOCK  ADVISORY  WRITE 123 00:19:1234 0 EOF" (proc_locks(5)) */
+	while (!is && fgets(line, sizeof(line), f) != NULL)
+		is = sscanf(line, "%*s FLOCK %*s WRITE %*s %*x:%*x:%llu",
+			 &inode) == 1 && inode == st.st_ino;
+	fclose(f);
+	return is;
+}
+
 int
 place_socket(const char *key, const char *dir, const char *name, int type)
 {

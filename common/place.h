@@ -8,6 +8,7 @@
 #define COMMON_PLACE_H
 
 #include <pwd.h>
+#include <stdbool.h>
 #include <sys/types.h>
 
 /* The user named by both; root is refused. Borrowed until the next call. */
@@ -19,6 +20,9 @@ void place_make_dir(const char *key, const char *path, mode_t mode,
 
 /* Locks the file, writes our process id, and keeps it until the process ends. */
 void place_lock(const char *key, const char *path, const char *program);
+
+/* Whether a process holds it. Does not touch the lock, which might be wanted now. */
+bool place_is_locked(const char *path);
 
 /* A listening Unix socket; replaces one that an earlier run left. Everyone may
  * connect: who may do what is asked of the kernel. */

@@ -10,6 +10,7 @@
 
 #include "common/json.h"
 #include "common/log.h"
+#include "common/place.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -173,7 +174,8 @@ show_ways(const json_t *link, const char *used)
 static void
 show_link(const json_t *link)
 {
-	const char   *state = js_str(link, "state"), *way = js_str(link, "way");
+	const char   *state = js_str(link, "state"), *way = js_str(link, "way"),
+		     *why = js_str(link, "why");
 	const json_t *woken = js_obj(link, "woken");
 	bool	      up = state != NULL && strcmp(state, "up") == 0;
 	int64_t	      v = 0;
@@ -188,7 +190,12 @@ show_link(const json_t *link)
 		show(way);
 	else
 		printf("%s", "down");
-	printf(" since %s\n", when);
+	if (why != NULL) {
+		printf(": ");
+		show(why);
+		putchar('\n');
+	} else
+		printf(" since %s\n", when);
 	show_ways(link, up ? way : NULL);
 	v = 0;
 	(void)js_int(woken, "time", 1, INT64_MAX, &v);
@@ -317,10 +324,19 @@ static void
 add_link_and_report(const struct agent_conf *c, json_t *o)
 {
 	struct agent_way ways[AGENT_WAYS];
+	char		 lock[300];
 	json_t		*of;
 
-	if (agent_ways(c, ways) > 0 && read_state(c, "link.json", &of) == 0)
+	snprintf(lock, sizeof(lock), "%s/agent.lock", c->run_dir);
+	if (agent_ways(c, ways) > 0 && read_state(c, "link.json", &of) == 0) {
+		if (!place_is_locked(lock)) { /* it could not say so */
+			json_object_set_new(of, "state", json_string("down"));
+			json_object_set_new(of, "why",
+			    json_string("dp-agent does not run"));
+			json_object_del(of, "since");
+		}
 		json_object_set_new(o, "link", of);
+	}
 	if (c->report_interval > 0 && read_state(c, "report.json", &of) == 0)
 		json_object_set_new(o, "report", of);
 }
