@@ -360,6 +360,8 @@ on_event(struct conn *c, int side, uint32_t events)
 				terminate_answer(c, events);
 			else if (events & (EPOLLERR | EPOLLHUP))
 				conn_end(c, WHY_CLIENT_RESET);
+			else if (events & EPOLLRDHUP) /* an edge: not told again */
+				c->closing[CLIENT] = true;
 			break;
 		}
 		/* fallthrough */

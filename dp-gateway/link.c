@@ -305,6 +305,7 @@ static void
 check_up(struct link *k)
 {
 	if (k->ended || k->up || k->mux == NULL || !mux_is_greeted(k->mux) ||
+	    mux_why(k->mux, NULL) != MUX_NONE ||
 	    (k->by != NULL && !k->near && !dialler_is_first(k)))
 		return;
 	k->up = true;

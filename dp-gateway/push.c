@@ -317,7 +317,9 @@ keep_alive(struct push *p)
 	uint64_t	  now = loop_now_ms(p->g->loop);
 	struct push_conn *c;
 	char		  text[WAKE_ID_MAX];
-	size_t		  len = push_id_text(push_heard(p), true, text);
+	size_t		  len = p->has_gap
+		? (size_t)snprintf(text, sizeof(text), ":\n\n")
+		: push_id_text(push_heard(p), true, text);
 
 	for (int n = 0; n < TURN_ALIVE && (c = p->list[S_OPEN].first) != NULL &&
 	     now - c->since_ms >= p->g->conf.push_keepalive * 1000; n++) {

@@ -57,6 +57,9 @@ struct push {
 	struct loop_io	  *io;
 	struct loop_timer *tick, *turn;
 	bool		   ticking;
+	bool		   has_gap; /* a wake was not given out here: connections
+				     * of before hear no more numbers, so that
+				     * their devices refresh when they return */
 	struct {
 		struct push_conn *first, *last;
 		unsigned	  n;

@@ -5,6 +5,7 @@
  * Runs in dp-gateway behind its sandbox. Believes the orders it gets.
  * SPDX-License-Identifier: ISC
  */
+#include "common/log.h"
 #include "dp-gateway/push_conn.h"
 
 #include <errno.h>
@@ -117,7 +118,7 @@ push_missed(struct push_conn *c, uint64_t since)
 	if (!recent_missed(c->p->recent, since, c->device.name,
 		device_group(&c->device), missed))
 		return false;
-	for (int i = 0; i < WAKE_WHATS; i++)
+	for (int i = 0; i < WAKE_WHATS && c->state != S_ENDED; i++)
 		if (missed[i] != NULL)
 			(void)give(c, missed[i]); /* it waits: c is not open yet */
 	return c->state != S_ENDED;
@@ -195,6 +196,21 @@ push_on_turn(void *ctx)
 		(void)loop_timer_set(p->turn, 0);
 }
 
+/* Numbers go up by one, and those of another control begin elsewhere: one that
+ * is a little ahead tells that we were not able to take one. */
+static void
+look_for_gap(struct push *p, uint64_t number)
+{
+	const uint64_t near = 1 << 20;
+	uint64_t       ahead = number - recent_last(p->recent);
+
+	if (p->has_gap || ahead <= 1 || ahead > near)
+		return;
+	p->has_gap = true;
+	log_warn("push: %llu wakes were not given out here; devices refresh when "
+		 "they return", (unsigned long long)ahead - 1);
+}
+
 int
 push_wake(struct push *p, const struct wake_order *o, uint64_t number,
     void (*done)(void *ctx, const struct wake_result *r), void *ctx)
@@ -204,8 +220,9 @@ push_wake(struct push *p, const struct wake_order *o, uint64_t number,
 
 	if (r == NULL)
 		return p->nruns < RUNS_MAX ? -ENOMEM : -EBUSY;
-	if (wake_new(o, number,
-		p->runs == NULL && recent_follows(p->recent, number),
+	look_for_gap(p, number);
+	if (wake_new(o, number, !p->has_gap && p->runs == NULL &&
+		recent_follows(p->recent, number),
 		&r->wake) < 0) {
 		free(r);
 		return -ENOMEM;

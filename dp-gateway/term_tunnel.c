@@ -131,6 +131,20 @@ read_stream(struct conn *c)
 		c->relay.blocked[SERVER] = true;
 }
 
+/* After the server's close_notify nobody takes what still comes of it: read, so
+ * that the stream can end. */
+static void
+drain_stream(struct conn *c)
+{
+	uint8_t none[4096];
+
+	c->term->busy = true;
+	while (c->stream[SERVER] != NULL &&
+	    mux_read(c->stream[SERVER], none, sizeof(none)) > 0)
+		;
+	c->term->busy = false;
+}
+
 static void
 down(struct conn *c)
 {
@@ -140,6 +154,8 @@ down(struct conn *c)
 		read_stream(c);
 	if (c->phase == P_ENDED)
 		return;
+	if (c->relay.told[SERVER])
+		drain_stream(c);
 	conn_moved(c);
 	if (c->stream[SERVER] == NULL && c->relay.told[SERVER])
 		conn_end(c, WHY_CLOSED);
@@ -229,7 +245,7 @@ shaken(struct conn *c)
 {
 	terminate_shaken(c, SERVER, c->since_ms);
 	conn_phase(c, P_OPEN);
-	tls_readable(c->term->ends.of[CLIENT].tls, false);
+	tls_readable(c->term->ends.of[CLIENT].tls, c->closing[CLIENT]);
 	wake(c);
 	down(c); /* it may have spoken already */
 }

@@ -362,7 +362,8 @@ terminate_fini(struct conn *c, enum why why)
 
 	if (t == NULL)
 		return;
-	if (t->shaken && c->kind->is_forward && why < WHY_REFUSED) {
+	if (t->shaken && c->kind->is_forward && why < WHY_REFUSED &&
+	    c->phase < P_ANSWER) {
 		forward_tls_refuse(&t->ends.of[CLIENT], why);
 		farewell(&t->ends.of[CLIENT], WHY_CLOSED);
 	} else if (t->shaken && why != WHY_CLOSED && why != WHY_CLIENT_RESET &&

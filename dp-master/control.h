@@ -36,6 +36,7 @@ struct request {
 	/* of what all gateways answer together */
 	json_t	       *merged;
 	bool		done; /* by one of them at least */
+	bool		failed; /* another one could not: error says why */
 	char		error[600]; /* the first, if none */
 	struct peer    *orderer; /* not a connection's, but one of theirs */
 	uint32_t	order_id;

@@ -93,11 +93,13 @@ gateways_answered(struct request *q, const char *error)
 {
 	json_t *row;
 	size_t	i;
+	bool	is_absent = error != NULL && strncmp(error, "no such ", 8) == 0;
 
 	if (error == NULL)
 		q->done = true;
-	else if (q->error[0] == '\0')
+	else if (q->error[0] == '\0' || (!is_absent && !q->failed))
 		snprintf(q->error, sizeof(q->error), "%s", error);
+	q->failed |= error != NULL && !is_absent;
 	if (q->waits != 0)
 		return;
 	if (q->conn == NULL)
@@ -105,7 +107,8 @@ gateways_answered(struct request *q, const char *error)
 	else
 		json_array_foreach(q->merged, i, row)
 			request_row(q, json_incref(row));
-	request_end(q, q->done ? NULL : q->error);
+	/* what one process could not do is said, whatever others did */
+	request_end(q, q->done && !q->failed ? NULL : q->error);
 }
 
 int

@@ -209,7 +209,8 @@ def bulk(megabytes, version="1.3"):
 
 
 def half_close(mode="notify"):
-    """close_notify, or only the end of the stream, one way; all the echo comes."""
+    """close_notify, or only the end of the stream, one way; all the echo comes.
+    early: before the server has shaken hands, a cut that must not be waited out."""
     plain = connect(GATEWAY)
     into, out = ssl.MemoryBIO(), ssl.MemoryBIO()
     s = context(False, "device").wrap_bio(into, out, server_hostname="gateway.example")
@@ -239,6 +240,15 @@ def half_close(mode="notify"):
         # OpenSSL reads no more then; the bytes are there all the same
         got = ends(plain)
         assert got is not None and len(got) > 5003, got
+    elif mode == "early":
+        time.sleep(0.4)
+        plain.shutdown(socket.SHUT_WR)
+        plain.settimeout(8)
+        try:
+            while plain.recv(65536):
+                pass
+        except ConnectionResetError:
+            pass
     else:
         plain.shutdown(socket.SHUT_WR)
         got = b""
