@@ -10,6 +10,7 @@ common_SRCS := \
 	common/group.c \
 	common/hash.c \
 	common/http_request.c \
+	common/http_status.c \
 	common/identity.c \
 	common/ipc.c \
 	common/json.c \

@@ -8,7 +8,7 @@
 #include "dp-gateway/forward.h"
 
 #include "common/http_request.h"
-#include "common/size.h"
+#include "common/http_status.h"
 #include "dp-gateway/target.h"
 #include "dp-gateway/terminate.h"
 
@@ -22,20 +22,6 @@
 #define UNREAD_MAX (64 << 10) /* of a request that is refused */
 
 static const char yes[] = "HTTP/1.1 200 Connection established\r\n\r\n";
-
-static const struct {
-	const char *phrase;
-	uint16_t    status;
-} phrases[] = {
-	{ "Bad Request", 400 },
-	{ "Forbidden", 403 },
-	{ "Method Not Allowed", 405 },
-	{ "Request Timeout", 408 },
-	{ "Request Header Fields Too Large", 431 },
-	{ "Bad Gateway", 502 },
-	{ "Service Unavailable", 503 },
-	{ "Gateway Timeout", 504 },
-};
 
 static const uint16_t statuses[WHY_KINDS] = {
 	[WHY_SCOPE] = 403,
@@ -61,17 +47,14 @@ static const uint16_t statuses[WHY_KINDS] = {
 size_t
 forward_answer(enum why why, char out[FORWARD_ANSWER])
 {
-	size_t i = 0;
-	int    n;
+	int n;
 
 	if (statuses[why] == 0)
 		return 0;
-	while (phrases[i].status != statuses[why])
-		i++;
 	n = snprintf(out, FORWARD_ANSWER,
 	    "HTTP/1.1 %u %s\r\n%sContent-Type: text/plain\r\n"
 	    "Content-Length: %zu\r\nConnection: close\r\n\r\n%s\n",
-	    phrases[i].status, phrases[i].phrase,
+	    statuses[why], http_status_phrase(statuses[why]),
 	    statuses[why] == 405 ? "Allow: CONNECT\r\n" : "",
 	    strlen(why_text(why)) + 1, why_text(why));
 	return (size_t)n;

@@ -6,7 +6,7 @@
  * certificate says, and of its words the group it wants to be woken with.
  * SPDX-License-Identifier: ISC
  */
-#include "common/size.h"
+#include "common/http_status.h"
 #include "common/wr.h"
 #include "dp-gateway/push_conn.h"
 
@@ -21,35 +21,13 @@
 
 /* -- answers that end it -- */
 
-static const char *
-reason(int status)
-{
-	static const struct {
-		int	    status;
-		const char *text;
-	} all[] = {
-		{ 200, "OK" },
-		{ 400, "Bad Request" },
-		{ 403, "Forbidden" },
-		{ 404, "Not Found" },
-		{ 405, "Method Not Allowed" },
-		{ 413, "Content Too Large" },
-		{ 503, "Service Unavailable" },
-	};
-
-	for (size_t i = 0; i < COUNT(all); i++)
-		if (all[i].status == status)
-			return all[i].text;
-	return "Refused";
-}
-
 static void
 answer(struct push_conn *c, int status, const char *text, enum why why)
 {
 	char buf[1024];
 	int  n = snprintf(buf, sizeof(buf),
 	     "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
-	     "%sConnection: close\r\n\r\n%s\n", status, reason(status),
+	     "%sConnection: close\r\n\r\n%s\n", status, http_status_phrase(status),
 	     status == 200 ? "application/json" : "text/plain",
 	     strlen(text) + 1, status == 405 ? "Allow: GET, POST\r\n" : "",
 	     text);

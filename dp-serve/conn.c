@@ -22,9 +22,9 @@
 #include "common/addr_count.h"
 #include "common/listen.h"
 #include "common/log.h"
-#include "common/size.h"
 #include "dp-serve/range.h"
 #include "common/http_request.h"
+#include "common/http_status.h"
 
 #define IN_MAX	    HTTP_REQUEST_HEAD_MAX
 #define OUT_MAX	    (64 * 1024) /* answers of one turn, small ones whole */
@@ -384,44 +384,6 @@ out(const void *p, size_t n)
 
 /* -- heads of answers -- */
 
-static const char *
-reason(int status)
-{
-	static const struct {
-		int	    status;
-		const char *text;
-	} all[] = {
-		{ 200, "OK" },
-		{ 201, "Created" },
-		{ 206, "Partial Content" },
-		{ 304, "Not Modified" },
-		{ 400, "Bad Request" },
-		{ 403, "Forbidden" },
-		{ 404, "Not Found" },
-		{ 405, "Method Not Allowed" },
-		{ 408, "Request Timeout" },
-		{ 411, "Length Required" },
-		{ 412, "Precondition Failed" },
-		{ 413, "Content Too Large" },
-		{ 414, "URI Too Long" },
-		{ 416, "Range Not Satisfiable" },
-		{ 417, "Expectation Failed" },
-		{ 429, "Too Many Requests" },
-		{ 431, "Request Header Fields Too Large" },
-		{ 501, "Not Implemented" },
-		{ 502, "Bad Gateway" },
-		{ 503, "Service Unavailable" },
-		{ 504, "Gateway Timeout" },
-		{ 505, "HTTP Version Not Supported" },
-		{ 507, "Insufficient Storage" },
-	};
-
-	for (size_t i = 0; i < COUNT(all); i++)
-		if (all[i].status == status)
-			return all[i].text;
-	return "Error";
-}
-
 /* "HTTP/1.1 200 OK" and the date, made once a second. */
 static void
 out_start(struct conn *c, int status)
@@ -440,7 +402,7 @@ out_start(struct conn *c, int status)
 		out(e->start, 54);
 	else {
 		out_len += (size_t)snprintf(out_buf + out_len, 64,
-		    "HTTP/1.1 %d %s", status, reason(status));
+		    "HTTP/1.1 %d %s", status, http_status_phrase(status));
 		out(e->start + 15, 54 - 15);
 	}
 	if (c->close_after)
@@ -479,7 +441,7 @@ answer_status(struct conn *c, int status)
 	char	    text[64];
 	int	    n;
 
-	n = snprintf(text, sizeof(text), "%d %s\n", status, reason(status));
+	n = snprintf(text, sizeof(text), "%d %s\n", status, http_status_phrase(status));
 	out_start(c, status);
 	out_len += (size_t)snprintf(out_buf + out_len, 256,
 	    "Content-Type: text/plain\r\nContent-Length: %d\r\n%s\r\n%s", n,

@@ -8,7 +8,6 @@ connect.py CASE [ARG...]: see the functions below; exit 0 if all was as it says.
     .key, trusting DIR/ca/ca.crt; MOST=1.2 then is the newest version.
 SPDX-License-Identifier: ISC
 """
-import hashlib
 import os
 import socket
 import ssl
@@ -16,6 +15,8 @@ import struct
 import sys
 import threading
 import time
+
+from gateway import both_ways
 
 TLS = os.environ.get("TLS")
 GATEWAY = ("127.0.0.1", 3129 if TLS else 3128)
@@ -177,26 +178,7 @@ def pieces(target):
 
 
 def bulk(target, megabytes):
-    """Both ways at once, whole."""
-    s = opened(target)
-    block, n = os.urandom(1 << 20), int(megabytes)
-    sent, got = hashlib.sha256(), hashlib.sha256()
-
-    def send():
-        for _ in range(n):
-            s.sendall(block)
-            sent.update(block)
-        s.shutdown(socket.SHUT_WR)
-    t = threading.Thread(target=send)
-    t.start()
-    left = n << 20
-    while left > 0:
-        part = s.recv(min(left, 262144))
-        assert part, "cut"
-        got.update(part)
-        left -= len(part)
-    t.join()
-    assert sent.digest() == got.digest() and ends(s) == b"end"
+    both_ways(opened(target), int(megabytes))
 
 
 # -- refused --

@@ -294,17 +294,16 @@ def flood(n):
 
 # -- while it is carried --
 
-def bulk(megabytes, half_close="yes"):
-    """Both ways at once, whole."""
-    s = opened()
-    block, n = os.urandom(1 << 20), int(megabytes)
+def both_ways(s, n, half_close=True):
+    """So many MiB at once, whole, through what is behind an echo."""
+    block = os.urandom(1 << 20)
     sent, got = hashlib.sha256(), hashlib.sha256()
 
     def send():
         for _ in range(n):
             s.sendall(block)
             sent.update(block)
-        if half_close == "yes":
+        if half_close:
             s.shutdown(socket.SHUT_WR)
     t = threading.Thread(target=send)
     t.start()
@@ -316,7 +315,11 @@ def bulk(megabytes, half_close="yes"):
         left -= len(part)
     t.join()
     assert sent.digest() == got.digest()
-    assert half_close != "yes" or ends(s) == b"end"
+    assert not half_close or ends(s) == b"end"
+
+
+def bulk(megabytes, half_close="yes"):
+    both_ways(opened(), int(megabytes), half_close == "yes")
 
 
 def client_resets():

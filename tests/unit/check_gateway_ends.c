@@ -7,12 +7,10 @@
 
 #include "common/hash.h"
 #include "common/tls_client.h"
+#include "tests/unit/tcp_pair.h"
 #include "tests/unit/tls_pki.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -55,29 +53,6 @@ setup(void)
 	conf.key_len = strlen(device.key_pem);
 	ck_assert_int_eq(tls_client_new(&conf, &device_rules, err), 0);
 	ck_assert_int_eq(tls_client_new(&conf, &to_server, err), 0);
-}
-
-static void
-tcp_pair(int fds[2])
-{
-	struct sockaddr_in sa = { .sin_family = AF_INET };
-	socklen_t	   len = sizeof(sa);
-	int		   l = socket(AF_INET, SOCK_STREAM, 0);
-
-	sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	ck_assert_int_eq(bind(l, (void *)&sa, len), 0);
-	ck_assert_int_eq(listen(l, 1), 0);
-	ck_assert_int_eq(getsockname(l, (void *)&sa, &len), 0);
-	fds[0] = socket(AF_INET, SOCK_STREAM, 0);
-	ck_assert_int_eq(connect(fds[0], (void *)&sa, len), 0);
-	fds[1] = accept(l, NULL, NULL);
-	ck_assert_int_ge(fds[1], 0);
-	close(l);
-	for (int i = 0; i < 2; i++) {
-		fcntl(fds[i], F_SETFL, O_NONBLOCK);
-		setsockopt(fds[i], IPPROTO_TCP, TCP_NODELAY, &(int){ 1 },
-		    sizeof(int));
-	}
 }
 
 static void

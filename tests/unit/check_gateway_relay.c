@@ -3,10 +3,8 @@
  * pipe (rows 0) and without one (rows 1).
  * SPDX-License-Identifier: ISC
  */
-#include <arpa/inet.h>
 #include <check.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -16,31 +14,12 @@
 #include <unistd.h>
 
 #include "dp-gateway/relay.h"
+#include "tests/unit/tcp_pair.h"
 
 static struct relay  r;
 static struct pipes *ps;
 static int	     far_end[2]; /* of each side */
 static int	     bad;
-
-static void
-tcp_pair(int fds[2])
-{
-	struct sockaddr_in sa = { .sin_family = AF_INET };
-	socklen_t	   len = sizeof(sa);
-	int		   l = socket(AF_INET, SOCK_STREAM, 0);
-
-	sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	ck_assert_int_eq(bind(l, (void *)&sa, len), 0);
-	ck_assert_int_eq(listen(l, 1), 0);
-	ck_assert_int_eq(getsockname(l, (void *)&sa, &len), 0);
-	fds[0] = socket(AF_INET, SOCK_STREAM, 0);
-	ck_assert_int_eq(connect(fds[0], (void *)&sa, len), 0);
-	fds[1] = accept(l, NULL, NULL);
-	ck_assert_int_ge(fds[1], 0);
-	close(l);
-	for (int i = 0; i < 2; i++)
-		fcntl(fds[i], F_SETFL, O_NONBLOCK);
-}
 
 static void
 begin(int without)
