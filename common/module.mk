@@ -1,6 +1,7 @@
 # common/ - what two or more programs need; knows no program.
 common_SRCS := \
 	common/addr_count.c \
+	common/agent_sight.c \
 	common/alc.c \
 	common/conf.c \
 	common/connect_client.c \
@@ -58,7 +59,7 @@ common_FUZZ += fuzz_alc fuzz_fdt fuzz_mcast_notice fuzz_mcast_report
 # of the inbox
 common_FUZZ += fuzz_report
 # of network polling
-common_TESTS += check_sight
+common_TESTS += check_agent_sight check_sight
 common_FUZZ += fuzz_sight
 
 # What the capture socket lets through, compiled when dpoint is built.

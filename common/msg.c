@@ -39,6 +39,8 @@ static const struct { enum peer_role a, b; } pairs[] = {
 	{ PEER_CONTROL, PEER_LDAP },
 	{ PEER_LDAP, PEER_CONNECT },
 	{ PEER_SCAN, PEER_LDAP },
+	{ PEER_SERVE, PEER_SCAN },
+	{ PEER_GATEWAY, PEER_SCAN },
 };
 
 const char *

@@ -158,7 +158,9 @@ on_peer(void *ctx, enum peer_role role, int take_fd)
 	struct gateway *g = ctx;
 	int		r;
 
-	if (role != PEER_CONNECT) {
+	if (role == PEER_SCAN) {
+		r = agent_sight_attach(g->agents, take_fd);
+	} else if (role != PEER_CONNECT) {
 		close(take_fd);
 		r = -EBADMSG;
 	} else if ((r = connect_client_attach(g->connector, take_fd)) == 0)
@@ -193,11 +195,13 @@ gateway_open(struct worker *w)
 {
 	struct gateway *g = calloc(1, sizeof(*g));
 	struct loop    *l = worker_loop(w);
+	int		fd;
 
 	if (g == NULL || addr_count_new(&g->addresses, ADDR_COUNT_NET) < 0 ||
 	    pipes_new(PIPES_MAX, &g->pipes) < 0 ||
 	    connect_client_new(l, worker_peer(w, PEER_CONNECT), &dial_ops, g,
-		&g->connector) < 0)
+		&g->connector) < 0 ||
+	    agent_sight_new(l, &g->agents) < 0)
 		log_fatal(EXIT_TEMPORARY, "no memory");
 	g->w = w;
 	g->loop = l;
@@ -215,6 +219,8 @@ gateway_open(struct worker *w)
 		log_fatal(EXIT_OPERATOR,
 		    "cannot carry anything with this configuration");
 	limit(g);
+	if ((fd = worker_peer(w, PEER_SCAN)) >= 0)
+		on_peer(g, PEER_SCAN, fd);
 	return g;
 }
 
@@ -269,6 +275,7 @@ gateway_close(struct gateway **gp)
 	pipes_free(&g->pipes);
 	addr_count_free(&g->addresses);
 	connect_client_free(&g->connector);
+	agent_sight_free(&g->agents);
 	tls_unref(&g->tls);
 	terminate_close(g);
 	close(g->epoll);

@@ -27,6 +27,7 @@
 #define DP_GATEWAY_GATEWAY_H
 
 #include "common/addr_count.h"
+#include "common/agent_sight.h"
 #include "common/connect_client.h"
 #include "common/sandbox.h"
 #include "common/scope.h"
@@ -152,6 +153,7 @@ struct gateway {
 	struct upstream	       upstream;
 	struct terminate       terminate;
 	struct connect_client *connector;
+	struct agent_sight    *agents; /* whom network polling is told of */
 	struct ask	       asks[ASKS_MAX + LINKS_ASKED];
 	unsigned	       nasks;
 	uint32_t	       last_ticket;

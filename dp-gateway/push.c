@@ -200,8 +200,11 @@ shake(struct push_conn *c)
 	/* by the lists of before a reload, perhaps */
 	if (c->p->g->tls != NULL && tls_peer_revoked(c->tls, c->p->g->tls))
 		push_goodbye(c, WHY_CERT_REVOKED);
-	else
+	else {
+		agent_sight_say(c->p->g->agents, tls_peer_name(c->tls), c->addr,
+		    loop_now_ms(c->p->g->loop));
 		(void)push_flush(c);
+	}
 }
 
 static void

@@ -150,6 +150,7 @@ verified(struct conn *c)
 		conn_end(c, WHY_NO_DEVICE);
 		return;
 	}
+	agent_sight_say(g->agents, c->sni, c->addr, loop_now_ms(g->loop));
 	if (addr_count_add(t->devices, c->term->device,
 		g->conf.max_per_device) < 0) {
 		conn_end(c, WHY_DEVICE);

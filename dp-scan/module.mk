@@ -4,6 +4,7 @@ dp-scan_SRCS := \
 	dp-scan/main.c \
 	dp-scan/directory.c \
 	dp-scan/admin.c \
+	dp-scan/agents.c \
 	dp-scan/devices.c \
 	dp-scan/guess.c \
 	dp-scan/index.c \

@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "common/size.h"
 #include "common/wr.h"
+#include "dp-scan/agents.h"
 #include "dp-scan/directory.h"
 #include "dp-scan/vendor.h"
 
@@ -193,6 +194,24 @@ on_computer(void *ctx, const struct sight *g)
 	scan_see(ctx, g);
 }
 
+/* A relay on this machine, such as a gateway that passes through to us, speaks
+ * from an address of ours: where the device is it does not tell. */
+static void
+on_agent(void *ctx, const struct sight *g)
+{
+	struct scan *s = ctx;
+	struct sight nowhere;
+
+	for (size_t i = 0; i < net_naddrs(s->net); i++)
+		if (memcmp(net_addr_at(s->net, i)->addr, g->addr, 16) == 0) {
+			nowhere = *g;
+			memset(nowhere.addr, 0, sizeof(nowhere.addr));
+			g = &nowhere;
+			break;
+		}
+	scan_see(s, g);
+}
+
 static void
 on_neighbour(void *ctx, uint32_t ifindex, const uint8_t mac[6],
     const uint8_t addr[16])
@@ -322,6 +341,8 @@ on_peer(void *ctx, enum peer_role role, int take_fd)
 			tell_listener(s);
 	} else if (role == PEER_LDAP) {
 		r = scan_directory_attach(s->directory, take_fd);
+	} else if (scan_agents_may(role)) {
+		r = scan_agents_attach(s->agents, role, take_fd);
 	} else {
 		close(take_fd);
 		r = -EBADMSG;
@@ -377,6 +398,8 @@ on_second(void *ctx)
 		(void)net_begin(s->net); /* its end was lost */
 	if (s->going && s->missed_directory) /* its sights came too early */
 		s->missed_directory = scan_directory_read(s->directory) < 0;
+	if (s->going && net_is_read(s->net)) /* knows places, too */
+		scan_agents_begin(s->agents);
 	events_second(s);
 	if (s->going && s->ticks % OWN_EACH == 1)
 		see_ourselves(s);
@@ -417,6 +440,7 @@ make(struct scan *s, int netlink)
 	    (r = devices_new(&none, &device_ops, s, &s->devices)) < 0 ||
 	    (r = loop_timer_new(s->loop, on_second, s, &s->second)) < 0 ||
 	    (r = scan_directory_new(s->loop, on_computer, s, &s->directory)) < 0 ||
+	    (r = scan_agents_new(s->loop, on_agent, s, &s->agents)) < 0 ||
 	    (r = runs_init(s)) < 0)
 		return r;
 	return net_new(s->loop, netlink, &net_ops, s, &s->net);
@@ -425,8 +449,6 @@ make(struct scan *s, int netlink)
 struct scan *
 scan_open(struct worker *w)
 {
-	static const enum peer_role peers[] = { PEER_STORE, PEER_PROBE,
-		PEER_LISTEN, PEER_LDAP };
 	struct scan *s = calloc(1, sizeof(*s));
 	char	     name[16];
 	int	     fd, r;
@@ -446,9 +468,9 @@ scan_open(struct worker *w)
 	if ((r = make(s, fd)) < 0 || (r = configure(s)) < 0 ||
 	    (r = net_begin(s->net)) < 0)
 		log_fatal(EXIT_TEMPORARY, "start: %s", strerror(-r));
-	for (size_t i = 0; i < COUNT(peers); i++)
-		if ((fd = worker_peer(w, peers[i])) >= 0)
-			on_peer(s, peers[i], fd);
+	for (int i = PEER_CONTROL + 1; i < PEER_MAX; i++)
+		if ((fd = worker_peer(w, (enum peer_role)i)) >= 0)
+			on_peer(s, (enum peer_role)i, fd);
 	loop_timer_set(s->second, 1000);
 	return s;
 }
@@ -479,6 +501,7 @@ scan_close(struct scan **sp)
 	ipc_free(&s->probe);
 	ipc_free(&s->listen);
 	scan_directory_free(&s->directory);
+	scan_agents_free(&s->agents);
 	store_client_free(&s->store);
 	devices_free(&s->devices);
 	net_free(&s->net);

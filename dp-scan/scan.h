@@ -65,6 +65,7 @@ struct scan {
 	struct scope	     ranges, exclude;
 	struct ipc	    *probe, *listen;
 	struct scan_directory *directory;
+	struct scan_agents   *agents;
 	struct store_client *store;
 	struct net	    *net;
 	struct devices	    *devices;

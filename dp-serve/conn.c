@@ -98,6 +98,7 @@ struct engine {
 	struct content	    *content;
 	struct api	    *api;
 	struct inbox	    *inbox;
+	struct agent_sight  *agents; /* NULL: nobody is told */
 	struct engine_conf   conf;
 	struct engine_counts n;
 	struct listener	    *listeners;
@@ -776,6 +777,9 @@ turn(struct conn *c)
 		c->shaking = false;
 		if ((r = check_revoked(c)) < 0)
 			return r;
+		if (c->e->agents != NULL)
+			agent_sight_say(c->e->agents, tls_peer_name(c->tls),
+			    c->addr, loop_now_ms(c->e->loop));
 	}
 	if ((r = send_rest(c)) < 0)
 		return r;
@@ -1181,6 +1185,12 @@ engine_drain(struct engine *e, void (*done)(void *ctx), void *ctx)
 	}
 	e->n.current--;
 	check_drained(e);
+}
+
+void
+engine_tell(struct engine *e, struct agent_sight *agents)
+{
+	e->agents = agents;
 }
 
 void

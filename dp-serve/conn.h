@@ -24,6 +24,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/agent_sight.h"
 #include "common/loop.h"
 #include "common/scope.h"
 #include "common/tls.h"
@@ -49,6 +50,8 @@ struct engine;
 int  engine_new(struct loop *l, struct content *c, struct api *a,
      struct inbox *in, const struct engine_conf *conf, struct engine **out);
 void engine_free(struct engine **e);
+/* Told of each device that has shown its certificate; lives as long as e. */
+void engine_tell(struct engine *e, struct agent_sight *agents);
 void engine_set_conf(struct engine *e, const struct engine_conf *conf);
 /* tls NULL: in clear. It is kept with a reference of its own. */
 int  engine_listen(struct engine *e, int take_fd, struct tls *tls);

@@ -26,6 +26,7 @@ struct serve {
 	struct api     *api;
 	struct inbox   *inbox;
 	struct engine  *engine;
+	struct agent_sight *agents;
 };
 
 /* -- configuration -- */
@@ -149,6 +150,8 @@ on_peer(void *ctx, enum peer_role role, int take_fd)
 		r = content_set_fetch(s->content, take_fd);
 	else if (role == PEER_MCAST)
 		r = api_set_mcast(s->api, take_fd);
+	else if (role == PEER_SCAN)
+		r = agent_sight_attach(s->agents, take_fd);
 	else {
 		close(take_fd);
 		r = -EBADMSG;
@@ -289,17 +292,19 @@ struct serve *
 serve_open(struct worker *w)
 {
 	static const enum peer_role peers[] = { PEER_STORE, PEER_FETCH,
-		PEER_MCAST };
+		PEER_MCAST, PEER_SCAN };
 	struct serve *s = calloc(1, sizeof(*s));
 	int	      fd;
 
 	if (s == NULL || content_new(worker_loop(w), 16, &s->content) < 0 ||
 	    api_new(worker_loop(w), s->content, &s->api) < 0 ||
-	    inbox_new(s->content, &s->inbox) < 0)
+	    inbox_new(s->content, &s->inbox) < 0 ||
+	    agent_sight_new(worker_loop(w), &s->agents) < 0)
 		log_fatal(EXIT_TEMPORARY, "no memory");
 	s->w = w;
 	if (configure(s) < 0)
 		log_fatal(EXIT_OPERATOR, "cannot serve with this configuration");
+	engine_tell(s->engine, s->agents);
 	for (size_t i = 0; i < COUNT(peers); i++)
 		if ((fd = worker_peer(w, peers[i])) >= 0)
 			on_peer(s, peers[i], fd);
@@ -326,6 +331,7 @@ serve_close(struct serve **sp)
 	struct serve *s = *sp;
 
 	engine_free(&s->engine);
+	agent_sight_free(&s->agents);
 	api_free(&s->api);
 	inbox_free(&s->inbox);
 	content_free(&s->content);
