@@ -369,6 +369,9 @@ static const struct conf_item scan_items[] = {
 	NS("id", CONF_TEXT, id,
 	    "UUID of this distribution point, told with each device as who saw "
 	    "it; empty: its host name."),
+	N("report-interval", CONF_SECONDS, report_interval, "1h", 0, 30 * DAY,
+	    "Pause between two reports of all devices to the server of inbox.url, "
+	    "which scan.id is needed for; 0: none."),
 	{ 0 }
 };
 
@@ -428,9 +431,9 @@ const struct settings_section settings_sections[] = {
 	    GATEWAYS | BIT(PEER_CONNECT), PEER_GATEWAY },
 	{ "inbox", inbox_items, offsetof(struct settings, inbox),
 	    BIT(PEER_STORE) | BIT(PEER_FETCH) | BIT(PEER_SERVE) |
-		BIT(PEER_CONNECT), PEER_FETCH },
-	{ "scan", scan_items, offsetof(struct settings, scan), SCANNERS,
-	    PEER_PROBE },
+		BIT(PEER_CONNECT) | BIT(PEER_SCAN), PEER_FETCH },
+	{ "scan", scan_items, offsetof(struct settings, scan),
+	    SCANNERS | BIT(PEER_STORE), PEER_PROBE },
 	{ "directory", directory_items, offsetof(struct settings, directory),
 	    BIT(PEER_LDAP) | BIT(PEER_CONNECT), PEER_LDAP },
 	{ 0 }
@@ -1051,6 +1054,13 @@ settings_wants(const struct settings *s, enum peer_role role)
 	if (role == PEER_LDAP)
 		return s->scan.enable && s->directory.url[0] != '\0';
 	return role == PEER_MCAST ? s->multicast.enable : true;
+}
+
+bool
+settings_reports_devices(const struct settings *s)
+{
+	return s->scan.enable && s->scan.id[0] != '\0' &&
+	    s->scan.report_interval > 0 && s->inbox.url[0] != '\0';
 }
 
 int

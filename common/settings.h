@@ -151,6 +151,7 @@ struct scan_conf {
 	uint64_t max_devices;
 	char	 dhcp_servers[512]; /* the known ones; empty: learned */
 	char	 id[64];	 /* uuid of this distribution point */
+	uint64_t report_interval; /* s; 0: nothing goes to the server */
 };
 
 #define DIRECTORY_SERVERS 8
@@ -192,6 +193,8 @@ void settings_preset(struct settings *s);
 
 /* Whether the worker of this role has anything to do. */
 bool settings_wants(const struct settings *s, enum peer_role role);
+/* Whether what network polling knows goes to the server, as scan.id's reports. */
+bool settings_reports_devices(const struct settings *s);
 
 /* Where each value was given, for --dump-config. */
 struct settings_sources;

@@ -60,6 +60,7 @@ static const struct ipc_handler handlers[] = {
 	{ MSG_EVICTED,	     0, 32, 32,	     on_evicted },
 	{ MSG_REPORT_PART,   0, 1,  MSG_MAX, on_part },
 	{ MSG_REPORT,	     0, 24, MSG_MAX, on_report },
+	{ MSG_REPORT_KEPT,   0, 9,  9,	     on_answer },
 };
 
 static void
@@ -83,6 +84,27 @@ take_pending(struct store_client *c, uint32_t id)
 	if ((*pp = p->next) == NULL)
 		c->tail = pp;
 	return p;
+}
+
+static void
+get_kept(struct rd *rd, struct store_answer *a)
+{
+	static const struct {
+		int	    r;
+		const char *text;
+	} ends[] = {
+		[REPORT_KEPT] = { 0, "" },
+		[REPORT_REPEATED] = { -EEXIST, "was kept before" },
+		[REPORT_FULL] = { -ENOSPC, "the inbox has no room" },
+		[REPORT_FAILED] = { -EIO, "the inbox cannot keep it" },
+	};
+	uint8_t kept = rd_u8(rd);
+
+	a->highest = rd_u64(rd);
+	if (kept > REPORT_FAILED)
+		kept = REPORT_FAILED;
+	a->r = ends[kept].r;
+	a->text = ends[kept].text;
 }
 
 /* The payload by type; what it does not say stays 0. */
@@ -122,6 +144,9 @@ parse(struct ipc_msg *m, struct store_answer *a, char *text, size_t size)
 		a->more = rd_u8(&m->rd) != 0;
 		a->len = m->rd.left;
 		a->bytes = rd_bytes(&m->rd, a->len);
+		break;
+	case MSG_REPORT_KEPT:
+		get_kept(&m->rd, a);
 		break;
 	case MSG_TABLE_VALUE:
 	case MSG_HAVE_BITS:
@@ -594,4 +619,16 @@ store_report_done(struct store_client *c, const struct report_id *id,
 	wr_u16(&w, status);
 	wr_u32(&w, hold_ms);
 	return ask(c, MSG_REPORT_DONE, &w, fn, ctx);
+}
+
+int
+store_report_put(struct store_client *c, const struct report_id *id,
+    const void *bytes, size_t len, store_fn fn, void *ctx)
+{
+	struct wr w = wr_to(big, sizeof(big));
+
+	wr_bytes(&w, id->device, REPORT_DEVICE_LEN);
+	wr_u64(&w, id->sequence);
+	wr_bytes(&w, bytes, len);
+	return ask(c, MSG_REPORT_PUT, &w, fn, ctx);
 }

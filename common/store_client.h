@@ -37,6 +37,7 @@
 #define STORE_KEY_MAX	400
 #define STORE_PUT_MAX	(MSG_MAX_PAYLOAD - HASH_LEN)
 #define STORE_VALUE_MAX (MSG_MAX_PAYLOAD - 2 - STORE_KEY_MAX)
+#define STORE_REPORT_MAX (MSG_MAX_PAYLOAD - REPORT_DEVICE_LEN - 8)
 #define STORE_HAVE_MAX	2047 /* hashes of one store_have */
 
 struct store_client;
@@ -56,6 +57,7 @@ struct store_answer {
 	size_t	       len;
 	bool	       more;	 /* of store_names_list: not the last page */
 	struct report_id report; /* of store_report_take, its body in bytes */
+	uint64_t       highest;	 /* sequence known, of store_report_put */
 };
 typedef void (*store_fn)(void *ctx, const struct store_answer *a);
 
@@ -160,5 +162,13 @@ int store_report_take(struct store_client *c, store_fn fn, void *ctx);
 int store_report_done(struct store_client *c, const struct report_id *id,
     enum report_end end, uint16_t status, uint32_t hold_ms, store_fn fn,
     void *ctx);
+
+/*
+ * One of this distribution point's own, of at most STORE_REPORT_MAX bytes. 0: it is
+ * kept. -EEXIST: answer.highest, which is not below its sequence, was kept before;
+ * -ENOSPC: no room for it.
+ */
+int store_report_put(struct store_client *c, const struct report_id *id,
+    const void *bytes, size_t len, store_fn fn, void *ctx);
 
 #endif

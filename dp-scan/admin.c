@@ -362,6 +362,7 @@ on_status(void *ctx, struct admin_reply *reply, int argc, char *argv[])
 		    s->schedules[i].due_ms == 0 ? json_null()
 			: json_integer(wall + ((json_int_t)s->schedules[i].due_ms -
 			      (json_int_t)now) / 1000)));
+	upward_status(s->upward, reply);
 	for (size_t i = 0; i < RESULTS_MAX; i++) {
 		const struct result *r = &s->results[i];
 
@@ -565,6 +566,9 @@ scan_metrics(void *scan, struct worker *w, struct admin_reply *r)
 		{ "dpoint_scan_polls_total", "counter", "Polls done.", s->polls },
 		{ "dpoint_scan_pages_saved_total", "counter",
 		    "Pages of records put into the store.", s->saved },
+		{ "dpoint_scan_report_parts_total", "counter",
+		    "Parts of reports of devices put into the inbox.",
+		    upward_parts(s->upward) },
 	};
 
 	(void)w;
@@ -628,4 +632,5 @@ scan_warnings(void *scan, struct admin_reply *r)
 	devices_conflicts(s->devices, (uint32_t)time(NULL), warn_conflict, &c);
 	if (s->save_failed)
 		worker_warning(r, "scan: devices are not kept in the store");
+	upward_warnings(s->upward, r);
 }

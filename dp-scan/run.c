@@ -904,8 +904,8 @@ runs_net_changed(struct scan *s)
 /* -- when -- */
 
 /* A tenth more or less: not all sites at once. */
-static uint64_t
-jittered(uint64_t seconds)
+uint64_t
+runs_jittered(uint64_t seconds)
 {
 	uint32_t r;
 
@@ -947,7 +947,7 @@ runs_configure(struct scan *s)
 		else if (c->due_ms == 0)
 			c->due_ms = now + FIRST_MS + i * NAMES_MS;
 		else if (c->due_ms > now + each * 1100)
-			c->due_ms = now + jittered(each); /* it became shorter */
+			c->due_ms = now + runs_jittered(each); /* it became shorter */
 	}
 }
 
@@ -982,7 +982,7 @@ runs_second(struct scan *s)
 
 		if (c->due_ms == 0 || now < c->due_ms)
 			continue;
-		c->due_ms = now + jittered(interval_of(s, i));
+		c->due_ms = now + runs_jittered(interval_of(s, i));
 		(void)runs_add(s, &r);
 	}
 	advance(s); /* who ordered the run may have left */

@@ -371,6 +371,7 @@ configure(struct scan *s)
 	snprintf(d.dhcp_servers, sizeof(d.dhcp_servers), "%s", c->dhcp_servers);
 	devices_configure(s->devices, &d);
 	runs_configure(s);
+	upward_configure(s->upward);
 	tell_listener(s);
 	return 0;
 }
@@ -406,6 +407,7 @@ on_second(void *ctx)
 	devices_age(s->devices, (uint32_t)time(NULL));
 	runs_second(s);
 	keep_second(s);
+	upward_second(s->upward);
 }
 
 static void
@@ -441,7 +443,7 @@ make(struct scan *s, int netlink)
 	    (r = loop_timer_new(s->loop, on_second, s, &s->second)) < 0 ||
 	    (r = scan_directory_new(s->loop, on_computer, s, &s->directory)) < 0 ||
 	    (r = scan_agents_new(s->loop, on_agent, s, &s->agents)) < 0 ||
-	    (r = runs_init(s)) < 0)
+	    (r = upward_new(s, &s->upward)) < 0 || (r = runs_init(s)) < 0)
 		return r;
 	return net_new(s->loop, netlink, &net_ops, s, &s->net);
 }
@@ -498,6 +500,7 @@ scan_close(struct scan **sp)
 	if (s == NULL)
 		return;
 	runs_fini(s);
+	upward_free(&s->upward);
 	ipc_free(&s->probe);
 	ipc_free(&s->listen);
 	scan_directory_free(&s->directory);

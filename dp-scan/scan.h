@@ -18,6 +18,7 @@
 #include "dp-scan/devices.h"
 #include "dp-scan/net.h"
 #include "dp-scan/poll.h"
+#include "dp-scan/upward.h"
 
 #define RESULTS_MAX 256
 #define RUNS_MAX    16
@@ -69,6 +70,7 @@ struct scan {
 	struct store_client *store;
 	struct net	    *net;
 	struct devices	    *devices;
+	struct upward	    *upward;
 	struct loop_timer   *second;
 	uint64_t	     ticks, events_room, events_left_out;
 	char		     host[256]; /* this machine's name */
@@ -109,6 +111,7 @@ void	     scan_addr_text(const struct scan *s, const uint8_t addr[16],
 
 /* run.c */
 extern const struct run_kind { const char *name; unsigned kinds; } run_kinds[];
+uint64_t runs_jittered(uint64_t seconds); /* ms */
 int  runs_init(struct scan *s);
 void runs_fini(struct scan *s);
 void runs_configure(struct scan *s);

@@ -57,6 +57,10 @@ static const struct ipc_handler from_serve[] = {
 	{ MSG_REPORT_PART,	0, 1,  MSG_MAX_PAYLOAD, reports_on_part },
 	{ MSG_REPORT_PUT,	0, 24, MSG_MAX_PAYLOAD, reports_on_put },
 };
+static const struct ipc_handler from_scan[] = {
+	READER_HANDLERS, /* and this distribution point's own reports: */
+	{ MSG_REPORT_PUT,	0, 24, MSG_MAX_PAYLOAD, reports_on_put },
+};
 static const struct ipc_handler from_fetch[] = {
 	READER_HANDLERS,
 	{ MSG_PARTIAL_OPEN,	0, 43, 43 + INDEX_NAME_MAX, on_partial_open },
@@ -80,6 +84,8 @@ table_of(enum peer_role role)
 		return (struct ipc_table){ from_mcast, COUNT(from_mcast) };
 	case PEER_SERVE:
 		return (struct ipc_table){ from_serve, COUNT(from_serve) };
+	case PEER_SCAN:
+		return (struct ipc_table){ from_scan, COUNT(from_scan) };
 	case PEER_FETCH:
 		return (struct ipc_table){ from_fetch, COUNT(from_fetch) };
 	default:

@@ -108,6 +108,8 @@ reports_configure(struct reports *rs)
 	rs->limits = (struct inbox_limits){ c->max_size, c->max_device_size,
 		c->max_devices };
 	rs->max_age = c->max_age;
+	rs->has_point = settings_reports_devices(st) &&
+	    report_device_parse(st->scan.id, strlen(st->scan.id), rs->point) == 0;
 	rs->reserve = st->store.reserve;
 	loop_timer_set(rs->age_timer, 0);
 	if (was == 0 || was == c->max_size ||

@@ -47,6 +47,8 @@ struct reports {
 	size_t		    jobs;
 	struct inbox_limits limits;
 	uint64_t	    max_age, reserve;
+	bool		    has_point; /* dp-scan reports, too: */
+	uint8_t		    point[REPORT_DEVICE_LEN]; /* as this device */
 	struct inbox_sums   sums; /* as of the last job */
 	uint64_t	    oldest;
 	struct report_counts n;
@@ -54,7 +56,7 @@ struct reports {
 	struct op	   *todo, **todo_end;
 	size_t		    nops, op_bytes;
 	bool		    committing, is_full;
-	uint64_t	    told_full_ms;
+	uint64_t	    told_full_ms, told_point_ms;
 	uint8_t		   *part[PEER_MAX]; /* of a report, before its end */
 	size_t		    npart[PEER_MAX];
 	uint32_t	    part_id[PEER_MAX]; /* of which: its end may never come */

@@ -332,6 +332,25 @@ get_id(struct ipc_msg *m, struct report_id *id)
 	id->sequence = rd_u64(&m->rd);
 }
 
+/* dp-scan speaks for this distribution point and for nobody else, and nobody else
+ * for it: two that number reports of one device would lose some. */
+static bool
+may_put(struct reports *rs, enum peer_role role, const struct report_id *of)
+{
+	bool is_point = rs->has_point &&
+	    memcmp(of->device, rs->point, REPORT_DEVICE_LEN) == 0;
+	uint64_t now = loop_now_ms(rs->s->loop);
+
+	if (is_point == (role == PEER_SCAN))
+		return true;
+	if (rs->told_point_ms == 0 || now - rs->told_point_ms >= TELL_MS) {
+		rs->told_point_ms = now;
+		log_warn("inbox: a report from %s %s scan.id: refused",
+		    peer_role_name(role), is_point ? "under" : "not under");
+	}
+	return false;
+}
+
 int
 reports_on_put(void *peer, struct ipc_msg *m)
 {
@@ -349,8 +368,8 @@ reports_on_put(void *peer, struct ipc_msg *m)
 	if (m->rd.err < 0 || of.sequence > REPORT_SEQUENCE_MAX ||
 	    left > REPORT_BYTES_MAX - n)
 		return -EBADMSG;
-	if (rs->s->draining || rs->nops >= OPS_MAX ||
-	    rs->op_bytes + n + left > OPS_BYTES ||
+	if (rs->s->draining || !may_put(rs, p->role, &of) ||
+	    rs->nops >= OPS_MAX || rs->op_bytes + n + left > OPS_BYTES ||
 	    (op = op_new(p, m->id, n + left)) == NULL) {
 		struct op no = { .p = p, .turn = p->turn, .id = m->id,
 			.r = -EAGAIN };

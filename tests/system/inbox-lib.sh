@@ -4,7 +4,7 @@
 #                        N devices: $T/d1.crt ... with the UUIDs ${DEV[1]} ...
 #   inbox_conf [LINE...] conf for HTTPS on 8061 and an inbox; LINEs go into [inbox],
 #                        SERVE=... into [serve], FETCH=... into [fetch]
-#   server_start; server_stop   reports.py on 8491; $T/taken is its log
+#   server_start; server_stop   reports.py on 8491; $T/taken is its log; BODIES=DIR keeps bodies
 #   mode WORD...         how it answers
 #   url I SEQ            of a report of device I
 #   put I SEQ FILE [ARG...]  with curl; prints the status
@@ -52,7 +52,7 @@ inbox_conf() {
 
 server_start() {
 	: >>"$T/taken"
-	run server /usr/bin/python3 "$HERE/tests/system/reports.py" 8491 "$T/srv.crt" "$T/srv.key" "$T/ca/ca.crt" "$T/mode" "$T/taken"
+	run server /usr/bin/python3 "$HERE/tests/system/reports.py" 8491 "$T/srv.crt" "$T/srv.key" "$T/ca/ca.crt" "$T/mode" "$T/taken" ${BODIES:+"$BODIES"}
 	SERVER=$PID
 	wait_for 10 sh -c "ss -Hltn 'sport = :8491' | grep -q ."
 }

@@ -1,23 +1,26 @@
 #!/usr/bin/python3
 """tests/system/reports.py - a server that devices' reports are forwarded to.
 
-usage: reports.py PORT CERT KEY CLIENT-CA MODE LOG
+usage: reports.py PORT CERT KEY CLIENT-CA MODE LOG [BODIES]
 
 Every request is a line in LOG: "STATUS DEVICE SEQUENCE SHA256" of the body. MODE is a
 file, read at each request: "ok"; a status such as "500", or "503 retry-after=2";
 "hang" (no answer, not taken); "cut" (taken, and the connection ends without an
 answer: STATUS is "cut"); "422 DEVICE..." answers only these devices so, others ok.
+Bodies that are taken are kept as BODIES/DEVICE.SEQUENCE.
 SPDX-License-Identifier: ISC
 """
 import hashlib
 import http.server
+import os
 import socket
 import ssl
 import sys
 import threading
 import time
 
-port, cert, key, ca, mode_file, log_file = sys.argv[1:]
+port, cert, key, ca, mode_file, log_file = sys.argv[1:7]
+bodies = sys.argv[7] if len(sys.argv) > 7 else None
 log = open(log_file, "a", buffering=1)
 lock = threading.Lock()
 
@@ -36,6 +39,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             what = "404"
         status = "201" if what == "ok" else what
         with lock:
+            if bodies and status == "201":
+                with open(os.path.join(bodies, "%s.%s" % (device, sequence)), "wb") as f:
+                    f.write(body)
             log.write("%s %s %s %s\n" % (status, device, sequence, hashlib.sha256(body).hexdigest()))
         if what == "hang":
             time.sleep(3600)
