@@ -21,4 +21,4 @@ dp-scan_SRCS := \
 dp-scan_PKGS := libnl-route-3.0 libnl-3.0
 dp-scan_TESTS := check_devices check_scan_poll
 dp-scan_FUZZ := fuzz_scan_record
-$(BUILD)/obj/dp-scan/net.o: CPPFLAGS += $(shell pkg-config --cflags libnl-route-3.0)
+$(BUILD)/obj/dp-scan/net.o: override CPPFLAGS += $(shell pkg-config --cflags libnl-route-3.0)
