@@ -427,8 +427,9 @@ on_look(void *ctx)
 	if (is_over)
 		reading_row(g->reply, d, d->state == DIRECTORY_READ
 			? "done" : "failed");
-	admin_end(g->reply, is_over && d->state == DIRECTORY_FAILED ? d->text
-	    : is_over ? NULL : "dp-ldap has gone");
+	admin_end(g->reply, !is_over ? "dp-ldap has gone"
+	    : d->state == DIRECTORY_READ ? NULL
+	    : d->text[0] != '\0'	 ? d->text : "dp-ldap has begun anew");
 	loop_timer_free(&g->timer);
 	free(g);
 }

@@ -57,6 +57,7 @@ struct devices {
 	struct probe_of	      probes[PROBES];
 	size_t		      next_probe;
 	struct { uint8_t addr[16]; uint32_t told; } servers[DHCP_SERVERS];
+	bool		      mixed; /* several were kept: none is the first */
 	size_t		      nservers; /* that were seen; the first may be right */
 	uint32_t	      full_told;
 	uint32_t	      own; /* this machine, or NONE */
@@ -325,10 +326,12 @@ make_room(struct devices *d, bool confirmed, uint32_t now)
 {
 	static const enum list order[] = { LIST_HEARD, LIST_ABSENT,
 		LIST_CONFIRMED };
-	uint32_t slot = NONE;
+	uint32_t slot;
 
+again: /* max may have become smaller */
 	if (d->used < d->conf.max)
 		return true;
+	slot = NONE;
 	for (size_t i = 0; slot == NONE && i < COUNT(order); i++)
 		if (order[i] == LIST_HEARD || confirmed)
 			slot = d->lists[order[i]].head;
@@ -343,7 +346,7 @@ make_room(struct devices *d, bool confirmed, uint32_t now)
 	}
 	d->n.evicted++;
 	slot_free(d, slot);
-	return true;
+	goto again;
 }
 
 /* -- two records that are one machine -- */
@@ -403,6 +406,7 @@ static bool
 claim_read(struct devices *d, const struct sight *s, struct claim *c)
 {
 	enum place where = PLACE_LINK;
+	uint32_t   was;
 
 	*c = (struct claim){ .s = s };
 	if (merge_mac_is_own(s->mac))
@@ -422,6 +426,11 @@ claim_read(struct devices *d, const struct sight *s, struct claim *c)
 	if (where == PLACE_NOWHERE && s->by != SIGHT_AGENT &&
 	    s->by != SIGHT_LDAP)
 		return false;
+	/* a node status names one itself: the wire's word counts for more */
+	if (s->by == SIGHT_NETBIOS && c->has_addr &&
+	    (was = holder(d, ITEM_ADDR, c->addr, 16)) != NONE &&
+	    record_has(&d->recs[was], ITEM_MAC))
+		c->mac = NULL;
 	if (s->by == SIGHT_AGENT)
 		c->agent = sight_first(s, FACT_AGENT);
 	if (s->by == SIGHT_LDAP)
@@ -684,7 +693,8 @@ serves_dhcp(struct devices *d, uint32_t slot, const char *text, uint32_t now)
 		memcpy(d->servers[i].addr, addr, 16);
 		d->servers[i].told = 0;
 	}
-	good = d->conf.dhcp_servers[0] != '\0' ? is_known_server(d, addr) : i == 0;
+	good = d->conf.dhcp_servers[0] != '\0' ? is_known_server(d, addr)
+	    : i == 0 && !d->mixed;
 	if (good || (d->servers[i].told != 0 && now - d->servers[i].told < TOLD_S))
 		return;
 	d->servers[i].told = now;
@@ -827,6 +837,13 @@ devices_see(struct devices *d, const struct sight *s, uint32_t now)
 	if (is_new)
 		tell(d, DEVICE_NEW, &d->recs[slot], NULL, NULL);
 	return &d->recs[slot];
+}
+
+void
+devices_begin(struct devices *d, uint32_t now)
+{
+	if (d->next_id < now)
+		d->next_id = now;
 }
 
 void
@@ -979,6 +996,12 @@ devices_save(struct devices *d, size_t page, struct wr *w)
 	d->dirty[page] = 0;
 }
 
+void
+devices_unsaved(struct devices *d)
+{
+	memset(d->dirty, 1, d->room / DEVICES_PAGE + 1);
+}
+
 static int
 load_one(struct devices *d, struct record *r)
 {
@@ -1015,8 +1038,11 @@ load_one(struct devices *d, struct record *r)
 
 			memcpy(text, it.data, it.len);
 			text[it.len] = '\0';
-			if (addr_parse(text, d->servers[d->nservers].addr) == 0)
+			if (addr_parse(text, d->servers[d->nservers].addr) == 0) {
+				d->mixed |= memcmp(d->servers[0].addr,
+				    d->servers[d->nservers].addr, 16) != 0;
 				d->servers[d->nservers++].told = it.seen;
+			}
 		}
 	}
 	if (now->len == 0)

@@ -71,6 +71,8 @@ void devices_configure(struct devices *d, const struct devices_conf *conf);
 /* The record that it is of, borrowed until the next call; NULL: of none. */
 const struct record *devices_see(struct devices *d, const struct sight *s,
     uint32_t now);
+/* Kept records may come later: numbers of new ones lie above theirs. */
+void devices_begin(struct devices *d, uint32_t now);
 void devices_age(struct devices *d, uint32_t now);
 
 size_t devices_slots(const struct devices *d);
@@ -94,6 +96,7 @@ void devices_conflicts(const struct devices *d, uint32_t now,
 #define DEVICES_LAZY_S 3600
 size_t devices_dirty(struct devices *d, size_t from); /* a page, or SIZE_MAX */
 void   devices_save(struct devices *d, size_t page, struct wr *w); /* is clean then */
+void   devices_unsaved(struct devices *d); /* some were not kept: all are dirty */
 /* Of a page that was kept, in any order. -EBADMSG: the rest of it is left out. */
 int    devices_load(struct devices *d, const uint8_t *bytes, size_t len);
 int    devices_loaded(struct devices *d); /* the last one; puts ages in order */

@@ -118,6 +118,15 @@ drained(struct scan *s)
 		worker_drained(s->w);
 }
 
+/* Which of those under way is not told apart: all is written again. */
+static void
+not_saved(struct scan *s)
+{
+	s->save_failed = true;
+	s->pages_kept = 0;
+	devices_unsaved(s->devices);
+}
+
 static void
 on_saved(void *ctx, const struct store_answer *a)
 {
@@ -126,8 +135,9 @@ on_saved(void *ctx, const struct store_answer *a)
 	s->saving--;
 	if (a->r < 0 && a->r != -ENOTCONN && !s->save_failed)
 		log_warn("devices: not kept: %s", a->text);
-	s->save_failed = a->r < 0;
-	if (a->r == 0)
+	if (a->r < 0)
+		not_saved(s);
+	else
 		s->saved++;
 	save_more(s);
 	drained(s);
@@ -170,7 +180,7 @@ save_more(struct scan *s)
 		page_key((uint32_t)page, key);
 		if (w.err != 0 || store_table_put(s->store, key, buf, w.len,
 				      on_saved, s) < 0) {
-			s->save_failed = true;
+			not_saved(s);
 			return;
 		}
 		s->saving++;

@@ -153,6 +153,14 @@ poll_skip_ranges(struct poll *p, const struct scope *ranges)
 }
 
 bool
+poll_has(const struct poll *p, const uint8_t addr[16])
+{
+	size_t i;
+
+	return find(p, addr, &i) && !get(p->skip, i);
+}
+
+bool
 poll_heard(struct poll *p, const uint8_t addr[16])
 {
 	size_t i;
@@ -179,7 +187,10 @@ poll_take(struct poll *p, uint8_t (*out)[16], size_t max)
 bool
 poll_again(struct poll *p)
 {
-	if (p->round + 1 == POLL_ROUNDS || p->answered == p->left)
+	bool group = p->kind == PROBE_ALLNODES || p->kind == PROBE_MDNS_BROWSE;
+
+	/* of a group it is not known how many there are */
+	if (p->round + 1 == POLL_ROUNDS || (!group && p->answered == p->left))
 		return false;
 	p->round++;
 	p->next = 0;

@@ -47,6 +47,7 @@ void poll_fini(struct poll *p);
 
 void poll_skip(struct poll *p, const uint8_t addr[16]);
 void poll_skip_ranges(struct poll *p, const struct scope *ranges);
+bool poll_has(const struct poll *p, const uint8_t addr[16]);
 /* Whether it is a target that had not answered. */
 bool poll_heard(struct poll *p, const uint8_t addr[16]);
 /* The next targets of this round, at most max; 0: the round is over. */

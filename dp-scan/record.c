@@ -11,6 +11,8 @@
 #include <string.h>
 #include <strings.h>
 
+/* Kept free of texts: what a device says must not hide where it is. */
+#define KEYS_ROOM (32 * (7 + 16) + 8 * (7 + 6))
 #define HEAD 7 /* bytes before an item's own */
 
 unsigned
@@ -167,6 +169,7 @@ record_put(struct record *r, uint8_t kind, uint8_t by, uint32_t now,
 {
 	struct item it;
 	uint8_t	   *p;
+	size_t	    most = RECORD_BYTES;
 	int	    e;
 
 	out->kind = 0;
@@ -182,6 +185,8 @@ record_put(struct record *r, uint8_t kind, uint8_t by, uint32_t now,
 		*change = RECORD_KNOWN;
 		return 0;
 	}
+	if (kind < FACT_MAX)
+		most -= KEYS_ROOM;
 	if (oldest(r, kind, &it) >= record_limit(kind)) {
 		/* what only one source says many of at once is not worth more */
 		if (it.seen + RECORD_FRESH_S > now)
@@ -191,7 +196,7 @@ record_put(struct record *r, uint8_t kind, uint8_t by, uint32_t now,
 		memcpy(out->data, it.data, it.len);
 		cut(r, &it);
 	}
-	if (r->len + HEAD + len > RECORD_BYTES)
+	if (r->len + HEAD + len > most)
 		return 0;
 	if ((e = room_for(r, HEAD + len)) < 0)
 		return e;

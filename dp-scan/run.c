@@ -839,6 +839,17 @@ runs_heard(struct scan *s, const struct sight *g)
 }
 
 bool
+runs_asks(const struct scan *s, const uint8_t addr[16])
+{
+	const struct run *r = &s->runs[0];
+
+	return s->nruns > 0 && r->at < r->npolls &&
+	    (r->polls[r->at].kind == PROBE_ARP ||
+		r->polls[r->at].kind == PROBE_NS) &&
+	    poll_has(&r->polls[r->at], addr);
+}
+
+bool
 runs_covers(const struct scan *s, const uint8_t addr[16])
 {
 	return s->nruns > 0 && s->runs[0].has_net &&
@@ -965,6 +976,17 @@ runs_add(struct scan *s, const struct run *take)
 	return 0;
 }
 
+/* One like it is there already: the prober is away, or slower than we ask. */
+static bool
+waits(const struct scan *s, const struct run *r)
+{
+	for (size_t i = 0; i < s->nruns; i++)
+		if (s->runs[i].reply == NULL && s->runs[i].kinds == r->kinds &&
+		    !s->runs[i].has_net && s->runs[i].ifindex == 0)
+			return true;
+	return false;
+}
+
 void
 runs_second(struct scan *s)
 {
@@ -983,7 +1005,8 @@ runs_second(struct scan *s)
 		if (c->due_ms == 0 || now < c->due_ms)
 			continue;
 		c->due_ms = now + runs_jittered(interval_of(s, i));
-		(void)runs_add(s, &r);
+		if (!waits(s, &r))
+			(void)runs_add(s, &r);
 	}
 	advance(s); /* who ordered the run may have left */
 }

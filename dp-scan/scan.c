@@ -107,15 +107,17 @@ on_event(void *ctx, enum device_event e, const struct record *r,
 	};
 	struct scan *s = ctx;
 	json_t	    *row;
+	uint64_t    *room; /* new devices must not crowd out what is grave */
 	bool	     grave = importance[e] != NULL;
 
 	if (!s->going)
 		return;
-	if (s->events_room == 0) {
+	room = grave ? &s->grave_room : &s->events_room;
+	if (*room == 0) {
 		s->events_left_out++;
 		return;
 	}
-	s->events_room--;
+	--*room;
 	row = r != NULL ? who(s, r) : json_object();
 	if (other != NULL)
 		json_object_set_new(row, "other", who(s, other));
@@ -144,6 +146,9 @@ events_second(struct scan *s)
 	s->events_room += EVENTS_RATE;
 	if (s->events_room > EVENTS_BURST)
 		s->events_room = EVENTS_BURST;
+	s->grave_room += EVENTS_RATE;
+	if (s->grave_room > EVENTS_BURST)
+		s->grave_room = EVENTS_BURST;
 }
 
 /* -- sights -- */
@@ -174,6 +179,14 @@ scan_see(struct scan *s, const struct sight *g)
 	runs_heard(s, g);
 }
 
+/* What a listener can know; the rest has tellers of its own. */
+static bool
+is_heard(enum sight_by by)
+{
+	return by != SIGHT_LDAP && by != SIGHT_NEIGHBOUR && by != SIGHT_AGENT &&
+	    by != SIGHT_OWN;
+}
+
 static int
 on_sights(void *ctx, struct ipc_msg *m)
 {
@@ -182,9 +195,14 @@ on_sights(void *ctx, struct ipc_msg *m)
 	int		    r = 0;
 
 	while (r == 0 && m->rd.left > 0)
-		if ((r = sight_read(&m->rd, &g)) == 0 &&
-		    (s->conf.passive || g.asked))
+		if ((r = sight_read(&m->rd, &g)) == 0 && !is_heard(g.by))
+			r = -EBADMSG;
+		else if (r == 0 && (s->conf.passive || g.asked)) {
+			/* anybody may send us an answer to no question */
+			if (g.by == SIGHT_ARP || g.by == SIGHT_NDP)
+				g.asked = g.asked && runs_asks(s, g.addr);
 			scan_see(s, &g);
+		}
 	return r;
 }
 
@@ -393,11 +411,13 @@ on_second(void *ctx)
 	s->ticks++;
 	if (!s->going && s->ticks >= GO_AFTER && !s->loading) {
 		log_warn("the store is away: devices begin anew");
+		devices_begin(s->devices, (uint32_t)time(NULL));
 		s->going = true;
 	}
 	if (!net_is_read(s->net) && s->ticks % OWN_EACH == 0)
 		(void)net_begin(s->net); /* its end was lost */
-	if (s->going && s->missed_directory) /* its sights came too early */
+	if (s->going && s->missed_directory && /* its sights came too early */
+	    scan_directory_state(s->directory)->state != DIRECTORY_READING)
 		s->missed_directory = scan_directory_read(s->directory) < 0;
 	if (s->going && net_is_read(s->net)) /* knows places, too */
 		scan_agents_begin(s->agents);
@@ -459,7 +479,7 @@ scan_open(struct worker *w)
 		log_fatal(EXIT_TEMPORARY, "no memory");
 	s->w = w;
 	s->loop = worker_loop(w);
-	s->events_room = EVENTS_BURST;
+	s->events_room = s->grave_room = EVENTS_BURST;
 	if (gethostname(s->host, sizeof(s->host) - 1) < 0)
 		snprintf(s->host, sizeof(s->host), "this");
 	if (vendor_load(VENDOR_DIR) == 0)

@@ -72,7 +72,7 @@ struct scan {
 	struct devices	    *devices;
 	struct upward	    *upward;
 	struct loop_timer   *second;
-	uint64_t	     ticks, events_room, events_left_out;
+	uint64_t	     ticks, events_room, grave_room, events_left_out;
 	char		     host[256]; /* this machine's name */
 	uint64_t	     sights[SIGHT_BY_MAX];
 	bool		     missed_directory;
@@ -117,6 +117,7 @@ void runs_fini(struct scan *s);
 void runs_configure(struct scan *s);
 void runs_second(struct scan *s);
 void runs_net_changed(struct scan *s);
+bool runs_asks(const struct scan *s, const uint8_t addr[16]); /* by frames, now */
 void runs_heard(struct scan *s, const struct sight *sight);
 int  runs_on_probed(void *scan, struct ipc_msg *m);
 void runs_prober_back(struct scan *s);
