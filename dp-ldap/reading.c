@@ -23,6 +23,7 @@
 #define TURN	      64 /* objects */
 #define MESSAGE_MAX   (1024 * 1024)
 #define EMPTY_PAGES   100
+#define LEFT_OUT_MAX  1000000
 
 enum stage { NEW, HANDSHAKE, START_TLS, BIND, SEARCH, OVER };
 static const char *const stage_names[] = { "start", "TLS handshake", "StartTLS", "bind",
@@ -239,6 +240,11 @@ take_object(struct reading *r, LDAPMessage *m)
 	struct berval  **values;
 
 	r->of_page++;
+	if (r->counts.left_out == LEFT_OUT_MAX) { /* it never ends */
+		finish(r, -E2BIG, "search: a million objects were left out");
+		ldap_memfree(dn);
+		return;
+	}
 	if (dn == NULL || r->counts.computers >= r->conf->max_computers) {
 		ldap_memfree(dn);
 		r->counts.left_out++;

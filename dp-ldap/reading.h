@@ -9,8 +9,8 @@
  *          who gets the sights cannot take more.
  * Errors:  done() gets 0, or a negative errno and a text: what, in which stage.
  *          -ETIMEDOUT: the server was silent for conf->timeout.
- * Limits:  conf->max_computers objects; a message of 1 MiB; 100 pages in a row
- *          without an object.
+ * Limits:  conf->max_computers objects, a million left out; a message of 1 MiB;
+ *          100 pages in a row without an object.
  * SPDX-License-Identifier: ISC
  */
 #ifndef DP_LDAP_READING_H

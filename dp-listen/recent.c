@@ -25,7 +25,7 @@ struct bucket {
 
 struct recent {
 	uint64_t      key[2];
-	struct bucket heard, asked;
+	struct bucket heard, grave, asked;
 	struct slot   slots[RECENT_SLOTS];
 };
 
@@ -147,6 +147,12 @@ take(struct bucket *b, uint64_t rate, uint64_t now_ms)
 	return true;
 }
 
+static bool
+is_grave(const struct sight *s)
+{
+	return s->by == SIGHT_ROUTER || sight_first(s, FACT_DHCP_SERVER) != NULL;
+}
+
 enum recent_verdict
 recent_look(struct recent *r, const struct sight *s, uint64_t now_ms)
 {
@@ -165,7 +171,8 @@ recent_look(struct recent *r, const struct sight *s, uint64_t now_ms)
 			at = &set[i];
 	}
 	if (!(s->asked ? take(&r->asked, RECENT_ASKED, now_ms)
-		       : take(&r->heard, RECENT_RATE, now_ms)))
+		       : take(&r->heard, RECENT_RATE, now_ms) ||
+		      (is_grave(s) && take(&r->grave, RECENT_GRAVE, now_ms))))
 		return RECENT_TOO_MANY;
 	at->hash = h;
 	at->said = now_ms;

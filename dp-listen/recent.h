@@ -3,7 +3,8 @@
  *
  * A network says the same all the time. What was said within RECENT_MS is held
  * back, and of the rest RECENT_RATE a second go through (a second's worth at once),
- * so that no flood drowns who keeps the records. What answers us (asked) always
+ * so that no flood drowns who keeps the records; who flooded may not hide by it what
+ * routers and DHCP servers say: RECENT_GRAVE more of these do. What answers us (asked) always
  * goes through, up to RECENT_ASKED a second.
  *
  * Shape:   a table of the last RECENT_SLOTS, by a keyed hash that no sender knows:
@@ -20,6 +21,7 @@
 #define RECENT_MS    60000
 #define RECENT_SLOTS 65536 /* 16 bytes each */
 #define RECENT_RATE  2000
+#define RECENT_GRAVE 200
 #define RECENT_ASKED 20000
 
 enum recent_verdict { RECENT_SAY, RECENT_REPEATED, RECENT_TOO_MANY };

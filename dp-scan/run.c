@@ -23,6 +23,7 @@
 #define FIRST_MS     3000  /* after the start */
 #define NAMES_MS     1000  /* after the first ranges */
 #define SERVICES_MAX 128  /* types that are browsed for */
+#define ORDER_MS     60000 /* without a word of an order: the prober is broken */
 #define NAME_WAIT_MS 1000  /* a server may have to ask others */
 /* Who answers all nodes' echo must find us first, by a solicitation that is lost
  * easily where all do so at once, and repeated after a second (RFC 4861 10). */
@@ -603,8 +604,12 @@ order(struct scan *s, struct poll *p)
 			s->orders[i].id = s->next_order;
 			s->orders[i].count = (uint32_t)n;
 			s->orders[i].sent = s->orders[i].failed = 0;
-			if (send_order(s, p, targets, n, s->next_order) < 0)
+			s->order_ms = loop_now_ms(s->loop);
+			if (send_order(s, p, targets, n, s->next_order) < 0) {
 				log_warn("dp-probe takes no orders");
+				s->orders[i].id = 0; /* the next round asks them */
+				s->runs[0].failed += n;
+			}
 		}
 		any = any || s->orders[i].id != 0;
 	}
@@ -779,6 +784,7 @@ runs_on_probed(void *scan, struct ipc_msg *m)
 	if (sent < s->orders[i].sent || failed < s->orders[i].failed ||
 	    (uint64_t)sent + failed > s->orders[i].count)
 		return -EBADMSG;
+	s->order_ms = loop_now_ms(s->loop);
 	r->sent += sent - s->orders[i].sent;
 	r->failed += failed - s->orders[i].failed;
 	s->packets += sent - s->orders[i].sent;
@@ -976,6 +982,20 @@ runs_add(struct scan *s, const struct run *take)
 	return 0;
 }
 
+static void
+look_after_orders(struct scan *s)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < COUNT(s->orders); i++)
+		any = any || s->orders[i].id != 0;
+	if (!any || s->probe == NULL ||
+	    loop_now_ms(s->loop) - s->order_ms < ORDER_MS)
+		return;
+	ipc_free(&s->probe); /* a new one begins the round anew */
+	worker_accuse(PEER_PROBE, -ETIMEDOUT);
+}
+
 /* One like it is there already: the prober is away, or slower than we ask. */
 static bool
 waits(const struct scan *s, const struct run *r)
@@ -998,6 +1018,7 @@ runs_second(struct scan *s)
 		    progress_row(s, &s->runs[0], p, "running"));
 	if (!s->going)
 		return;
+	look_after_orders(s);
 	for (size_t i = 0; i < SCHEDULES; i++) {
 		struct schedule *c = &s->schedules[i];
 		struct run	 r = { .kinds = c->kinds, .why = "schedule" };

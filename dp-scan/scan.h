@@ -83,6 +83,7 @@ struct scan {
 	size_t		     nruns;
 	struct { uint32_t id, count, sent, failed; } orders[2];
 	uint32_t	     next_order;
+	uint64_t	     order_ms; /* when one was sent or answered last */
 	struct loop_timer   *wait;
 	bool		     waiting;
 	struct schedule	     schedules[SCHEDULES];

@@ -444,6 +444,112 @@ START_TEST(what_is_kept_comes_back)
 END_TEST
 
 static size_t
+kept(uint8_t *page, size_t size)
+{
+	struct wr w = wr_to(page, size);
+
+	devices_save(d, 0, &w);
+	ck_assert_int_eq(w.err, 0);
+	return w.len;
+}
+
+START_TEST(of_several_kept_dhcp_servers_none_is_the_first)
+{
+	uint8_t page[DEVICES_PAGE * RECORD_WIRE];
+	size_t	len;
+
+	(void)see("arp " B " 10.0.0.3", 1000); /* a lower slot, a later server */
+	(void)see("dhcp " A " 10.0.0.40 dhcp-server=10.0.0.40", 1001);
+	(void)see("dhcp " B " 10.0.0.3 dhcp-server=10.0.0.3", 1002);
+	len = kept(page, sizeof(page));
+	teardown();
+	setup();
+	ck_assert_int_eq(devices_load(d, page, len), 0);
+	ck_assert_int_eq(devices_loaded(d), 0);
+	(void)see("dhcp " B " 10.0.0.3 dhcp-server=10.0.0.3", 9000);
+	ck_assert_uint_eq(events[DHCP_SERVER_UNKNOWN], 1);
+	ck_assert_str_eq(details[DHCP_SERVER_UNKNOWN], "10.0.0.3");
+}
+END_TEST
+
+START_TEST(kept_ones_that_come_late_keep_their_numbers)
+{
+	uint8_t page[DEVICES_PAGE * RECORD_WIRE];
+	size_t	len;
+
+	(void)see("arp " A " 10.0.0.1", 1000);
+	len = kept(page, sizeof(page));
+	teardown();
+	setup();
+	devices_begin(d, 5000); /* the store is away */
+	ck_assert_uint_eq(see("arp " B " 10.0.0.2", 5001)->id, 5000);
+	ck_assert_int_eq(devices_load(d, page, len), 0);
+	ck_assert_int_eq(devices_loaded(d), 0);
+	ck_assert_uint_eq(devices_find(d, A)->id, 1);
+	ck_assert_uint_eq(see("arp " C " 10.0.0.3", 5002)->id, 5001);
+}
+END_TEST
+
+START_TEST(what_was_not_kept_is_written_again)
+{
+	uint8_t page[DEVICES_PAGE * RECORD_WIRE];
+
+	(void)see("arp " A " 10.0.0.1", 1000);
+	(void)kept(page, sizeof(page));
+	ck_assert_uint_eq(devices_dirty(d, 0), SIZE_MAX);
+	devices_unsaved(d);
+	ck_assert_uint_eq(devices_dirty(d, 0), 0);
+}
+END_TEST
+
+START_TEST(a_talkative_device_cannot_hide_that_it_takes_an_address)
+{
+	char line[400];
+
+	(void)see("arp " B " 10.0.0.9", 1000); /* whose it is */
+	for (int i = 0; i < 40; i++) {
+		snprintf(line, sizeof(line), "mdns " A " 10.0.0.1 service=%0240d", i);
+		(void)see(line, 1000 + (uint32_t)i * 100);
+	}
+	(void)see("arp " A " 10.0.0.9", 5100);
+	(void)see("arp " B " 10.0.0.9", 5200);
+	(void)see("arp " A " 10.0.0.9", 5300);
+	ck_assert_uint_ge(events[ADDRESS_CONFLICT], 1);
+	ck_assert_uint_eq(events[DEVICE_CLAIMS_MANY], 0);
+}
+END_TEST
+
+START_TEST(a_node_status_does_not_say_whose_mac_address_it_is)
+{
+	uint32_t two;
+
+	(void)see("arp " A " 10.0.0.1", 1000);
+	two = see("arp " B " 10.0.0.2", 1000)->id;
+	ck_assert_uint_eq(see("netbios! " A " 10.0.0.2 name=X", 1001)->id, two);
+	ck_assert_uint_eq(devices_find(d, "10.0.0.2")->id, two);
+	ck_assert_uint_eq(count(), 2);
+}
+END_TEST
+
+START_TEST(fewer_are_kept_when_fewer_are_wanted)
+{
+	struct devices_conf few = conf;
+	char		    line[100];
+
+	for (int i = 0; i < 100; i++) {
+		snprintf(line, sizeof(line), "arp 00:11:22:01:00:%02x 10.1.0.%d", i,
+		    i + 1);
+		(void)see(line, 1000);
+	}
+	few.max = 10;
+	devices_configure(d, &few);
+	(void)see("arp! " A " 10.0.0.7", 1001);
+	ck_assert_uint_eq(count(), 10);
+	ck_assert_ptr_nonnull(devices_find(d, A));
+}
+END_TEST
+
+static size_t
 rss_anon_kib(void)
 {
 	char   line[200];
@@ -515,6 +621,12 @@ main(void)
 	tcase_add_test(t, a_flood_pushes_out_who_was_only_heard);
 	tcase_add_test(t, who_is_heard_pushes_nobody_out_who_answered);
 	tcase_add_test(t, what_is_kept_comes_back);
+	tcase_add_test(t, of_several_kept_dhcp_servers_none_is_the_first);
+	tcase_add_test(t, kept_ones_that_come_late_keep_their_numbers);
+	tcase_add_test(t, what_was_not_kept_is_written_again);
+	tcase_add_test(t, a_talkative_device_cannot_hide_that_it_takes_an_address);
+	tcase_add_test(t, a_node_status_does_not_say_whose_mac_address_it_is);
+	tcase_add_test(t, fewer_are_kept_when_fewer_are_wanted);
 	tcase_add_test(t, fifty_thousand_devices_in_64_mib);
 	suite_add_tcase(s, t);
 	run = srunner_create(s);

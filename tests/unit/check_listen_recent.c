@@ -115,6 +115,27 @@ START_TEST(a_flood_is_capped_and_answers_still_go_through)
 }
 END_TEST
 
+START_TEST(no_flood_hides_routers_and_dhcp_servers)
+{
+	struct sight s;
+
+	for (unsigned i = 0; i < 50000; i++) {
+		s = device(i);
+		(void)recent_look(r, &s, NOW);
+	}
+	s = device(1);
+	s.by = SIGHT_DHCP;
+	sight_add(&s, FACT_DHCP_SERVER, "10.0.0.1", 8);
+	ck_assert_int_eq(recent_look(r, &s, NOW), RECENT_SAY);
+	s = device(2);
+	s.by = SIGHT_ROUTER;
+	ck_assert_int_eq(recent_look(r, &s, NOW), RECENT_SAY);
+	s = device(3);
+	s.by = SIGHT_NDP;
+	ck_assert_int_eq(recent_look(r, &s, NOW), RECENT_TOO_MANY);
+}
+END_TEST
+
 /* 2,000 devices, ten sights each: few are said twice. */
 START_TEST(a_network_of_thousands_is_remembered)
 {
@@ -147,6 +168,7 @@ main(void)
 	tcase_add_test(t, whatever_differs_is_something_else);
 	tcase_add_test(t, an_answer_always_goes_through);
 	tcase_add_test(t, a_flood_is_capped_and_answers_still_go_through);
+	tcase_add_test(t, no_flood_hides_routers_and_dhcp_servers);
 	tcase_add_test(t, a_network_of_thousands_is_remembered);
 	suite_add_tcase(s, t);
 	srunner_run_all(sr, CK_NORMAL);
