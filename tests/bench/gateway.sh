@@ -29,44 +29,27 @@
 # SPDX-License-Identifier: ISC
 set -u
 cd "$(dirname "$0")/../.." || exit 1
-BIN=$(realpath "${BUILD:-build}")
-GWLOAD=$BIN/tests/gwload
 RUNS=${RUNS:-3} EACH=${SECONDS_EACH:-3} IDLE=${IDLE:-10000} STORM=${STORM:-5000}
 ECHOS=${ECHOS:-20000} TURN=${TURN:-200} BULK=${BULK:-256} BULKS=${BULKS:-4}
 CASES=${CASES:-echo bulk connections idle storm}
 MODES=${MODES:-pass-through terminating}
 SERVERS=${SERVERS:-ours haproxy nginx stunnel nghttpx}
-NS=dpb-gw
-W=/var/tmp/dpoint-bench-gateway LAB=$W NETNS=$NS
-die() { echo "bench: $*" >&2; exit 1; }
-[ "$(id -u)" -eq 0 ] || die "must be root: it makes network namespaces"
-[ "$(nproc)" -ge 2 ] || die "needs two cores"
-for p in nginx haproxy stunnel4 nghttpx taskset jq; do
-	command -v $p >/dev/null || die "$p is missing; ./check.sh --setup installs it"
-done
-ulimit -n "$(ulimit -Hn)"
-. tests/lab.sh
+NS=dpb-gw W=/var/tmp/dpoint-bench-gateway
+NEEDS="nginx haproxy stunnel4 nghttpx taskset jq"
+. tests/bench/relay-lib.sh
 
-start() { lab_run $NS "$1" taskset -c "$2" "${@:3}"; } # NAME CORE COMMAND...
 declare -A PORT=([ours]=13000 [haproxy]=13010 [nginx]=13020 [stunnel]=13030 [nghttpx]=13040)
 up_port() { echo $((PORT[$1] - 4000 + 5 * TERMINATES)); } # of its server
 parts_of() { (cd "$W/pid" && echo "$1" "$1"-[2-9] | sed "s/ $1-\[.*//"); } # a relay's processes in the lab
-family() { # SERVER: its processes and all below them
-	ps -eo pid=,ppid= | awk -v roots="$(for n in $(parts_of "$1"); do lab_pid "$n"; done | tr '\n' ' ')" '
-	BEGIN { n = split(roots, r); for (i = 1; i <= n; i++) is[r[i]] = 1 }
-	{ up[$1] = $2 }
-	END { for (p in up) for (q = p; q > 1; q = up[q]) if (q in is) { print p; break } }'
-}
-# microseconds of processor time, and bytes of anonymous memory, of all its processes
+# microseconds of processor time of all its processes
 cpu_of() { # of threads, those that are gone, too, only in ticks
-	for p in $(family "$1"); do
+	for p in $(family $(parts_of "$1")); do
 		case $1 in
 		stunnel | nghttpx) awk '{ print ($14 + $15) * 10000000 }' "/proc/$p/stat" ;;
 		*) cat "/proc/$p/schedstat" ;;
 		esac
 	done 2>/dev/null | awk '{ n += $1 } END { printf "%.0f", n / 1000 }'
 }
-anon_of() { for p in $(family "$1"); do grep '^RssAnon' "/proc/$p/status"; done 2>/dev/null | awk '{ n += $2 } END { printf "%.0f", n * 1024 }'; }
 
 # Each listens on $AT and goes on to $UP, where TLS ends at it if TERMINATES.
 start_nginx() {
@@ -238,7 +221,7 @@ case_idle() { # relays that have carried nothing yet but a little
 	for s in $RELAYS; do
 		idle=$IDLE
 		case $s in stunnel | nghttpx) [ "$idle" -le 2000 ] || idle=2000 ;; esac
-		a=$(anon_of "$s")
+		a=$(anon_of $(parts_of "$s"))
 		mkfifo "$W/hold-$s"
 		client idle -c "$idle" "$(address "$s")" <"$W/hold-$s" >"$W/idle.out" 2>&1 &
 		exec {fd}>"$W/hold-$s"
@@ -249,7 +232,7 @@ case_idle() { # relays that have carried nothing yet but a little
 			sleep 0.1
 		done
 		sleep 1
-		b=$(anon_of "$s")
+		b=$(anon_of $(parts_of "$s"))
 		OUT=$(cat "$W/idle.out")
 		[ "$(pick held)" = $((idle / 8 * 8)) ] || echo "   $s: $OUT" >&2
 		note "idle memory $MODE" "$s" "$(awk -v b=$((b - a)) -v n="$(pick held)" 'BEGIN { if (n > 0) printf "%.0f", b / n }')"
@@ -285,20 +268,7 @@ case_storm() {
 	rm "$W/hold"
 }
 
-trap 'rc=$?; trap - EXIT; lab_clean; exit $rc' EXIT
-trap 'exit 130' INT TERM
-lab_clean
-mkdir -p "$W/log" "$W/pki" && chmod 755 "$W" || die "cannot make $W"
-dpctl() { "$BIN/dpctl" "$@" >"$W/log/dpctl" 2>&1 || { cat "$W/log/dpctl" >&2; die "failed: dpctl $*"; }; }
-dpctl ca init "$W/ca"
-cp "$W/ca/ca.crt" "$W/pki/"
-dpctl ca issue "$W/ca" srv --server --ip 127.0.0.1 --dns localhost --out "$W/pki"
-dpctl ca issue "$W/ca" cli --device new --out "$W/pki"
-dpctl ca issue "$W/ca" relay --dp new --ip 127.0.0.1 --dns localhost --out "$W/pki"
-cat "$W/pki/relay.crt" "$W/pki/relay.key" >"$W/pki/relay.pem"
-ip netns add $NS && ip -n $NS link set lo up || die "no network namespace"
-ip netns exec $NS sysctl -qw net.ipv4.ip_local_port_range="10240 65535" net.core.somaxconn=16384 \
-    net.ipv4.tcp_max_syn_backlog=16384
+relay_lab
 server() { start "$1" "$2" "$GWLOAD" up -T "$4" -A "$W/pki/ca.crt" -C "$W/pki/srv.crt" -K "$W/pki/srv.key" "$3"; }
 server bare 0 9001 0
 lab_wait 10 bare lab_listens $NS 9001 || exit 1

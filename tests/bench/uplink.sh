@@ -14,28 +14,12 @@
 # SPDX-License-Identifier: ISC
 set -u
 cd "$(dirname "$0")/../.." || exit 1
-BIN=$(realpath "${BUILD:-build}")
-GWLOAD=$BIN/tests/gwload
 RUNS=${RUNS:-3} IDLE=${IDLE:-4000} ECHOS=${ECHOS:-10000} BULK=${BULK:-1024}
 SERVERS=${SERVERS:-ours nghttpx haproxy}
-NS=dpb-up
-W=/var/tmp/dpoint-bench-uplink LAB=$W NETNS=$NS
-die() { echo "bench: $*" >&2; exit 1; }
-[ "$(id -u)" -eq 0 ] || die "must be root: it makes network namespaces"
-[ "$(nproc)" -ge 2 ] || die "needs two cores"
-for p in nghttpx haproxy taskset jq; do
-	command -v $p >/dev/null || die "$p is missing; ./check.sh --setup installs it"
-done
-ulimit -n "$(ulimit -Hn)"
-. tests/lab.sh
+NS=dpb-up W=/var/tmp/dpoint-bench-uplink
+NEEDS="nghttpx haproxy taskset jq"
+. tests/bench/relay-lib.sh
 
-start() { lab_run $NS "$1" taskset -c "$2" "${@:3}"; } # NAME CORE COMMAND...
-family() { # NAME: its process and all below it
-	ps -eo pid=,ppid= | awk -v root="$(lab_pid "$1")" '
-	{ up[$1] = $2 }
-	END { for (p in up) for (q = p; q > 1; q = up[q]) if (q == root) { print p; break } }'
-}
-anon_of() { for p in $(family "$1"); do grep '^RssAnon' "/proc/$p/status"; done 2>/dev/null | awk '{ n += $2 } END { printf "%.0f", n * 1024 }'; }
 cpu_of() { for p in $(family "$1"); do cat /proc/"$p"/task/*/schedstat; done 2>/dev/null | awk '{ n += $1 } END { printf "%.0f", n / 1000 }'; }
 
 ours() { # NAME NUMBER LINE...: a dp-master with such a [gateway]
@@ -79,7 +63,6 @@ far_nghttpx() {
 }
 far_haproxy() {
 	behind
-	cat "$W/pki/relay.crt" "$W/pki/relay.key" >"$W/pki/relay.pem"
 	cat >"$W/haproxy.cfg" <<-E
 	global
 	  nbthread 1
@@ -141,19 +124,8 @@ hold() { # SERVER: idle streams, and an echo beside them
 	rm "$W/hold"
 }
 
-trap 'rc=$?; trap - EXIT; lab_clean; exit $rc' EXIT
-trap 'exit 130' INT TERM
-lab_clean
-mkdir -p "$W/log" "$W/pki" && chmod 755 "$W" || die "cannot make $W"
-dpctl() { "$BIN/dpctl" "$@" >"$W/log/dpctl" 2>&1 || { cat "$W/log/dpctl" >&2; die "failed: dpctl $*"; }; }
-dpctl ca init "$W/ca"
-cp "$W/ca/ca.crt" "$W/pki/"
-dpctl ca issue "$W/ca" srv --server --ip 127.0.0.1 --dns localhost --out "$W/pki"
-dpctl ca issue "$W/ca" cli --device new --out "$W/pki"
-dpctl ca issue "$W/ca" relay --dp new --ip 127.0.0.1 --dns localhost --out "$W/pki"
+relay_lab
 NAME=$(openssl x509 -in "$W/pki/relay.crt" -noout -ext subjectAltName | grep -o 'urn:dpoint:dp:[0-9a-f-]*')
-ip netns add $NS && ip -n $NS link set lo up || die "no network namespace"
-ip netns exec $NS sysctl -qw net.ipv4.ip_local_port_range="10240 65535" net.core.somaxconn=16384
 start server 1 "$GWLOAD" up -A "$W/pki/ca.crt" -C "$W/pki/srv.crt" -K "$W/pki/srv.key" 9000
 lab_wait 10 server lab_listens $NS 9000 || exit 1
 : >"$W/results"
