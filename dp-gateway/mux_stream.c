@@ -140,6 +140,18 @@ mux_stream_check(struct mux_stream *s)
 		mux_stream_close(s, MUX_CLOSED);
 }
 
+/* The first n bytes of the queue have been taken. */
+static void
+dequeue(struct mux_stream *s, size_t n)
+{
+	s->off += (uint32_t)n;
+	s->len -= (uint32_t)n;
+	s->m->stats.queued -= n;
+	if (s->len == 0)
+		queue_drop(s);
+	mux_stream_consumed(s, n);
+}
+
 void
 mux_take(struct mux_stream *s)
 {
@@ -148,14 +160,8 @@ mux_take(struct mux_stream *s)
 	if (s->busy)
 		return;
 	n = s->len > 0 ? mux_stream_offer(s, s->queue + s->off, s->len) : 0;
-	if (n > 0 && !s->forgotten) {
-		s->off += (uint32_t)n;
-		s->len -= (uint32_t)n;
-		s->m->stats.queued -= n;
-		if (s->len == 0)
-			queue_drop(s);
-		mux_stream_consumed(s, n);
-	}
+	if (n > 0 && !s->forgotten)
+		dequeue(s, n);
 	mux_stream_check(s);
 }
 
@@ -167,12 +173,7 @@ mux_read(struct mux_stream *s, uint8_t *buf, size_t max)
 	if (n == 0)
 		return 0;
 	memcpy(buf, s->queue + s->off, n);
-	s->off += (uint32_t)n;
-	s->len -= (uint32_t)n;
-	s->m->stats.queued -= n;
-	if (s->len == 0)
-		queue_drop(s);
-	mux_stream_consumed(s, n);
+	dequeue(s, n);
 	if (!s->busy)
 		mux_stream_check(s);
 	return n;

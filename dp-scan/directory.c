@@ -24,15 +24,6 @@ struct scan_directory {
 	struct sight		    sight; /* the one being read */
 };
 
-const char *
-directory_state_name(enum directory_state s)
-{
-	static const char *const names[DIRECTORY_STATES] = { "never", "reading",
-		"read", "failed" };
-
-	return s < DIRECTORY_STATES ? names[s] : "?";
-}
-
 static int
 on_sight(void *ctx, struct ipc_msg *m)
 {

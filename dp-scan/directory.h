@@ -22,7 +22,6 @@ struct scan_directory_state { /* as MSG_DIRECTORY said last */
 	uint32_t	     computers, left_out;
 	char		     server[256], text[256];
 };
-const char *directory_state_name(enum directory_state s); /* "reading" */
 
 /* s lives during the call. */
 typedef void (*scan_sight_fn)(void *ctx, const struct sight *s);

@@ -330,8 +330,9 @@ service_types(const struct scan *s, uint8_t (*list)[16])
 static void
 add_group(struct scan *s, struct run *r, enum probe_kind kind, bool v4)
 {
-	static const uint8_t all_nodes[16] = { 0xff, 0x02, [15] = 1 };
-	size_t		     n;
+	/* all nodes, or what is browsed for: the same from each address */
+	uint8_t group[SERVICES_MAX][16] = { { 0xff, 0x02, [15] = 1 } };
+	size_t	n = kind == PROBE_MDNS_BROWSE ? service_types(s, group) : 1;
 
 	for (size_t i = 0; i < net_naddrs(s->net); i++) {
 		const struct net_addr *a = net_addr_at(s->net, i);
@@ -347,12 +348,9 @@ add_group(struct scan *s, struct run *r, enum probe_kind kind, bool v4)
 		    (!v4 && kind != PROBE_ALLNODES && !is_link_local(a->addr)))
 			continue;
 		if ((p = poll_more(r)) == NULL ||
-		    (list = malloc(SERVICES_MAX * sizeof(*list))) == NULL)
+		    (list = malloc(n * sizeof(*list))) == NULL)
 			return;
-		n = 1;
-		memcpy(list[0], all_nodes, 16);
-		if (kind == PROBE_MDNS_BROWSE)
-			n = service_types(s, list);
+		memcpy(list, group, n * sizeof(*list));
 		if (poll_list(p, kind, list, n) < 0)
 			return;
 		p->ifindex = a->ifindex;
