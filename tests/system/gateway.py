@@ -294,6 +294,19 @@ def flood(n):
 
 # -- while it is carried --
 
+def cut_within(s, least, most, alert):
+    """The other end is held, and ends by this alert ("": by none) in these seconds."""
+    began, text = time.monotonic(), ""
+    try:
+        while s.recv(100):
+            pass
+    except ssl.SSLError as e:
+        text = str(e)
+    took = time.monotonic() - began
+    assert float(least) <= took <= float(most), took
+    assert alert in text, text
+
+
 def both_ways(s, n, half_close=True):
     """So many MiB at once, whole, through what is behind an echo."""
     block = os.urandom(1 << 20)
@@ -418,9 +431,11 @@ def answered(n):
 
 
 def stalls(seconds):
-    """Has much echoed and takes nothing of it."""
+    """Has much echoed and takes nothing of it. Its buffer holds a few segments of the
+    loopback's 64 KiB: where one does not fit the kernel drops it with the
+    acknowledgement in it, and now and then this end sends no more, either."""
     s = opened()
-    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 262144)
     s.setblocking(False)
     end = time.monotonic() + float(seconds)
     said = False

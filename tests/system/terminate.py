@@ -19,7 +19,7 @@ import sys
 import threading
 import time
 
-from gateway import RESET, connect, ends, read_exactly
+from gateway import RESET, connect, cut_within, ends, read_exactly
 
 DIR = sys.argv[1]
 GATEWAY = ("127.0.0.1", 13001)
@@ -276,15 +276,7 @@ def is_reset(cert="device"):
 def closed_after(least, most, cert="device", alert=""):
     s = device(cert)
     echoes(s)
-    began, text = time.monotonic(), ""
-    try:
-        while s.recv(100):
-            pass
-    except ssl.SSLError as e:
-        text = str(e)
-    took = time.monotonic() - began
-    assert float(least) <= took <= float(most), took
-    assert alert in text, text
+    cut_within(s, least, most, alert)
 
 
 def stuck(seconds):
