@@ -123,7 +123,7 @@ static const struct conf_item serve_items[] = {
 	VS("client-ca", CONF_FILE, client_ca, "",
 	    "CA of the client certificates."),
 	VS("client-crl", CONF_FILE, client_crl, "",
-	    "Revocation list of that CA."),
+	    "Revocation list of that CA; a reload ends the connections of those on it."),
 	VS("client-cert", CONF_TEXT, client_cert, "optional",
 	    "none, optional or required."),
 	VS("allow", CONF_RANGES, allow, "",
@@ -206,7 +206,7 @@ static const struct conf_item gateway_items[] = {
 	WS("client-ca", CONF_FILE, client_ca, "",
 	    "CA of the certificates that clients need there."),
 	WS("client-crl", CONF_FILE, client_crl, "",
-	    "Revocation list of that CA."),
+	    "Revocation list of that CA; a reload ends the connections of those on it."),
 	W("processes", CONF_INT, processes, "1", 1, GATEWAYS_MAX,
 	    "Processes that share the work: each has its own descriptors, and "
 	    "limits count in each."),

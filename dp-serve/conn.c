@@ -226,15 +226,22 @@ conn_free(struct conn *c)
 	check_drained(e);
 }
 
-/* What was promised cannot be kept: the client must not take it for whole. */
+/* At once: what the socket holds does not go out any more, either. */
 static void
-conn_reset(struct conn *c)
+conn_cut(struct conn *c)
 {
 	struct linger now = { 1, 0 };
 
 	(void)setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
-	c->e->n.reset++;
 	conn_free(c);
+}
+
+/* What was promised cannot be kept: the client must not take it for whole. */
+static void
+conn_reset(struct conn *c)
+{
+	c->e->n.reset++;
+	conn_cut(c);
 }
 
 /* More to do, but not now: the others come first. */
@@ -753,15 +760,15 @@ get_request(struct conn *c)
 	}
 }
 
-/* The lists it was judged by may be those of before a reload. */
-static int
-check_revoked(const struct conn *c)
+/* By the lists of now: it may have been judged by those of before a reload. */
+static bool
+is_revoked(const struct conn *c)
 {
 	const struct listener *l = c->e->listeners;
 
 	while (l != NULL && l->tls == NULL)
 		l = l->next;
-	return l != NULL && tls_peer_revoked(c->tls, l->tls) ? -EPROTO : 0;
+	return l != NULL && tls_peer_revoked(c->tls, l->tls);
 }
 
 static int
@@ -775,8 +782,8 @@ turn(struct conn *c)
 		if ((r = tls_handshake(c->tls)) < 0)
 			return r;
 		c->shaking = false;
-		if ((r = check_revoked(c)) < 0)
-			return r;
+		if (is_revoked(c))
+			return -EPROTO;
 		if (c->e->agents != NULL)
 			agent_sight_say(c->e->agents, tls_peer_name(c->tls),
 			    c->addr, loop_now_ms(c->e->loop));
@@ -1185,6 +1192,25 @@ engine_drain(struct engine *e, void (*done)(void *ctx), void *ctx)
 	}
 	e->n.current--;
 	check_drained(e);
+}
+
+void
+engine_check(struct engine *e)
+{
+	uint64_t n = 0;
+
+	for (int p = 0; p < P_COUNT; p++)
+		for (struct conn *c = e->list[p].first, *next; c != NULL; c = next) {
+			next = c->next;
+			if (c->tls == NULL || c->shaking || !is_revoked(c))
+				continue;
+			n++;
+			conn_cut(c);
+		}
+	e->n.revoked += n;
+	if (n > 0)
+		log_info("%llu connections ended, of certificates in client-crl",
+		    (unsigned long long)n);
 }
 
 void

@@ -130,6 +130,8 @@ configure(struct serve *s)
 			r = listen_all(s, "serve.http", NULL);
 		if (r == 0)
 			r = listen_all(s, "serve.https", tls);
+		if (r == 0)
+			engine_check(s->engine);
 	}
 	tls_unref(&tls);
 	free(ec);
@@ -235,6 +237,9 @@ on_metrics(void *ctx, struct worker *w, struct admin_reply *r)
 		{ "dpoint_serve_resets_total", "counter",
 		    "Answers broken off so that none takes them for whole.",
 		    e->reset },
+		{ "dpoint_serve_revoked_total", "counter",
+		    "Connections ended since a newer revocation list has their certificate.",
+		    e->revoked },
 		{ "dpoint_serve_requests_total", "counter", "Requests.",
 		    e->requests },
 		{ "dpoint_serve_body_bytes_total", "counter",
