@@ -323,6 +323,15 @@ on_show(void *ctx, struct admin_reply *reply, int argc, char *argv[])
 
 /* -- status -- */
 
+json_t *
+scan_claimant(const struct tally_of *t)
+{
+	char text[18];
+
+	mac_text(t->mac, text);
+	return t->n > 0 ? json_string(text) : json_null();
+}
+
 static void
 network_text(const struct scan *s, const struct result *r, char out[100])
 {
@@ -370,11 +379,13 @@ on_status(void *ctx, struct admin_reply *reply, int argc, char *argv[])
 			break;
 		network_text(s, r, net);
 		admin_row(reply,
-		    json_pack("{s:s,s:s,s:s,s:s,s:I,s:I,s:I,s:I,s:f,s:I}",
+		    json_pack("{s:s,s:s,s:s,s:s,s:I,s:I,s:o,s:I,s:I,s:I,s:f,s:I}",
 			"poll", probe_kind_name(r->kind), "network", net,
 			"interface", r->interface, "result", r->state, "targets",
 			(json_int_t)r->targets, "answered",
-			(json_int_t)r->answered, "sent", (json_int_t)r->sent,
+			(json_int_t)r->answered, "claimant",
+			scan_claimant(&r->claimant), "claimed",
+			(json_int_t)r->claimant.n, "sent", (json_int_t)r->sent,
 			"failed", (json_int_t)r->failed, "seconds",
 			(double)r->took_ms / 1000, "last_time",
 			(json_int_t)r->when));
@@ -601,12 +612,23 @@ warn_conflict(void *ctx, const uint8_t addr[16], uint32_t id, uint32_t other)
 	    text);
 }
 
+static const char *
+claims_many(const struct result *e, char out[120])
+{
+	char mac[18];
+
+	mac_text(e->claimant.mac, mac);
+	snprintf(out, 120, "one device, %s, answers for %u of %zu addresses", mac,
+	    e->claimant.n, e->targets);
+	return out;
+}
+
 void
 scan_warnings(void *scan, struct admin_reply *r)
 {
 	struct scan	    *s = scan;
 	struct warn_conflict c = { s, r };
-	char		     net[100];
+	char		     net[100], many[120];
 
 	for (size_t i = 0; i < RESULTS_MAX; i++) {
 		const struct result *e = &s->results[i];
@@ -621,6 +643,8 @@ scan_warnings(void *scan, struct admin_reply *r)
 			      "scan.large-ranges";
 		else if (strcmp(e->state, "all-answer") == 0)
 			why = "every address answers, so that this proves nothing";
+		else if (strcmp(e->state, "claims-many") == 0)
+			why = claims_many(e, many);
 		else if (strcmp(e->state, "not-sent") == 0)
 			why = "nothing could be sent";
 		network_text(s, e, net);

@@ -16,6 +16,7 @@ dp-scan_SRCS := \
 	dp-scan/run.c \
 	dp-scan/sandbox.c \
 	dp-scan/scan.c \
+	dp-scan/tally.c \
 	dp-scan/upward.c \
 	dp-scan/vendor.c
 dp-scan_PKGS := libnl-route-3.0 libnl-3.0

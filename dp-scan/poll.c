@@ -196,3 +196,23 @@ poll_again(struct poll *p)
 	p->next = 0;
 	return true;
 }
+
+bool
+poll_all_answer(const struct poll *p)
+{
+	size_t asked = p->round > 0 || p->next > p->left ? p->left : p->next;
+
+	/* one in 64 may be lost */
+	return asked >= POLL_ALL && p->answered + asked / 64 >= asked;
+}
+
+bool
+poll_next_heard(const struct poll *p, size_t *pos, uint8_t out[16])
+{
+	while (*pos < p->n && !get(p->heard, *pos))
+		++*pos;
+	if (*pos == p->n)
+		return false;
+	target(p, (*pos)++, out);
+	return true;
+}

@@ -21,6 +21,7 @@
 
 #define POLL_ROUNDS 2
 #define POLL_LARGE  65536	/* more addresses need an explicit yes */
+#define POLL_ALL	    64	/* so many at least for all to answer */
 #define POLL_MOST   (1U << 24)	/* more are never asked */
 
 struct poll {
@@ -53,5 +54,10 @@ bool poll_heard(struct poll *p, const uint8_t addr[16]);
 /* The next targets of this round, at most max; 0: the round is over. */
 size_t poll_take(struct poll *p, uint8_t (*out)[16], size_t max);
 bool   poll_again(struct poll *p); /* false: that was the last round */
+/* Whether (nearly) each of those that were asked answered: who answers for all
+ * need not be there. Of few that proves nothing. */
+bool   poll_all_answer(const struct poll *p);
+/* Targets that answered, one a call; *pos is 0 at first. */
+bool   poll_next_heard(const struct poll *p, size_t *pos, uint8_t out[16]);
 
 #endif

@@ -28,6 +28,7 @@
 /* Who answers all nodes' echo must find us first, by a solicitation that is lost
  * easily where all do so at once, and repeated after a second (RFC 4861 10). */
 #define ALLNODES_WAIT_MS 1200
+#define ROUTED_WAIT_MS	 1000 /* by satellite, say: later answers are not believed */
 
 #define RANGES (BIT(PROBE_ARP) | BIT(PROBE_NS) | BIT(PROBE_ALLNODES) | \
 		BIT(PROBE_ECHO4) | BIT(PROBE_ECHO6))
@@ -104,22 +105,35 @@ result_of(struct scan *s, const struct poll *p, const char *interface)
 	return oldest;
 }
 
+/* Who answered for more addresses than are believed of one device. */
+static struct tally_of
+claimant_of(const struct scan *s)
+{
+	struct tally_of most = tally_most(&s->tally);
+
+	return most.n > record_limit(ITEM_ADDR) ? most
+						: (struct tally_of){ .n = 0 };
+}
+
 static json_t *
 progress_row(struct scan *s, const struct run *r, const struct poll *p,
     const char *state)
 {
-	char   text[80] = "", net[100] = "";
+	struct tally_of claimant = claimant_of(s);
+	char		text[80] = "", net[100] = "";
 
 	if (p->list == NULL) {
 		scan_addr_text(s, p->net, text);
 		snprintf(net, sizeof(net), "%s/%d", text,
 		    is_v4(p->net) ? p->bits - 96 : p->bits);
 	}
-	return json_pack("{s:s,s:s,s:s,s:s,s:i,s:I,s:I,s:I,s:I}", "kind",
+	return json_pack("{s:s,s:s,s:s,s:s,s:i,s:I,s:I,s:I,s:I,s:o,s:I}", "kind",
 	    probe_kind_name(p->kind), "network", net, "interface",
 	    p->interface, "state", state, "round", p->round + 1,
 	    "targets", (json_int_t)p->left, "sent", (json_int_t)r->sent, "failed",
-	    (json_int_t)r->failed, "answered", (json_int_t)p->answered);
+	    (json_int_t)r->failed, "answered", (json_int_t)p->answered,
+	    "claimant", scan_claimant(&claimant), "claimed",
+	    (json_int_t)claimant.n);
 }
 
 static void
@@ -134,6 +148,7 @@ result(struct scan *s, struct run *r, struct poll *p, const char *state)
 	e->answered = p->answered;
 	e->sent = r->sent;
 	e->failed = r->failed;
+	e->claimant = claimant_of(s);
 	s->polls++;
 	r->found += p->answered;
 	r->sent_all += r->sent;
@@ -632,6 +647,28 @@ orders_stop(struct scan *s)
 	s->waiting = false;
 }
 
+static bool
+is_routed_network(const struct poll *p)
+{
+	return (p->kind == PROBE_ECHO4 || p->kind == PROBE_ECHO6) &&
+	    p->list == NULL;
+}
+
+/* Records of those whose echoes were withheld, unless all answered. */
+static void
+release(struct scan *s, const struct poll *p)
+{
+	struct sight g;
+	size_t	     pos = 0;
+
+	if (!is_routed_network(p) || poll_all_answer(p))
+		return;
+	sight_begin(&g, SIGHT_ECHO);
+	g.asked = true;
+	while (poll_next_heard(p, &pos, g.addr))
+		(void)devices_see(s->devices, &g, (uint32_t)time(NULL));
+}
+
 static void
 poll_done(struct scan *s, const char *state)
 {
@@ -639,7 +676,9 @@ poll_done(struct scan *s, const char *state)
 	struct poll *p = current(s);
 
 	orders_stop(s);
+	release(s, p);
 	result(s, r, p, state);
+	tally_fini(&s->tally);
 	r->at++;
 	r->sent = r->failed = 0;
 	r->error = 0;
@@ -647,16 +686,18 @@ poll_done(struct scan *s, const char *state)
 }
 
 static const char *
-state_of(const struct run *r, const struct poll *p)
+state_of(const struct scan *s, const struct run *r, const struct poll *p)
 {
 	if (p->left == 0)
 		return "nothing-to-ask";
 	if (r->sent == 0 && r->failed > 0)
 		return "not-sent";
+	if (claimant_of(s).n > 0)
+		return "claims-many";
+	if (is_routed_network(p) && poll_all_answer(p))
+		return "all-answer";
 	if (p->answered > 0)
-		return p->kind != PROBE_ARP && is_network(p->kind) &&
-			p->left >= 64 && p->answered == p->left
-		    ? "all-answer" : "answers";
+		return "answers";
 	return is_network(p->kind) ? "silent" : "done";
 }
 
@@ -668,7 +709,7 @@ on_waited(void *ctx)
 
 	s->waiting = false;
 	if (p != NULL && !poll_again(p))
-		poll_done(s, state_of(&s->runs[0], p));
+		poll_done(s, state_of(s, &s->runs[0], p));
 	advance(s);
 }
 
@@ -677,6 +718,9 @@ run_end(struct scan *s)
 {
 	struct run *r = &s->runs[0];
 
+	if (current(s) != NULL) /* broken off */
+		release(s, current(s));
+	tally_fini(&s->tally);
 	polls_free(r);
 	worker_event(s->w, "scan-done", json_pack("{s:s,s:I,s:I,s:I}", "why",
 	    r->why, "sent", (json_int_t)r->sent_all, "answered",
@@ -732,6 +776,8 @@ wait_of(const struct scan *s, const struct run *r, const struct poll *p)
 	if (p->kind == PROBE_ALLNODES)
 		least = p->round + 1 == POLL_ROUNDS && r->at + 1 == r->npolls
 		    ? ALLNODES_WAIT_MS : 0;
+	else if (is_routed_network(p))
+		least = p->round + 1 == POLL_ROUNDS ? ROUTED_WAIT_MS : 0;
 	else if (!is_network(p->kind) && p->kind != PROBE_NS)
 		least = NAME_WAIT_MS;
 	return s->conf.wait_ms > least ? s->conf.wait_ms : least;
@@ -837,9 +883,28 @@ runs_heard(struct scan *s, const struct sight *g)
 	if ((answers[p->kind] & BIT(g->by)) == 0 ||
 	    (p->ifindex != 0 && g->ifindex != 0 && p->ifindex != g->ifindex))
 		return;
-	if (poll_heard(p, g->addr) && p->round > 0 && p->answered == p->left &&
-	    s->waiting)
+	if (!poll_heard(p, g->addr))
+		return;
+	if (p->kind == PROBE_ARP) /* without memory it is not counted */
+		(void)tally_add(&s->tally, g->mac);
+	if (p->round > 0 && p->answered == p->left && s->waiting)
 		loop_timer_set(s->wait, 0); /* nobody is left to wait for */
+}
+
+/* One known by its echo alone, from behind a router: who answers there may do so
+ * for all, which is known when the poll is over. */
+bool
+runs_withholds(const struct scan *s, const struct sight *g)
+{
+	const struct run *r = &s->runs[0];
+
+	if (g->by != SIGHT_ECHO || devices_holder(s->devices, g->addr) != NULL)
+		return false;
+	if (s->nruns > 0 && r->at < r->npolls &&
+	    is_routed_network(&r->polls[r->at]) &&
+	    poll_has(&r->polls[r->at], g->addr))
+		return true;
+	return !net_is_on_link(s->net, 0, g->addr);
 }
 
 bool
@@ -1042,4 +1107,5 @@ runs_fini(struct scan *s)
 	for (size_t i = 0; i < s->nruns; i++)
 		polls_free(&s->runs[i]);
 	loop_timer_free(&s->wait);
+	tally_fini(&s->tally);
 }

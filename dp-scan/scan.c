@@ -175,8 +175,9 @@ scan_see(struct scan *s, const struct sight *g)
 		s->missed_directory |= g->by == SIGHT_LDAP;
 		return;
 	}
-	(void)devices_see(s->devices, g, (uint32_t)time(NULL));
 	runs_heard(s, g);
+	if (!runs_withholds(s, g))
+		(void)devices_see(s->devices, g, (uint32_t)time(NULL));
 }
 
 /* What a listener can know; the rest has tellers of its own. */

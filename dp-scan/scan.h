@@ -18,6 +18,7 @@
 #include "dp-scan/devices.h"
 #include "dp-scan/net.h"
 #include "dp-scan/poll.h"
+#include "dp-scan/tally.h"
 #include "dp-scan/upward.h"
 
 #define RESULTS_MAX 256
@@ -29,6 +30,7 @@ struct result {
 	uint8_t	 net[16], bits; /* bits 0: of devices, not of a network */
 	char	 interface[16];	/* empty: routed */
 	char	 state[20];	/* "answers", "silent", "interface-gone", ... */
+	struct tally_of claimant; /* answered for too many; n 0: nobody did */
 	uint32_t when, took_ms;
 	size_t	 targets, answered;
 	uint64_t sent, failed;
@@ -88,6 +90,7 @@ struct scan {
 	bool		     waiting;
 	struct schedule	     schedules[SCHEDULES];
 	struct result	     results[RESULTS_MAX];
+	struct tally	     tally; /* of the poll that is under way */
 	uint64_t	     packets, polls; /* since the start */
 
 	/* keep.c */
@@ -120,6 +123,8 @@ void runs_second(struct scan *s);
 void runs_net_changed(struct scan *s);
 bool runs_asks(const struct scan *s, const uint8_t addr[16]); /* by frames, now */
 void runs_heard(struct scan *s, const struct sight *sight);
+/* No record is made of it now, nor ever if its poll ends so that it proves nothing. */
+bool runs_withholds(const struct scan *s, const struct sight *sight);
 int  runs_on_probed(void *scan, struct ipc_msg *m);
 void runs_prober_back(struct scan *s);
 /* -EBUSY: enough wait; -ERANGE: larger than a /16, without a yes. */
@@ -135,6 +140,7 @@ void keep_drain(struct scan *s);
 extern const struct admin_command scan_commands[];
 void scan_metrics(void *scan, struct worker *w, struct admin_reply *r);
 void scan_warnings(void *scan, struct admin_reply *r);
+json_t *scan_claimant(const struct tally_of *t); /* its MAC address, or null */
 json_t *scan_device_row(const struct scan *s, const struct record *r);
 
 #endif

@@ -14,6 +14,7 @@
 #include "common/size.h"
 #include "dp-scan/guess.h"
 #include "dp-scan/poll.h"
+#include "dp-scan/tally.h"
 #include "dp-scan/vendor.h"
 
 static void
@@ -132,6 +133,68 @@ START_TEST(a_list_has_each_once)
 }
 END_TEST
 
+/* So many of a /24 answer, of the first round or of both; is it all? */
+static const struct {
+	size_t asked, answered;
+	bool   again, all;
+} crowds[] = {
+	{ 254, 254, false, true },
+	{ 254, 251, true, true }, /* a few were lost */
+	{ 254, 250, true, false },
+	{ 64, 64, false, true }, /* broken off */
+	{ 63, 63, false, false },
+	{ 0, 0, false, false },
+	{ 254, 0, true, false },
+};
+
+START_TEST(who_answers_for_all_is_noticed)
+{
+	uint8_t	    out[254][16], net[16], a[16];
+	struct poll p;
+	size_t	    pos = 0, n = 0;
+
+	parse("10.9.0.0", net);
+	ck_assert_int_eq(poll_network(&p, PROBE_ECHO4, net, 96 + 24), 0);
+	ck_assert_uint_eq(poll_take(&p, out, crowds[_i].asked),
+	    crowds[_i].asked);
+	for (size_t i = 0; i < crowds[_i].answered; i++)
+		ck_assert(poll_heard(&p, out[i]));
+	if (crowds[_i].again)
+		ck_assert(poll_again(&p));
+	ck_assert_int_eq(poll_all_answer(&p), crowds[_i].all);
+	while (poll_next_heard(&p, &pos, a))
+		ck_assert_mem_eq(a, out[n++], 16);
+	ck_assert_uint_eq(n, crowds[_i].answered);
+	poll_fini(&p);
+}
+END_TEST
+
+START_TEST(a_tally_names_who_answered_most)
+{
+	struct tally t = { .n = 0 };
+	uint8_t	     mac[6] = { 2 };
+
+	ck_assert_uint_eq(tally_most(&t).n, 0);
+	for (unsigned round = 0; round < 2; round++)
+		for (unsigned i = 0; i < TALLY_MAX + 10; i++) {
+			mac[1] = (uint8_t)(i >> 16);
+			mac[2] = (uint8_t)(i >> 8);
+			mac[3] = (uint8_t)i;
+			ck_assert_int_eq(tally_add(&t, mac),
+			    i < TALLY_MAX ? 0 : -ENOSPC);
+		}
+	mac[1] = 0, mac[2] = 3, mac[3] = 9;
+	ck_assert_int_eq(tally_add(&t, mac), 0);
+	ck_assert_uint_eq(tally_most(&t).n, 3);
+	ck_assert_mem_eq(tally_most(&t).mac, mac, 6);
+	tally_fini(&t);
+	ck_assert_uint_eq(tally_most(&t).n, 0);
+	ck_assert_int_eq(tally_add(&t, mac), 0); /* begins anew */
+	ck_assert_uint_eq(tally_most(&t).n, 1);
+	tally_fini(&t);
+}
+END_TEST
+
 /* -- guesses -- */
 
 static const struct {
@@ -243,6 +306,9 @@ main(void)
 	tcase_add_test(t, who_was_silent_is_asked_once_more);
 	tcase_add_test(t, there_is_no_second_round_where_all_answer);
 	tcase_add_test(t, a_list_has_each_once);
+	tcase_add_loop_test(t, who_answers_for_all_is_noticed, 0,
+	    (int)COUNT(crowds));
+	tcase_add_test(t, a_tally_names_who_answered_most);
 	tcase_add_loop_test(t, a_guess_has_its_evidence, 0, (int)COUNT(guesses));
 	tcase_add_test(t, a_thousand_reasons_do_not_make_it_sure);
 	tcase_add_test(t, the_longest_assignment_is_the_vendor);
