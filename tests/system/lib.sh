@@ -64,6 +64,7 @@ conf() {
 
 run() {
 	local name=$1; shift
+	: >>"$T/$name.log" # whoever looks into it does so before it has begun
 	"$@" >>"$T/$name.log" 2>&1 </dev/null &
 	PID=$!
 	PIDS+=("$PID")
