@@ -299,6 +299,7 @@ end_round(struct net *n, bool known)
 		loop_timer_set(n->timer, jitter(ms));
 	n->in_round = false;
 	link_round_over(n);
+	report_round_over(n);
 }
 
 void

@@ -49,6 +49,7 @@ struct net_report {
 	uint64_t	   sequence; /* of text, or the last one */
 	char		  *text;     /* NULL: the last one has arrived */
 	uint64_t	   due_ms;   /* of the next */
+	uint64_t	   first_ms; /* so long the first waits for a round */
 	uint64_t	   ended_ms; /* the last; 0: none yet */
 	unsigned	   tried, failures; /* bits of sources; in a row */
 	size_t		   source;
@@ -455,6 +456,8 @@ next_one(struct net_report *r)
 
 	if (r->ended_ms != 0 && now + wait < r->ended_ms + REPORT_PAUSE_MS)
 		wait = r->ended_ms + REPORT_PAUSE_MS - now;
+	if (now + wait < r->first_ms)
+		wait = r->first_ms - now;
 	if (wait > 0) {
 		(void)loop_timer_set(r->timer, wait);
 		return;
@@ -493,6 +496,15 @@ on_time(void *ctx)
 	}
 }
 
+/* The next one does not wait for a round. */
+static void
+as_due(struct net_report *r)
+{
+	r->first_ms = 0;
+	if (r->state == R_RESTS)
+		(void)loop_timer_set(r->timer, 0);
+}
+
 void
 report_wanted(struct net *n, uint64_t in_ms)
 {
@@ -504,8 +516,14 @@ report_wanted(struct net *n, uint64_t in_ms)
 	due = now_ms(r) + in_ms;
 	if (due < r->due_ms)
 		r->due_ms = due;
-	if (r->state == R_RESTS)
-		(void)loop_timer_set(r->timer, 0);
+	as_due(r);
+}
+
+void
+report_round_over(struct net *n)
+{
+	if (n->report != NULL)
+		as_due(n->report);
 }
 
 void
@@ -541,6 +559,7 @@ report_open(struct net *n)
 		free(r);
 		return e;
 	}
+	r->first_ms = loop_now_ms(n->loop) + FIRST_MS;
 	r->due_ms = loop_now_ms(n->loop) +
 	    dice_ms(first < FIRST_MS ? first : FIRST_MS);
 	n->report = r;

@@ -37,6 +37,7 @@
 int  report_open(struct net *n); /* n->report; NULL: it does not report */
 void report_begin(struct net *n); /* the channels are there */
 void report_wanted(struct net *n, uint64_t in_ms);
+void report_round_over(struct net *n); /* the first report waits for it, a minute at most */
 void report_socket(struct net *n, uint32_t ticket, int take_fd, const char *text);
 int  report_on_kept(struct net *n, struct ipc_msg *m); /* m NULL: there is none */
 
