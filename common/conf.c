@@ -382,7 +382,7 @@ put_number(uint64_t n, const struct unit *units, size_t nunits, char *out,
 	const struct unit *u = &units[0];
 
 	for (size_t i = 1; i < nunits && n > 0; i++)
-		if (n % units[i].factor == 0 && units[i].factor > u->factor)
+		if (n % units[i].factor == 0 && units[i].factor >= u->factor)
 			u = &units[i];
 	snprintf(out, size, "%llu%s", (unsigned long long)(n / u->factor),
 	    u->name);
@@ -414,4 +414,46 @@ conf_format(const struct conf_item *item, const void *st, char *out,
 	default:
 		snprintf(out, size, "%s", (const char *)field);
 	}
+}
+
+void
+conf_kind(const struct conf_item *item, char *out, size_t size)
+{
+	static const struct {
+		const char	  *what;
+		const struct unit *units;
+		size_t		   nunits;
+	} kinds[] = {
+		[CONF_BOOL] = { "yes | no" },
+		[CONF_SWITCH] = { "yes | no" },
+		[CONF_INT] = { "number", seconds, 1 },
+		[CONF_SECONDS] = { "time", seconds, COUNT(seconds) },
+		[CONF_BYTES] = { "size", bytes, COUNT(bytes) },
+		[CONF_RATE] = { "size/s", bytes, COUNT(bytes) },
+		[CONF_TEXT] = { "text" },
+		[CONF_FILE] = { "file" },
+		[CONF_LISTEN] = { "address:port ..." },
+		[CONF_URLS] = { "url ..." },
+		[CONF_LDAP] = { "url ..." },
+		[CONF_WORDS] = { "word ..." },
+		[CONF_RANGES] = { "range ..." },
+		[CONF_RATES] = { "size/s, by time of day" },
+		[CONF_ADDRS] = { "address ..." },
+		[CONF_HOSTS] = { "host:port ..." },
+		[CONF_PEERS] = { "host[:port] ..." },
+		[CONF_NAMES] = { "name ..." },
+		[CONF_ALPN] = { "protocol ..." },
+		[CONF_GROUPS] = { "group[@interface] ..." },
+	};
+	char low[32], high[32];
+
+	if (kinds[item->type].units == NULL) {
+		snprintf(out, size, "%s", kinds[item->type].what);
+		return;
+	}
+	put_number(item->min, kinds[item->type].units, kinds[item->type].nunits,
+	    low, sizeof(low));
+	put_number(item->max, kinds[item->type].units, kinds[item->type].nunits,
+	    high, sizeof(high));
+	snprintf(out, size, "%s, %s to %s", kinds[item->type].what, low, high);
 }

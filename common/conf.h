@@ -80,6 +80,9 @@ const struct conf_item *conf_find(const struct conf_item *items,
 void conf_format(const struct conf_item *item, const void *st, char *out,
     size_t size);
 
+/* What a value is, for people: "time, 1s to 10m", "host:port ...". */
+void conf_kind(const struct conf_item *item, char *out, size_t size);
+
 /*
  * The word after *pos in a list; copies it and moves *pos. 1 if there was one,
  * 0 at the end. A word always fits a buffer as large as its field.

@@ -209,7 +209,7 @@ static const struct conf_item gateway_items[] = {
 	    "Revocation list of that CA; a reload ends the connections of those on it."),
 	W("processes", CONF_INT, processes, "1", 1, GATEWAYS_MAX,
 	    "Processes that share the work: each has its own descriptors, and "
-	    "limits count in each."),
+	    "limits count in each; 1 where master.start = systemd."),
 	WS("push-listen", CONF_LISTEN, push_listen, "",
 	    "Where devices wait to be woken, such as 0.0.0.0:13295 [::]:13295; "
 	    "TLS ends there."),
@@ -224,7 +224,7 @@ static const struct conf_item gateway_items[] = {
 	    "empty: a random one."),
 	WS("uplink", CONF_HOSTS, uplink, "",
 	    "Far ends, tried in order: one connection carries all devices', "
-	    "such as far.example.org:13001."),
+	    "such as far.example.org:13002."),
 	W("uplink-fallback", CONF_BOOL, uplink_fallback, "no", 0, 0,
 	    "Where there is no uplink, connect to the server directly."),
 	WS("uplink-ca", CONF_FILE, uplink_ca, "",
@@ -1170,7 +1170,7 @@ void
 settings_dump(const void *base, const struct settings_sources *src)
 {
 	const struct settings_section *sec;
-	char			       value[2100];
+	char			       value[2100], kind[96];
 	size_t			       i = 0;
 
 	for (sec = src->sections; sec->name != NULL; sec++) {
@@ -1179,7 +1179,8 @@ settings_dump(const void *base, const struct settings_sources *src)
 		    it++, i++) {
 			conf_format(it, (const char *)base + sec->offset, value,
 			    sizeof(value));
-			printf("# %s\n", it->help);
+			conf_kind(it, kind, sizeof(kind));
+			printf("# %s [%s]\n", it->help, kind);
 			if (src->of[i].line > 0)
 				printf("%s = %s\t; %s:%d\n", it->key, value,
 				    src->of[i].file, src->of[i].line);

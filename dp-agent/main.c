@@ -29,14 +29,14 @@
 static void
 usage(FILE *f)
 {
-	fputs("usage: dp-agent [--config FILE] [--once [--wait SECONDS]] "
+	fputs("usage: dp-agent [--config FILE] [--once [--wait TIME]] "
 	      "[--verify]\n"
 	      "       dp-agent [--config FILE] status [--json]\n"
 	      "       dp-agent [--config FILE] --check-config | "
 	      "--dump-config\n"
 	      "  -c, --config FILE  default " CONF_FILE_DEFAULT "\n"
 	      "  -1, --once         one round, then end\n"
-	      "  -w, --wait SECONDS with --once: further rounds until all is "
+	      "  -w, --wait TIME    with --once: further rounds until all is "
 	      "in place,\n"
 	      "                     for so long at most\n"
 	      "  -r, --verify       hash again what is in place\n"

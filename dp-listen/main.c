@@ -8,6 +8,7 @@
 #include "dp-listen/show.h"
 
 #include <stdio.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,8 +20,16 @@ main(int argc, char *argv[])
 	char	       user[64];
 	int	       r;
 
-	if (argc == 3 && strcmp(argv[1], "--read") == 0)
-		return show_file(argv[2]); /* an administrator's; no worker */
+	if (argc > 1 && strcmp(argv[1], "--read") == 0) { /* no worker */
+		if (argc == 3)
+			return show_file(argv[2]);
+		fputs("dp-listen: --read: expected one FILE\n", stderr);
+		return EXIT_OPERATOR;
+	}
+	if (argc == 2 && strcmp(argv[1], "--help") == 0)
+		puts("usage: dp-listen --read FILE\n"
+		     "Shows what a capture file (pcap, pcapng) says, a JSON object a "
+		     "line.\nExit: 0 the whole file was read, 1 it was not.\n\nOr:");
 	w = worker_start(PEER_LISTEN, argc, argv);
 	if (!settings_wants(worker_settings(w), PEER_LISTEN)) /* systemd started us */
 		log_fatal(EXIT_OPERATOR, "scan.enable = no: not wanted");

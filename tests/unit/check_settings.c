@@ -150,14 +150,14 @@ START_TEST(units_are_understood)
 END_TEST
 
 static const struct { enum conf_type type; uint64_t n; const char *text; } said[] = {
-	{ CONF_SECONDS, 0, "0" }, { CONF_SECONDS, 59, "59" },
-	{ CONF_SECONDS, 900, "15m" }, { CONF_SECONDS, 3601, "3601" },
+	{ CONF_SECONDS, 0, "0" }, { CONF_SECONDS, 59, "59s" },
+	{ CONF_SECONDS, 900, "15m" }, { CONF_SECONDS, 3601, "3601s" },
 	{ CONF_SECONDS, 7200, "2h" }, { CONF_SECONDS, 86400 * 9, "9d" },
-	{ CONF_BYTES, 0, "0" }, { CONF_BYTES, 1023, "1023" },
+	{ CONF_BYTES, 0, "0" }, { CONF_BYTES, 1023, "1023B" },
 	{ CONF_BYTES, 1024, "1KiB" }, { CONF_BYTES, 1000, "1kB" },
 	{ CONF_BYTES, 1024000, "1000KiB" }, { CONF_BYTES, 5ULL << 30, "5GiB" },
 	{ CONF_RATE, 20000000, "20MB" },
-	{ CONF_BYTES, UINT64_MAX, "18446744073709551615" },
+	{ CONF_BYTES, UINT64_MAX, "18446744073709551615B" },
 	{ CONF_INT, 86400, "86400" },
 };
 START_TEST(a_number_is_said_in_the_largest_unit_that_is_exact)
@@ -171,6 +171,28 @@ START_TEST(a_number_is_said_in_the_largest_unit_that_is_exact)
 	ck_assert_str_eq(text, said[_i].text);
 	ck_assert_msg(conf_set(&it, &back, text, err) == 0, "%s", err);
 	ck_assert_uint_eq(back, said[_i].n);
+}
+END_TEST
+
+START_TEST(every_key_says_what_its_value_is)
+{
+	static const struct conf_item time = { "k", CONF_SECONDS, 0, "1", 0, 600, "" },
+				      rate = { "k", CONF_RATE, 0, "1", 1000, 1ULL << 30, "" };
+	char			      kind[96];
+
+	conf_kind(&time, kind, sizeof(kind));
+	ck_assert_str_eq(kind, "time, 0 to 10m");
+	conf_kind(&rate, kind, sizeof(kind));
+	ck_assert_str_eq(kind, "size/s, 1kB to 1GiB");
+	for (const struct settings_section *sec = settings_sections; sec->name != NULL; sec++)
+		for (const struct conf_item *it = sec->items; it->key != NULL; it++) {
+			kind[0] = '\0';
+			conf_kind(it, kind, sizeof(kind));
+			ck_assert_msg(kind[0] != '\0' && strcmp(kind, "(null)") != 0,
+			    "%s.%s", sec->name, it->key);
+			ck_assert_msg(strstr(kind, " [") == NULL && strlen(kind) + 1 <
+			    sizeof(kind), "%s.%s: %s", sec->name, it->key, kind);
+		}
 }
 END_TEST
 
@@ -232,6 +254,7 @@ main(void)
 	    COUNT(wrong));
 	tcase_add_test(t, a_missing_file_is_named);
 	tcase_add_test(t, a_line_that_is_too_long_is_said_and_a_list_goes_on);
+	tcase_add_test(t, every_key_says_what_its_value_is);
 	tcase_add_test(t, units_are_understood);
 	tcase_add_loop_test(t,
 	    a_number_is_said_in_the_largest_unit_that_is_exact, 0,
