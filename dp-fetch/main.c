@@ -227,7 +227,7 @@ cmd_refresh(void *ctx, struct admin_reply *reply, int argc, char *argv[])
 		/* both; the answer is the first one's that is configured */
 		struct repo *r = &f->repos[0];
 
-		if (r->step == REPO_OFF)
+		if (r->step == REPO_OFF && f->repos[1].step != REPO_OFF)
 			r = &f->repos[1];
 		else if (f->repos[1].step != REPO_OFF)
 			repo_refresh(&f->repos[1], NULL);

@@ -762,12 +762,16 @@ void
 repo_refresh(struct repo *r, struct admin_reply *reply)
 {
 	struct repo_reply *p;
+	char		   why[64];
 
+	if (reply != NULL && r->step == REPO_OFF) {
+		snprintf(why, sizeof(why), "%s.upstream is not given", r->space);
+		admin_end(reply, why);
+		return;
+	}
 	if (reply != NULL) {
-		if (r->step == REPO_OFF || (p = malloc(sizeof(*p))) == NULL) {
-			admin_end(reply, r->step == REPO_OFF
-				? "this repository has no upstream"
-				: "no memory");
+		if ((p = malloc(sizeof(*p))) == NULL) {
+			admin_end(reply, "no memory");
 			return;
 		}
 		*p = (struct repo_reply){ r->replies, reply };

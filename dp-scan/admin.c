@@ -650,7 +650,8 @@ scan_warnings(void *scan, struct admin_reply *r)
 		network_text(s, e, net);
 		if (why != NULL)
 			worker_warning(r, "scan: %s of %s%s%s: %s",
-			    probe_kind_name(e->kind), net,
+			    probe_kind_name(e->kind),
+			    net[0] != '\0' ? net : "all devices",
 			    e->interface[0] != '\0' ? " on " : "", e->interface,
 			    why);
 	}

@@ -36,6 +36,7 @@ struct reply {
 	bool		json;
 	json_t	       *rows;	/* REPLY_TABLE, REPLY_ROWS: for the end */
 	const char     *what;	/* the command */
+	const struct args *a;	/* what was typed, for complaints; or NULL */
 	void	      (*each)(void *ctx, const json_t *row); /* REPLY_EACH */
 	void	       *ctx;
 	struct progress bar;
@@ -254,6 +255,25 @@ take_row(struct reply *r, const char *line, size_t len)
 	return EX_DONE;
 }
 
+/* Names what was asked: "gateway kick 7: no such connection". */
+static int
+refused(const struct reply *r, int status, const char *why)
+{
+	char   text[256] = "";
+	size_t n = 0;
+
+	if (r->a == NULL)
+		return fail_with(status, "%s", why);
+	if (strncmp(why, "usage: ", 7) == 0) /* of the admin socket */
+		return fail_with(status, "%s: \"%s\" is not understood; usage: dpctl %s %s",
+		    r->what, r->a->npos > 0 ? r->a->pos[r->a->npos - 1] : "", r->what,
+		    r->a->cmd->usage);
+	for (int i = 0; i < r->a->npos && n < sizeof(text); i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, " %.80s",
+		    r->a->pos[i]);
+	return fail_with(status, "%s%s: %s", r->what, text, why);
+}
+
 static int
 take_line(struct reply *r, char *line, size_t len)
 {
@@ -266,8 +286,8 @@ take_line(struct reply *r, char *line, size_t len)
 
 		r->ended = true;
 		progress_end(&r->bar);
-		return fail_with(strncmp(why, "permission denied", 17) == 0 ?
-		    EX_NOT_PERMITTED : EX_FAILED, "%s", why);
+		return refused(r, strncmp(why, "permission denied", 17) == 0 ?
+		    EX_NOT_PERMITTED : EX_FAILED, why);
 	}
 	return take_row(r, line, len);
 }
@@ -360,7 +380,7 @@ int
 admin_each(const struct args *a, bool json,
     void (*each)(void *ctx, const json_t *row), void *ctx)
 {
-	struct reply r = { .kind = REPLY_EACH, .json = json,
+	struct reply r = { .kind = REPLY_EACH, .json = json, .a = a,
 		.what = a->cmd->name, .each = each, .ctx = ctx };
 
 	return ask(a, a->cmd->name, &r);
@@ -431,7 +451,7 @@ static int
 ask_and_show(struct args *a, enum reply_kind kind, const char *none)
 {
 	struct reply r = { .kind = kind, .json = a->json, .rows = json_array(),
-		.what = a->cmd->name };
+		.what = a->cmd->name, .a = a };
 	int	     st = ask(a, a->cmd->name, &r);
 
 	/* rows that came before an error are the reason of it: damaged objects */
@@ -547,7 +567,7 @@ int
 cmd_mcast_list(struct args *a)
 {
 	struct reply r = { .json = a->json, .rows = json_array(),
-		.what = a->cmd->name };
+		.what = a->cmd->name, .a = a };
 	json_t	    *shown = json_array(), *row, *of;
 	size_t	     i, k;
 	int	     st;

@@ -110,6 +110,8 @@ split(struct args *a, int argc, char *argv[], bool *help, bool *version)
 		}
 		if (strcmp(word, "-h") == 0)
 			word = "--help";
+		if (strcmp(word, "-V") == 0)
+			word = "--version";
 		if (strncmp(word, "--", 2) != 0)
 			return usage_error("%s: no such option; options begin with"
 			    " two dashes", word);

@@ -149,6 +149,10 @@ help_all(void)
 	puts("usage: dpctl [options] COMMAND [arguments]\n");
 	for (size_t i = 0; i < ncommands; i++) {
 		snprintf(left, sizeof(left), "%s %s", commands[i].name, commands[i].usage);
+		if (strlen(left) > 28) { /* the help begins in its column */
+			printf("  %s\n", left);
+			left[0] = '\0';
+		}
 		printf("  %-28s %s\n", left, commands[i].help);
 	}
 	puts("");

@@ -181,6 +181,8 @@ int admin_rows(const struct args *a, const char *words, json_t *rows, char *why,
  * is printed as it is instead. */
 int admin_each(const struct args *a, bool json,
     void (*each)(void *ctx, const json_t *row), void *ctx);
+/* The address to know a device by (a row of docs/scan.md), or NULL; the row's. */
+const char *device_address(const json_t *row);
 /* A served name as people know it: without its hash. */
 void plain_name(const json_t *row, char *out, size_t size);
 

@@ -7,6 +7,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "common/json.h"
 #include "common/size.h"
@@ -83,13 +84,29 @@ cmd_scan_run(struct args *a)
 
 /* ---- devices ----------------------------------------------------------------- */
 
-static const char *
-first_of(const json_t *row, const char *key)
+/* How good an address is to know a device by: IPv4, then one that is no link's. */
+static int
+rank_of(const char *address)
 {
-	const char *s = json_string_value(
-	    json_array_get(json_object_get(row, key), 0));
+	if (address == NULL)
+		return 0;
+	return strchr(address, ':') == NULL ? 3 : strchr(address, '%') == NULL &&
+	    strncmp(address, "fe80:", 5) != 0 ? 2 : 1;
+}
 
-	return s != NULL ? s : "-";
+const char *
+device_address(const json_t *row)
+{
+	const char   *best = NULL, *s;
+	const json_t *e;
+	size_t	      i;
+
+	json_array_foreach(json_object_get(row, "addresses"), i, e) {
+		s = json_string_value(e);
+		if (rank_of(s) > rank_of(best))
+			best = s;
+	}
+	return best;
 }
 
 static void
@@ -98,6 +115,7 @@ device_row(void *ctx, const json_t *row)
 	static const char *const same[] = { "mac", "vendor", "kind", "os" };
 	json_t	   *out = json_object(), *v;
 	const char *agent = js_str(row, "agent");
+	const char *address = device_address(row);
 	char	    more[80];
 	size_t	    n = json_array_size(json_object_get(row, "addresses"));
 
@@ -105,7 +123,7 @@ device_row(void *ctx, const json_t *row)
 	if ((v = json_object_get(row, "name")) != NULL)
 		json_object_set(out, "device", v);
 	snprintf(more, sizeof(more), n > 1 ? "%.60s +%zu" : "%.60s",
-	    first_of(row, "addresses"), n - 1);
+	    address != NULL ? address : "-", n - 1);
 	json_object_set_new(out, "address", json_string(more));
 	for (size_t i = 0; i < COUNT(same); i++)
 		if ((v = json_object_get(row, same[i])) != NULL)
@@ -133,9 +151,21 @@ cmd_scan_devices(struct args *a)
 static void
 print_value(const char *key, const json_t *v)
 {
-	char text[1024];
+	char text[1024], name[64];
 
+	key_text(key, name, sizeof(name));
 	cell_text(key, v, text, sizeof(text));
+	printf("%-13s %s\n", name, text);
+}
+
+/* A guess, and how much of 100 speaks for it. */
+static void
+print_guess(const char *key, const json_t *v, const json_t *weight)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), "%.80s, %d of 100", json_string_value(v),
+	    (int)json_integer_value(weight));
 	tame(text);
 	printf("%-13s %s\n", key, text);
 }
@@ -170,7 +200,19 @@ print_evidence(const json_t *e)
 	printf("%-13s %s\n", "because", text);
 }
 
-/* A line for each thing; of lists one for each of theirs. */
+/* macs tells it, or the guess. */
+static bool
+is_told_elsewhere(const char *key)
+{
+	static const char *const keys[] = { "mac", "kind_weight", "os_weight" };
+
+	for (size_t i = 0; i < COUNT(keys); i++)
+		if (strcmp(keys[i], key) == 0)
+			return true;
+	return false;
+}
+
+/* A line for each thing; of lists one for each of theirs, found_by apart. */
 static void
 show_row(void *ctx, const json_t *row)
 {
@@ -180,17 +222,23 @@ show_row(void *ctx, const json_t *row)
 
 	(void)ctx;
 	json_object_foreach((json_t *)row, key, v) {
-		if (strcmp(key, "mac") == 0 || json_is_null(v))
-			continue; /* macs has it */
-		if (!json_is_array(v))
+		if (is_told_elsewhere(key) || json_is_null(v))
+			continue;
+		if (strcmp(key, "kind") == 0 && json_is_string(v))
+			print_guess(key, v, json_object_get(row, "kind_weight"));
+		else if (strcmp(key, "os") == 0 && json_is_string(v))
+			print_guess(key, v, json_object_get(row, "os_weight"));
+		else if (!json_is_array(v) || strcmp(key, "found_by") == 0) {
 			print_value(key, v);
+			continue;
+		}
 		json_array_foreach(v, i, e) {
 			if (strcmp(key, "facts") == 0)
 				print_fact(e);
 			else if (strcmp(key, "evidence") == 0)
 				print_evidence(e);
 			else
-				print_value(key, e);
+				print_value(i == 0 ? key : "", e);
 		}
 	}
 }
@@ -216,16 +264,22 @@ csv_text(const char *s)
 	}
 }
 
+/* Times are UTC, as ISO 8601 writes them. */
 static void
-csv_cell(const json_t *v)
+csv_cell(const char *key, const json_t *v)
 {
 	char	      number[32];
 	const json_t *e;
 	size_t	      i;
+	time_t	      t = (time_t)json_integer_value(v);
+	struct tm     tm;
 
 	putchar('"');
 	if (json_is_string(v))
 		csv_text(json_string_value(v));
+	else if (json_is_integer(v) && strstr(key, "_seen") != NULL && gmtime_r(&t, &tm) !=
+	    NULL && strftime(number, sizeof(number), "%Y-%m-%dT%H:%M:%SZ", &tm) > 0)
+		csv_text(number);
 	else if (json_is_integer(v)) {
 		snprintf(number, sizeof(number), "%" JSON_INTEGER_FORMAT,
 		    json_integer_value(v));
@@ -251,7 +305,7 @@ csv_row(void *ctx, const json_t *row)
 	for (size_t i = 0; i < COUNT(columns); i++) {
 		if (i > 0)
 			putchar(',');
-		csv_cell(json_object_get(row, columns[i]));
+		csv_cell(columns[i], json_object_get(row, columns[i]));
 	}
 	fputs("\r\n", stdout);
 }

@@ -33,9 +33,20 @@ ends_with(const char *s, const char *end)
 static bool
 is_bytes(const char *key)
 {
-	return strcmp(key, "bytes") == 0 || strcmp(key, "size") == 0 ||
-	    strcmp(key, "length") == 0 || strcmp(key, "durable") == 0 ||
-	    ends_with(key, "_bytes");
+	static const char *const words[] = { "bytes", "size", "length", "durable",
+		"from_client", "from_server", "from_clients", "from_servers" };
+
+	for (size_t i = 0; i < COUNT(words); i++)
+		if (strcmp(key, words[i]) == 0)
+			return true;
+	return ends_with(key, "_bytes");
+}
+
+static bool
+is_rate(const char *key)
+{
+	return ends_with(key, "_per_s") || ends_with(key, "_rate") ||
+	    strcmp(key, "rate") == 0;
 }
 
 static bool
@@ -49,6 +60,7 @@ static bool
 is_time(const char *key)
 {
 	return strcmp(key, "time") == 0 || strcmp(key, "expires") == 0 ||
+	    strcmp(key, "next_time") == 0 || strcmp(key, "first_seen") == 0 ||
 	    strncmp(key, "last_", 5) == 0;
 }
 
@@ -84,10 +96,38 @@ time_text(int64_t t, char *out, size_t size)
 		snprintf(out, size, "?");
 }
 
+/* The parts of a list, and of counts by name those that are not 0. */
+static void
+parts_text(const json_t *v, char *out, size_t size)
+{
+	char	    part[256];
+	const char *key;
+	json_t	   *e;
+	size_t	    i, n = 0;
+
+	out[0] = '\0';
+	json_array_foreach((json_t *)v, i, e) {
+		cell_text("", e, part, sizeof(part));
+		if (n < size)
+			n += (size_t)snprintf(out + n, size - n, "%s%s",
+			    n > 0 ? ", " : "", part);
+	}
+	json_object_foreach((json_t *)v, key, e) {
+		if (json_is_integer(e) && json_integer_value(e) == 0)
+			continue;
+		cell_text(key, e, part, sizeof(part));
+		if (n < size)
+			n += (size_t)snprintf(out + n, size - n, "%s%s %s",
+			    n > 0 ? ", " : "", key, part);
+	}
+	if (n == 0)
+		snprintf(out, size, "-");
+}
+
 void
 cell_text(const char *key, const json_t *v, char *out, size_t size)
 {
-	char number[SIZE_TEXT], *text;
+	char number[SIZE_TEXT];
 
 	if (json_is_string(v))
 		snprintf(out, size, "%s", json_string_value(v));
@@ -98,24 +138,25 @@ cell_text(const char *key, const json_t *v, char *out, size_t size)
 	else if (json_is_number(v) && ends_with(key, "_rate") &&
 	    json_number_value(v) <= 0)
 		snprintf(out, size, "no limit");
-	else if (json_is_number(v) && (ends_with(key, "_per_s") ||
-	    ends_with(key, "_rate")))
+	else if (json_is_number(v) && is_rate(key))
 		snprintf(out, size, "%s/s", size_text(json_number_value(v), number));
 	else if (json_is_number(v) && is_bytes(key))
 		snprintf(out, size, "%s", size_text(json_number_value(v), number));
 	else if (json_is_number(v) && is_seconds(key))
 		span_text(json_number_value(v), out, size);
+	else if (json_is_number(v) && ends_with(key, "_percent") &&
+	    json_number_value(v) < 0)
+		snprintf(out, size, "-");
+	else if (json_is_number(v) && ends_with(key, "_percent"))
+		snprintf(out, size, "%.1f %%", json_number_value(v));
 	else if (json_is_integer(v) && is_time(key))
 		time_text(json_integer_value(v), out, size);
 	else if (json_is_integer(v))
 		snprintf(out, size, "%" JSON_INTEGER_FORMAT, json_integer_value(v));
 	else if (json_is_real(v))
 		snprintf(out, size, "%.2f", json_real_value(v));
-	else {
-		text = json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY);
-		snprintf(out, size, "%s", text != NULL ? text : "?");
-		free(text);
-	}
+	else
+		parts_text(v, out, size);
 	tame(out);
 }
 
@@ -165,6 +206,8 @@ key_text(const char *key, char *out, size_t size)
 
 	if (n > 6 && (ends_with(key, "_per_s") || ends_with(key, "_bytes")))
 		n -= 6;
+	else if (n > 8 && ends_with(key, "_percent"))
+		n -= 8;
 	else if (n > 2 && ends_with(key, "_s"))
 		n -= 2;
 	snprintf(out, size, "%.*s", (int)n, key);
@@ -181,9 +224,11 @@ print_lines(FILE *f, const json_t *row, bool color)
 	char	    text[CELL_MAX], name[64];
 	int	    width = 0;
 
-	json_object_foreach((json_t *)row, key, v)
-		if (width_of(key) > width)
-			width = width_of(key);
+	json_object_foreach((json_t *)row, key, v) {
+		key_text(key, name, sizeof(name));
+		if (width_of(name) > width)
+			width = width_of(name);
+	}
 	json_object_foreach((json_t *)row, key, v) {
 		key_text(key, name, sizeof(name));
 		cell_text(key, v, text, sizeof(text));

@@ -1,10 +1,11 @@
 /*
  * dpctl/table.h - rows of JSON objects for people: a table, or one row as lines.
  *
- * A value's unit is in its key: *_bytes, bytes, size, length, durable are bytes,
- * *_s are seconds, *_per_s and *_rate bytes in a second (a *_rate of 0 is no
- * limit), time, expires and last_* seconds since the epoch. Values are tamed: they
- * came from elsewhere.
+ * A value's unit is in its key: *_bytes, bytes, size, length, durable, from_client(s)
+ * and from_server(s) are bytes, *_s are seconds, rate, *_per_s and *_rate bytes in a
+ * second (a *_rate of 0 is no limit), *_percent what it says (none below 0), time,
+ * next_time, expires, first_seen and last_* seconds since the epoch. Lists, and
+ * counts by name, stand in a row. Values are tamed: they came from elsewhere.
  * SPDX-License-Identifier: ISC
  */
 #ifndef DPCTL_TABLE_H
