@@ -44,14 +44,14 @@ page_lines(FILE *f, const json_t *row)
 		fputs("<p class=\"dim\">no answer</p>\n", f);
 		return;
 	}
-	fputs("<table>\n", f);
+	fputs("<div class=\"wide\"><table>\n", f);
 	json_object_foreach((json_t *)row, key, v) {
 		fputs("<tr>", f);
 		heading(f, key);
 		cell(f, key, v);
 		fputs("</tr>\n", f);
 	}
-	fputs("</table>\n", f);
+	fputs("</table></div>\n", f);
 }
 
 void
@@ -64,7 +64,7 @@ page_table(FILE *f, const json_t *rows, const char *const columns[], const char 
 		fprintf(f, "<p class=\"dim\">%s</p>\n", none);
 		return;
 	}
-	fputs("<table>\n<tr>", f);
+	fputs("<div class=\"wide\"><table>\n<tr>", f);
 	for (size_t c = 0; columns[c] != NULL; c++)
 		heading(f, columns[c]);
 	fputs("</tr>\n", f);
@@ -76,7 +76,7 @@ page_table(FILE *f, const json_t *rows, const char *const columns[], const char 
 			cell(f, columns[c], json_object_get(row, columns[c]));
 		fputs("</tr>\n", f);
 	}
-	fputs("</table>\n", f);
+	fputs("</table></div>\n", f);
 }
 
 void

@@ -17,6 +17,7 @@
 
 #include "common/json.h"
 #include "common/scope.h"
+#include "common/size.h"
 #include "dpctl/dpctl.h"
 #include "dpctl/svg.h"
 
@@ -31,7 +32,7 @@ enum {
 
 /* Which devices stand in a network; the last is of those in none. */
 struct network {
-	const char   *text;
+	const char   *text, *result; /* of the poll */
 	struct scope  scope;
 	const json_t *devices[CELLS_MAX];
 	size_t	      shown, n, agents, absent;
@@ -68,8 +69,10 @@ networks_of(const json_t *polls, struct network *out)
 			continue;
 		for (k = 0; k < n && strcmp(out[k].text, text) != 0; k++)
 			;
-		if (k == n && scope_parse(text, &out[n].scope, err) == 0)
-			out[n++].text = text;
+		if (k == n && scope_parse(text, &out[n].scope, err) == 0) {
+			out[n].text = text;
+			out[n++].result = js_str(row, "result");
+		}
 	}
 	return n;
 }
@@ -130,14 +133,33 @@ place_device(struct network *net, const json_t *device)
 
 /* ---- a picture -------------------------------------------------------------------- */
 
+/* What a device without a name is known by. */
 static const char *
 first_address(const json_t *device)
 {
-	const char *a = json_string_value(
-	    json_array_get(json_object_get(device, "addresses"), 0));
+	const char *a = device_address(device), *uri = js_str(device, "agent"), *colon;
 
-	return a != NULL ? a : js_str(device, "mac") != NULL
-	    ? js_str(device, "mac") : "?";
+	if (a != NULL || (a = js_str(device, "mac")) != NULL)
+		return a;
+	colon = uri != NULL ? strrchr(uri, ':') : NULL; /* urn:dpoint:device:UUID */
+	return colon != NULL ? colon + 1 : "?";
+}
+
+/* Why a network that was polled has no device; NULL: a larger one has them. */
+static const char *
+why_empty(const struct network *net)
+{
+	static const char *const why[][2] = {
+		{ "silent", "answers nothing" },
+		{ "too-large", "not polled: more than 65,536 addresses" },
+		{ "not-sent", "not polled: nothing could be sent" },
+		{ "interface-gone", "its interface is gone" },
+	};
+
+	for (size_t i = 0; net->result != NULL && i < COUNT(why); i++)
+		if (strcmp(why[i][0], net->result) == 0)
+			return why[i][1];
+	return NULL;
 }
 
 /* At most max characters of UTF-8, the last of them "..." if there are more. */
@@ -217,6 +239,8 @@ put_network(FILE *f, const struct network *net, const char *title)
 	size_t routers = 0, others, rows;
 	double bus, height;
 
+	if (net->n == 0 && why_empty(net) == NULL)
+		return;
 	for (size_t i = 0; i < net->shown; i++)
 		routers += is_kind(net->devices[i], "router");
 	others = net->shown - routers;
@@ -226,6 +250,10 @@ put_network(FILE *f, const struct network *net, const char *title)
 	    (CELL_H + GAP_Y);
 	fputs("<h3>", f);
 	html_text(f, title);
+	if (net->n == 0) {
+		fprintf(f, "</h3>\n<p class=\"dim\">%s</p>\n", why_empty(net));
+		return;
+	}
 	fprintf(f, "</h3>\n<p class=\"dim\">%zu device%s, %zu with an agent", net->n,
 	    net->n == 1 ? "" : "s", net->agents);
 	if (net->absent > 0)
@@ -233,13 +261,11 @@ put_network(FILE *f, const struct network *net, const char *title)
 	if (net->n > net->shown)
 		fprintf(f, "; the first %zu are drawn", net->shown);
 	fputs("</p>\n", f);
-	if (net->shown == 0)
-		return;
-	fprintf(f, "<svg viewBox=\"0 0 960 %.0f\" role=\"img\" aria-label=\"devices of a"
+	fprintf(f, "<div class=\"wide\"><svg viewBox=\"0 0 960 %.0f\" role=\"img\" aria-label=\"devices of a"
 	    " network\">\n<path class=\"wire\" d=\"M0 %.0fH952\"/>\n", height, bus);
 	put_rows(f, net, true, 2, bus);
 	put_rows(f, net, false, bus + GAP_Y, bus);
-	fputs("</svg>\n", f);
+	fputs("</svg></div>\n", f);
 }
 
 /* ---- the table -------------------------------------------------------------------- */

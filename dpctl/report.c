@@ -55,11 +55,14 @@ static const char head[] =
     "stroke:var(--uc)}svg .agent{stroke:var(--mc);stroke-width:2}svg .own{fill:var("
     "--sent);stroke:var(--mc)}svg .away{stroke-dasharray:4 3}svg .name{font-size:11px}"
     "svg .what{font-size:10px}\n"
+    ".wide{overflow-x:auto}.wide svg{min-width:720px}"
     "table{border-collapse:collapse;font-size:13px;margin:6px 0}"
     "td,th{text-align:left;padding:3px 14px 3px 0;border-bottom:1px solid var(--line);"
-    "vertical-align:top;overflow-wrap:anywhere}"
-    "th{color:var(--dim);font-weight:600}td.n{text-align:right;white-space:nowrap}\n"
-    "@media print{h3,svg{break-inside:avoid}}\n"
+    "vertical-align:top}td{max-width:15em;overflow-wrap:break-word}"
+    "th{color:var(--dim);font-weight:600;white-space:nowrap}"
+    "td.n{text-align:right;white-space:nowrap}\n"
+    "@media print{h3,svg{break-inside:avoid}.wide{overflow-x:visible}"
+    ".wide svg{min-width:0}}\n"
     "</style>\n</head>\n<body>\n";
 
 /* ---- parts of the page --------------------------------------------------------------- */

@@ -66,7 +66,7 @@ svg_bars(FILE *f, const struct svg_bar *bar, size_t n)
 	for (size_t i = 0; i < n; i++)
 		max = bar[i].bytes > max ? bar[i].bytes : max;
 	step = step_of(max);
-	fprintf(f, "<svg viewBox=\"0 0 960 %.0f\" role=\"img\" aria-label=\"bytes by"
+	fprintf(f, "<div class=\"wide\"><svg viewBox=\"0 0 960 %.0f\" role=\"img\" aria-label=\"bytes by"
 	    " way\">\n", bottom + 28);
 	for (int i = 0; i * step <= max; i++) {
 		double v = i * step, x = LEFT + v / max * WIDTH;
@@ -85,7 +85,7 @@ svg_bars(FILE *f, const struct svg_bar *bar, size_t n)
 		    bar[i].note[0] != '\0' ? "  " : "", bar[i].note);
 		svg_text(f, LEFT + w + 8, y + 20, "value", text);
 	}
-	fputs("</svg>\n", f);
+	fputs("</svg></div>\n", f);
 }
 
 /* ---- heat ------------------------------------------------------------------------ */
@@ -184,7 +184,7 @@ svg_heat(FILE *f, const json_t *strip, double object_bytes, double blocks)
 	if (rows > ROWS_MAX)
 		rows = ROWS_MAX;
 	bottom = (double)rows * HEAT_ROW;
-	fprintf(f, "<svg viewBox=\"0 0 960 %.0f\" role=\"img\" aria-label=\"holes of"
+	fprintf(f, "<div class=\"wide\"><svg viewBox=\"0 0 960 %.0f\" role=\"img\" aria-label=\"holes of"
 	    " receivers along the object\">\n", bottom + 34);
 	fprintf(f, "<rect class=\"h0\" x=\"%d\" width=\"%d\" height=\"%.0f\"/>\n",
 	    HEAT_LEFT, HEAT_WIDTH, bottom);
@@ -211,7 +211,7 @@ svg_heat(FILE *f, const json_t *strip, double object_bytes, double blocks)
 	svg_text(f, HEAT_LEFT + HEAT_WIDTH / 2.0, bottom + 30, "axis mid",
 	    "where in the object");
 	svg_text(f, HEAT_LEFT + HEAT_WIDTH + 34, bottom + 16, "axis", "loss, end");
-	fputs("</svg>\n", f);
+	fputs("</svg></div>\n", f);
 }
 
 void
@@ -220,12 +220,12 @@ svg_heat_legend(FILE *f)
 	static const char *const text[HEAT_STEPS] = { "no hole", "up to 1 %", "2 %",
 		"5 %", "10 %", "25 %", "more" };
 
-	fputs("<svg viewBox=\"0 0 960 24\" role=\"img\" aria-label=\"legend\">\n", f);
+	fputs("<div class=\"wide\"><svg viewBox=\"0 0 960 24\" role=\"img\" aria-label=\"legend\">\n", f);
 	svg_text(f, HEAT_LEFT - 8, 15, "axis end", "missing of a block");
 	for (int i = 0; i < HEAT_STEPS; i++) {
 		fprintf(f, "<rect class=\"h%d key\" x=\"%d\" y=\"5\" width=\"14\""
 		    " height=\"12\"/>\n", i, HEAT_LEFT + i * 84);
 		svg_text(f, HEAT_LEFT + i * 84 + 19, 15, "axis", text[i]);
 	}
-	fputs("</svg>\n", f);
+	fputs("</svg></div>\n", f);
 }
