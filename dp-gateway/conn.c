@@ -443,7 +443,8 @@ conn_introduction(const struct conn *c, uint8_t *out)
 		tls = (struct proxy_tls){ c->sni,
 			tls_version(c->term->ends.of[CLIENT].tls),
 			tls_alpn(c->term->ends.of[CLIENT].tls) };
-	return proxy_build(&client, &here, c->term != NULL ? &tls : NULL, out);
+	return proxy_build(&client, &here, c->term != NULL ? &tls : NULL, out,
+	    PROXY_MAX);
 }
 
 /* Who the client is, before its first byte. A new socket has room for it. */

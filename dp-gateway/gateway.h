@@ -230,7 +230,7 @@ bool conn_announce(struct conn *c); /* by PROXY protocol, if it is wanted */
 void conn_drop_server(struct conn *c); /* it is to have another */
 void conn_carry(struct conn *c, int side, uint32_t events);
 struct upstream *conn_upstream(struct conn *c); /* where its server is */
-/* Of the PROXY protocol, PROXY_MAX at most; 0: it cannot be told. */
+/* Of the PROXY protocol, room for PROXY_MAX; 0: it cannot be told. */
 size_t conn_introduction(const struct conn *c, uint8_t *out);
 void conn_end(struct conn *c, enum why why);
 void conn_bury(struct gateway *g); /* those that have ended */

@@ -46,14 +46,14 @@ tell_tls(struct wr *w, const struct proxy_tls *t)
 size_t
 proxy_build(const struct sockaddr_storage *client,
     const struct sockaddr_storage *here, const struct proxy_tls *tls,
-    uint8_t out[PROXY_MAX])
+    uint8_t *out, size_t size)
 {
 	static const uint8_t signature[12] = "\r\n\r\n\0\r\nQUIT\n";
 	const struct sockaddr_in  *c4 = (const struct sockaddr_in *)client,
 				  *h4 = (const struct sockaddr_in *)here;
 	const struct sockaddr_in6 *c6 = (const struct sockaddr_in6 *)client,
 				  *h6 = (const struct sockaddr_in6 *)here;
-	struct wr w = wr_to(out, PROXY_MAX);
+	struct wr w = wr_to(out, size);
 
 	if (client->ss_family != here->ss_family ||
 	    (here->ss_family != AF_INET && here->ss_family != AF_INET6))
@@ -77,7 +77,7 @@ proxy_build(const struct sockaddr_storage *client,
 	}
 	if (tls != NULL)
 		tell_tls(&w, tls);
-	if (w.err != 0)
+	if (w.err != 0 || w.len - HEAD > UINT16_MAX)
 		return 0;
 	out[LENGTH_AT] = (uint8_t)((w.len - HEAD) >> 8);
 	out[LENGTH_AT + 1] = (uint8_t)(w.len - HEAD);

@@ -2,8 +2,8 @@
  * dp-gateway/proxy.h - the header of the PROXY protocol, version 2.
  *
  * Source: "The PROXY protocol", Willy Tarreau, section 2.2. Pure. Both ends of
- * one TCP connection in; the header for the server out, PROXY_MAX bytes at
- * most; 0 if they are not both IPv4 or both IPv6. Where TLS ended at the gateway
+ * one TCP connection in; the header for the server out, and its length: 0 if
+ * they are not both IPv4 or both IPv6, or size is too small. Where TLS ended at the gateway
  * what it showed goes along (2.2.6): verified name as common name, version,
  * protocol.
  * SPDX-License-Identifier: ISC
@@ -15,7 +15,9 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-#define PROXY_MAX 512 /* 52 at most without TLS, protocols are up to 255 */
+/* A size for all we tell: 52 without TLS, with it a name and a protocol of up
+ * to 255. */
+#define PROXY_MAX 512
 
 struct proxy_tls {
 	const char *name, *version, *alpn; /* alpn "": none */
@@ -23,6 +25,6 @@ struct proxy_tls {
 
 size_t proxy_build(const struct sockaddr_storage *client,
     const struct sockaddr_storage *here, const struct proxy_tls *tls,
-    uint8_t out[PROXY_MAX]); /* tls NULL: it goes through */
+    uint8_t *out, size_t size); /* tls NULL: it goes through */
 
 #endif

@@ -312,17 +312,18 @@ START_TEST(the_proxy_header_is_as_specified)
 	inet_pton(AF_INET, "198.51.100.2", &s4->sin_addr);
 	c4->sin_port = htons(0x1234);
 	s4->sin_port = htons(13000);
-	ck_assert_uint_eq(proxy_build(&c, &s, NULL, out), 28);
+	ck_assert_uint_eq(proxy_build(&c, &s, NULL, out, sizeof(out)), 28);
 	ck_assert_mem_eq(out, "\x0d\x0a\x0d\x0a\x00\x0d\x0a\x51\x55\x49\x54\x0a"
 	    "\x21\x11\x00\x0c\xc0\x00\x02\x01\xc6\x33\x64\x02\x12\x34\x32\xc8", 28);
-	ck_assert_uint_eq(proxy_build(&c, &s, &tls, out), 28 + 5 + 26);
+	ck_assert_uint_eq(proxy_build(&c, &s, &tls, out, sizeof(out)), 28 + 5 + 26);
 	ck_assert_mem_eq(out + 14, "\x00\x2b", 2);
 	ck_assert_mem_eq(out + 28, "\x01\x00\x02h2\x20\x00\x17\x03\0\0\0\0"
 	    "\x21\x00\x07TLSv1.3\x22\x00\x05urn:d", 5 + 26);
+	ck_assert_uint_eq(proxy_build(&c, &s, &tls, out, 28 + 30), 0);
 	tls.alpn = "";
-	ck_assert_uint_eq(proxy_build(&c, &s, &tls, out), 28 + 26);
+	ck_assert_uint_eq(proxy_build(&c, &s, &tls, out, sizeof(out)), 28 + 26);
 	c.ss_family = AF_INET6;
-	ck_assert_uint_eq(proxy_build(&c, &s, NULL, out), 0);
+	ck_assert_uint_eq(proxy_build(&c, &s, NULL, out, sizeof(out)), 0);
 	memset(&c, 0, sizeof(c));
 	memset(&s, 0, sizeof(s));
 	c.ss_family = s.ss_family = AF_INET6;
@@ -330,11 +331,11 @@ START_TEST(the_proxy_header_is_as_specified)
 	inet_pton(AF_INET6, "::1", &s6->sin6_addr);
 	c6->sin6_port = htons(1);
 	s6->sin6_port = htons(2);
-	ck_assert_uint_eq(proxy_build(&c, &s, NULL, out), 52);
+	ck_assert_uint_eq(proxy_build(&c, &s, NULL, out, sizeof(out)), 52);
 	ck_assert_mem_eq(out + 12, "\x21\x21\x00\x24\x20\x01\x0d\xb8", 8);
 	ck_assert_mem_eq(out + 47, "\x01\x00\x01\x00\x02", 5);
 	c.ss_family = s.ss_family = AF_UNIX;
-	ck_assert_uint_eq(proxy_build(&c, &s, NULL, out), 0);
+	ck_assert_uint_eq(proxy_build(&c, &s, NULL, out, sizeof(out)), 0);
 }
 END_TEST
 
