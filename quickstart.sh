@@ -16,7 +16,7 @@
 #                                        239.255.77.1   each loses 2 % of it
 #
 # The agents reach the distribution point and nothing else; what they lack it
-# sends once, to all.  The last line is one JSON object; the exit status is 0
+# sends once, to all; meanwhile it polls their network.  The last line is one JSON object; the exit status is 0
 # only if every agent verified all files and most bytes came by multicast.
 # DP_QUICK_RATE sets the thin line (tc's words, 80mbit), DP_QUICK_DEBS a
 # directory of .deb files to publish instead of downloading some with apt.
@@ -211,6 +211,10 @@ start_dp() {
 	enable = yes
 	group = $GROUP@lan0
 	rate = 60MB/s
+	[scan]
+	enable = yes
+	interfaces = lan0
+	name-interval = 0
 	E
 	lab_run $DP dp-master "$BIN/dp-master" --config "$LAB/dpoint.conf"
 	lab_wait 15 dp-master grep -q 'every worker is ready' "$LAB/log/dp-master" || exit 1
@@ -389,6 +393,8 @@ if [ -n "$KEEP" ]; then
 	  build/dpctl --socket $LAB/run/admin.sock content list
 	  build/dpctl --socket $LAB/run/admin.sock events --follow
 	  build/dpctl --socket $LAB/run/admin.sock top
+	  build/dpctl --socket $LAB/run/admin.sock scan devices
+	  build/dpctl --socket $LAB/run/admin.sock scan run arp
 	  build/dpctl --socket $LAB/run/admin.sock report --html report.html
 	  build/dp-agent --config $LAB/agents/dpq-a1.conf status
 	  tail -f $LAB/log/dp-master

@@ -40,7 +40,7 @@ static const char head[] =
     "max-width:960px;margin:24px auto;padding:0 16px}\n"
     "h1{font-size:22px;margin:0}h2{font-size:17px;margin:32px 0 8px}"
     "h3{font-size:14px;margin:22px 0 2px;overflow-wrap:anywhere}"
-    "p{margin:4px 0}.dim{color:var(--dim);font-size:13px}"
+    "p{margin:4px 0;overflow-wrap:anywhere}.dim{color:var(--dim);font-size:13px}"
     ".warn{border-left:4px solid var(--wan);padding-left:8px}\n"
     "svg{display:block;width:100%;height:auto;margin:6px 0}"
     "svg text{fill:var(--fg);font:13px system-ui,sans-serif}"
