@@ -29,8 +29,10 @@ rsyslog_receiver() {
 	} >"$T/receiver.conf"
 	: >"$T/received"
 	run receiver rsyslogd -n -i "$T/rsyslog-receiver/pid" -f "$T/receiver.conf"
-	wait_for 5 eval 'ss -Hltn "sport = :6514" | grep -q .'
+	# before it listens rsyslog looks for a large prime, which took 0.6 to 6 s
+	wait_for 60 eval 'ss -Hltn "sport = :6514" | grep -q .'
 }
+# its queue holds all lines: from a full one rsyslog drops what waited 2 s
 rsyslog_sender() { # PORT
 	{
 		rsyslog_tls sender device
@@ -39,7 +41,7 @@ rsyslog_sender() { # PORT
 		input(type="imuxsock" socket="$T/log.sock" rateLimit.interval="0")
 		action(type="omfwd" protocol="tcp" target="server.example" port="$1"
 			streamDriver="gtls" streamDriverMode="1" streamDriverAuthMode="x509/name" streamDriverPermittedPeers="server.example"
-			action.resumeRetryCount="-1" action.resumeInterval="1" queue.type="LinkedList")
+			action.resumeRetryCount="-1" action.resumeInterval="1" queue.type="LinkedList" queue.size="10000")
 		C
 	} >"$T/sender.conf"
 	run sender rsyslogd -n -i "$T/rsyslog-sender/pid" -f "$T/sender.conf"
@@ -52,7 +54,7 @@ rsyslog_say() { # FROM TO
 }
 rsyslog_got() { # N
 	local n=0
-	while [ "$(wc -l <"$T/received")" -lt "$1" ] && [ $((n += 1)) -le 150 ]; do sleep 0.1; done
+	while [ "$(wc -l <"$T/received")" -lt "$1" ] && [ $((n += 1)) -le 300 ]; do sleep 0.1; done
 	seq -f "$rsyslog_line" "$1" >"$T/expected"
 	grep 'of the device' "$T/received" | cmp - "$T/expected" ||
 		fail "other lines than $1: $(diff "$T/received" "$T/expected" | head -n 5)"
