@@ -91,6 +91,12 @@ __asan_default_options(void)
 {
 	return "detect_leaks=0";
 }
+const char *__ubsan_default_options(void);
+const char *
+__ubsan_default_options(void)
+{
+	return "print_stacktrace=1";
+}
 #endif
 
 static void

@@ -12,6 +12,7 @@
 #   worker_pid ROLE       of a running worker; worker_state ROLE likewise
 #   run NAME CMD...       in the background, log in $T/NAME.log, pid in $PID
 #   wait_for SEC CMD...   until CMD succeeds, else fails
+#   fresh NAME...         begins $T/NAME.log anew
 #   sanitized             whether the programs are: no sizes or times then
 #   fail TEXT             ends the test; skip TEXT too, as skipped
 #   report TEXT           prints "REPORT TEXT", which `make check` shows
@@ -20,6 +21,7 @@ set -u
 skip() { echo "$*"; exit 77; }
 fail() { echo "FAIL: $*"; [ -z "${T-}" ] || tail -n 30 "$T"/*.log 2>/dev/null; exit 1; }
 report() { echo "REPORT $*"; }
+SANITIZER='(Address|Leak|Thread)Sanitizer|: runtime error: ' # run-system looks for it, too
 
 [ "$(id -u)" -eq 0 ] || skip "needs root"
 if [ -z "${LAB-}" ]; then
@@ -34,6 +36,21 @@ chmod 755 "$T"
 CONF=$T/dpoint.conf
 PIDS=() PID='' MASTER=''
 
+# Prints what sanitizers wrote to files below $T; fails if that is nothing. Behind
+# its walls a worker cannot look up the names of places, so that is done here.
+sanitizer_reports() {
+	local files line
+	mapfile -t files < <(find "$T" -xdev -type f \( -name '*.log' -o -size -1024k \) -exec grep -alE -- "$SANITIZER" {} +)
+	[ ${#files[@]} -gt 0 ] || return 1
+	awk -v start="$SANITIZER" '$0 ~ start { left = 25 } left-- > 0; /^SUMMARY/ { left = 0 }' "${files[@]}" |
+	while IFS= read -r line; do
+		[[ $line =~ \(("$BUILD"/[^+]+)\+(0x[0-9a-f]+)\) ]] &&
+			line+=" $(addr2line -fse "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}" | paste -sd ' ')"
+		printf '%s\n' "$line"
+	done
+}
+
+# Whatever the test expects of its programs, it is never such a report.
 cleanup() {
 	local rc=$? p
 	trap - EXIT
@@ -43,6 +60,7 @@ cleanup() {
 		kill -KILL "$p" 2>/dev/null
 		wait "$p" 2>/dev/null
 	done
+	! sanitizer_reports || { echo "FAIL: a sanitizer's report"; rc=1; }
 	if [ -n "${KEEP-}" ]; then echo "kept: $T"; else rm -rf "$T"; fi
 	exit $rc
 }
@@ -78,8 +96,16 @@ wait_for() {
 	done
 }
 
+fresh() {
+	local n
+	for n; do
+		! grep -aqE -- "$SANITIZER" "$T/$n.log" 2>/dev/null || fail "a sanitizer's report"
+		: >"$T/$n.log"
+	done
+}
+
 master_start() {
-	: >"$T/master.log"
+	fresh master
 	run master "$BUILD/dp-master" --config "$CONF" "$@"
 	MASTER=$PID
 }

@@ -18,7 +18,7 @@ store_new() {
 }
 
 driver() {
-	: >"$T/store.log"
+	fresh store
 	"$BUILD/tests/store-driver" "$BUILD/dp-store" "$S" ${CFG-} bytes 300000 "$@" >"$T/out" 2>>"$T/store.log"
 }
 

@@ -54,7 +54,7 @@ dp() {
 }
 dp_ready() { grep -q 'every worker is ready' "$T/$1.log"; }
 dp_start() {
-	: >"$T/$1.log"
+	fresh "$1"
 	run "$1" "$BUILD/dp-master" --config "$T/$1.conf"
 	DP_PID[$1]=$PID
 	wait_for 15 dp_ready "$1"
