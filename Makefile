@@ -83,10 +83,9 @@ install: all
 	install -Dm 644 packaging/modules-load.d/dpoint.conf $(DESTDIR)$(PREFIX)/lib/modules-load.d/dpoint.conf
 	install -Dm 644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system packaging/systemd/*.service
 	install -Dm 644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system-preset packaging/systemd/*.preset
-	install -Dm 644 packaging/dpoint.conf $(DESTDIR)$(PREFIX)/share/doc/dpoint/dpoint.conf
-	install -Dm 644 packaging/far-end.conf $(DESTDIR)$(PREFIX)/share/doc/dpoint/far-end.conf
+	install -Dm 644 -t $(DESTDIR)$(PREFIX)/share/doc/dpoint packaging/dpoint.conf \
+	    packaging/far-end.conf packaging/agent.conf docs/gateway.md docs/scan.md docs/design.md LICENSE
 	install -Dm 644 packaging/completion/dpctl $(DESTDIR)$(PREFIX)/share/bash-completion/completions/dpctl
-	install -Dm 644 packaging/agent.conf $(DESTDIR)$(PREFIX)/share/doc/dpoint/agent.conf
 	for p in $(wildcard */*.[1-8]); do install -Dm 644 -t \
 	    $(DESTDIR)$(PREFIX)/share/man/man$${p##*.} $$p || exit 1; done
 
