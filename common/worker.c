@@ -842,14 +842,14 @@ worker_socket(struct worker *w, const char *key, unsigned i, char *address,
     size_t size)
 {
 	for (size_t k = 0; k < w->now.nsockets; k++) {
-		const struct sock *s = &w->now.sockets[k];
-		int		   fd;
+		struct sock *s = &w->now.sockets[k];
+		int	     fd = s->fd;
 
 		if (strcmp(s->key, key) != 0 || i-- > 0)
 			continue;
 		snprintf(address, size, "%s", s->address);
-		fd = fcntl(s->fd, F_DUPFD_CLOEXEC, 0);
-		return fd < 0 ? -errno : fd;
+		s->fd = -1;
+		return fd >= 0 ? fd : -EBADF;
 	}
 	return -ENOENT;
 }

@@ -227,12 +227,34 @@ on_metrics(void *ctx, struct worker *w, struct admin_reply *reply)
 		    (double)*of[i].value);
 }
 
+/* The capture socket under its number, and under no other: see sandbox.c. */
+static void
+take_capture(struct worker *w)
+{
+	char name[16];
+	int  fd = worker_socket(w, "scan.enable", 0, name, sizeof(name));
+
+	if (fd < 0 || strcmp(name, "capture") != 0)
+		log_fatal(EXIT_OPERATOR, "no capture socket");
+	if (dup3(fd, LISTEN_CAPTURE_FD, O_CLOEXEC) < 0)
+		log_fatal(EXIT_TEMPORARY, "capture socket: %s", strerror(errno));
+	close(fd);
+	for (fd = 0; fd < LISTEN_CAPTURE_FD; fd++) {
+		int	  domain = 0;
+		socklen_t len = sizeof(domain);
+
+		if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 &&
+		    domain == AF_PACKET)
+			log_fatal(EXIT_OPERATOR, "a packet socket at descriptor "
+				  "%d could send", fd);
+	}
+}
+
 struct listen *
 listen_open(struct worker *w)
 {
 	static const enum peer_role peers[] = { PEER_SCAN, PEER_PROBE };
 	struct listen		   *l = calloc(1, sizeof(*l));
-	char			    name[16];
 	int			    fd, r;
 
 	if (l == NULL || recent_new(&l->recent) < 0)
@@ -240,12 +262,7 @@ listen_open(struct worker *w)
 	l->w = w;
 	l->loop = worker_loop(w);
 	l->batch = wr_to(l->batch_buf, sizeof(l->batch_buf));
-	fd = worker_socket(w, "scan.enable", 0, name, sizeof(name));
-	if (fd < 0 || strcmp(name, "capture") != 0)
-		log_fatal(EXIT_OPERATOR, "no capture socket");
-	if (dup3(fd, LISTEN_CAPTURE_FD, O_CLOEXEC) < 0)
-		log_fatal(EXIT_TEMPORARY, "capture socket: %s", strerror(errno));
-	close(fd);
+	take_capture(w);
 	if ((r = ring_open(&l->ring, LISTEN_CAPTURE_FD)) < 0 ||
 	    (r = loop_io_new(l->loop, LISTEN_CAPTURE_FD, LOOP_READ, on_readable, l,
 		 &l->readable)) < 0)

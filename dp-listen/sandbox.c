@@ -6,6 +6,7 @@
  * comes from the master. A packet socket would send as well as hear, and no option
  * takes that from it; so it has the highest number that a descriptor of ours can
  * have, and what sends, writes or duplicates is let through for lower ones only.
+ * No lower one is of that socket (take_capture), nor does the master send one later.
  * It could still be passed to a peer; no table of theirs takes a descriptor from us.
  * SPDX-License-Identifier: ISC
  */

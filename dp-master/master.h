@@ -43,6 +43,7 @@ struct slot {
 	struct loop_io	  *exit_watch;
 	struct ipc	  *ch;
 	bool		   hello; /* channel registered, configuration sent */
+	bool		   supplied; /* once at least, since its hello */
 	struct loop_timer *timer; /* restart, or the end of a closed channel */
 	uint64_t	   backoff_ms, ready_at;
 	uint32_t	   restarts, status;

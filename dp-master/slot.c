@@ -83,6 +83,14 @@ at_rest(const struct slot *s)
 
 /* -- what a worker is given -- */
 
+/* What hears can send, and the listener's walls keep one number from it: a
+ * descriptor that came once they stand would have another. */
+static bool
+keeps_sockets(const struct slot *s)
+{
+	return s->supplied && s->role == PEER_LISTEN;
+}
+
 static int
 supply(struct slot *s)
 {
@@ -94,6 +102,7 @@ supply(struct slot *s)
 		return r;
 	for (size_t i = 0; i < c->nlisteners; i++)
 		if ((c->listeners[i].readers & 1U << s->role) != 0 &&
+		    !keeps_sockets(s) &&
 		    (r = supply_socket(s->ch, c->listeners[i].key,
 			 c->listeners[i].address, c->listeners[i].fd)) < 0)
 			return r;
@@ -103,6 +112,7 @@ supply(struct slot *s)
 		 s->m->admin_fd)) < 0)
 		return r;
 	s->owed++;
+	s->supplied = true;
 	return supply_start(s->ch, s->role);
 }
 
@@ -268,7 +278,7 @@ static const struct ipc_handler from_stranger[] = {
 static void
 drop_channel(struct slot *s)
 {
-	s->hello = false;
+	s->hello = s->supplied = false;
 	s->owed = 0;
 	ipc_free(&s->ch);
 	if (s->role == PEER_CONTROL) /* nobody waits there any more */

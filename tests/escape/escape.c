@@ -206,7 +206,11 @@ static long t_sendto_udp(void)
 	return sendto(udp_fd, "x", 1, 0, (const void *)&lo, sizeof(lo));
 }
 static long t_bind(void) { return bind(tcp_fd, (const void *)&lo, sizeof(lo)); }
-/* The listener's own: it hears all frames, and a packet socket sends as well. */
+/* The listener's own: it hears all frames, and a packet socket sends as well. Each
+ * descriptor of it that there is has its turn. */
+static int capture, captures[64];
+static size_t ncaptures;
+
 static int
 frame(struct msghdr *mh)
 {
@@ -217,7 +221,7 @@ frame(struct msghdr *mh)
 
 	*mh = (struct msghdr){ .msg_name = &ll, .msg_namelen = sizeof(ll),
 		.msg_iov = &iov, .msg_iovlen = 1 };
-	return SANDBOX.hears_fd;
+	return capture;
 }
 static long t_capture_sendmsg(void)
 {
@@ -255,28 +259,28 @@ static long t_capture_bind(void)
 
 	return bind(fd, mh.msg_name, mh.msg_namelen);
 }
-static long t_capture_write(void) { return write(SANDBOX.hears_fd, page, 60); }
+static long t_capture_write(void) { return write(capture, page, 60); }
 static long t_capture_writev(void)
 {
 	struct iovec iov = { page, 60 };
 
-	return writev(SANDBOX.hears_fd, &iov, 1);
+	return writev(capture, &iov, 1);
 }
-static long t_capture_pwrite(void) { return pwrite(SANDBOX.hears_fd, page, 60, 0); }
-static long t_capture_dup(void) { return dup(SANDBOX.hears_fd); }
-static long t_capture_dup2(void) { return dup2(SANDBOX.hears_fd, 20); }
-static long t_capture_fcntl(void) { return fcntl(SANDBOX.hears_fd, F_DUPFD_CLOEXEC, 0); }
-static long t_capture_fcntl_too(void) { return fcntl(SANDBOX.hears_fd, F_DUPFD, 0); }
-static long t_capture_sendfile(void) { return syscall(SYS_sendfile, SANDBOX.hears_fd, passed, NULL, 60); }
-static long t_capture_splice(void) { return syscall(SYS_splice, passed, NULL, SANDBOX.hears_fd, NULL, 60, 0); }
+static long t_capture_pwrite(void) { return pwrite(capture, page, 60, 0); }
+static long t_capture_dup(void) { return dup(capture); }
+static long t_capture_dup2(void) { return dup2(capture, 20); }
+static long t_capture_fcntl(void) { return fcntl(capture, F_DUPFD_CLOEXEC, 0); }
+static long t_capture_fcntl_too(void) { return fcntl(capture, F_DUPFD, 0); }
+static long t_capture_sendfile(void) { return syscall(SYS_sendfile, capture, passed, NULL, 60); }
+static long t_capture_splice(void) { return syscall(SYS_splice, passed, NULL, capture, NULL, 60, 0); }
 static long t_capture_filter(void)
 {
 	int on = 1;
 
-	return setsockopt(SANDBOX.hears_fd, SOL_SOCKET, SO_DETACH_FILTER, &on,
+	return setsockopt(capture, SOL_SOCKET, SO_DETACH_FILTER, &on,
 	    sizeof(on));
 }
-static long t_capture_ioctl(void) { return ioctl(SANDBOX.hears_fd, SIOCSIFFLAGS, page); }
+static long t_capture_ioctl(void) { return ioctl(capture, SIOCSIFFLAGS, page); }
 
 static long t_listen(void) { return listen(tcp_fd, 1); }
 
@@ -669,14 +673,35 @@ hear(void)
 {
 	struct msghdr mh;
 	char	      name[16];
-	int	      fd;
+	int	      fd, domain;
+	socklen_t     len = sizeof(domain);
 
 	if (SANDBOX.hears_fd == 0 || w == NULL)
 		return;
-	fd = frame(&mh);
-	if (dup3(worker_socket(w, "scan.enable", 0, name, sizeof(name)), fd,
-		O_CLOEXEC) < 0 || sendmsg(fd, &mh, 0) != 60)
+	fd = worker_socket(w, "scan.enable", 0, name, sizeof(name));
+	capture = dup3(fd, SANDBOX.hears_fd, O_CLOEXEC);
+	close(fd);
+	if (sendmsg(frame(&mh), &mh, 0) != 60)
 		log_fatal(EXIT_OPERATOR, "cannot prepare: %s", strerror(errno));
+	for (fd = 0; fd < (int)COUNT(captures); fd++)
+		if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 &&
+		    domain == AF_PACKET)
+			captures[ncaptures++] = fd;
+}
+
+static void
+try_one(const char *name, long (*fn)(void), unsigned *tried, unsigned *refused)
+{
+	long r;
+
+	++*tried;
+	errno = 0;
+	r = fn();
+	if (r == -1 && is_refusal(errno))
+		++*refused;
+	else
+		log_err("ESCAPED: %s: result %ld, %s", name + 2, r,
+		    strerror(errno));
 }
 
 int
@@ -685,6 +710,7 @@ main(int argc, char *argv[])
 	unsigned survived = 0, life, tried = 0, refused = 0;
 
 	life = become_worker(argc, argv, &survived);
+	hear(); /* first: its number is for the next */
 	sleeper = epoll_create1(EPOLL_CLOEXEC);
 	passed = memfd_create("passed", MFD_CLOEXEC);
 	unix_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -695,7 +721,6 @@ main(int argc, char *argv[])
 	if (passed < 0 || unix_fd < 0 || tcp_fd < 0 || udp_fd < 0 ||
 	    page == MAP_FAILED || ftruncate(passed, 4096) < 0)
 		log_fatal(EXIT_OPERATOR, "cannot prepare: %s", strerror(errno));
-	hear();
 	sandbox_enter(&SANDBOX);
 	if (of_peers) {
 		if (victim[0] != '\0')
@@ -710,18 +735,14 @@ main(int argc, char *argv[])
 		refused = COUNT(attacks) - survived;
 	}
 	for (size_t i = 0; i < COUNT(tries); i++) {
-		long r;
+		size_t turns = tries[i].not_for == LISTEN_ONLY ? ncaptures : 1;
 
 		if (tries[i].not_for & (1U << role | (w == NULL ? AGENT : 0)))
 			continue;
-		tried++;
-		errno = 0;
-		r = tries[i].fn();
-		if (r == -1 && is_refusal(errno))
-			refused++;
-		else
-			log_err("ESCAPED: %s: result %ld, %s",
-			    tries[i].name + 2, r, strerror(errno));
+		for (size_t k = 0; k < turns; k++) {
+			capture = captures[k];
+			try_one(tries[i].name, tries[i].fn, &tried, &refused);
+		}
 	}
 	log_info("dp-" ROLE_NAME ": escapes tried %u, refused %u", tried,
 	    refused);
