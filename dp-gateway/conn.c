@@ -265,6 +265,20 @@ conn_count(struct gateway *g, const uint8_t addr[16], uint16_t port,
 	g->said[why].unsaid = 0;
 }
 
+enum why
+conn_why_tls(const struct tls_conn *t, int r)
+{
+	static const enum why whys[] = { [TLS_FAULT_NONE] = WHY_TLS,
+		[TLS_FAULT_PROTOCOL] = WHY_TLS,
+		[TLS_FAULT_ALERT] = WHY_TLS, [TLS_FAULT_ALPN] = WHY_ALPN,
+		[TLS_FAULT_NO_CERT] = WHY_NO_CERT, [TLS_FAULT_CERT] = WHY_CERT,
+		[TLS_FAULT_EXPIRED] = WHY_CERT_EXPIRED,
+		[TLS_FAULT_REVOKED] = WHY_CERT_REVOKED };
+
+	return r == -EPIPE ? WHY_LEFT : r == -ENOMEM ? WHY_MEMORY
+						     : whys[tls_fault(t)];
+}
+
 /* -- events -- */
 
 void

@@ -243,6 +243,8 @@ void conn_address(const uint8_t addr[16], uint16_t port, char out[CONN_ADDR]);
 /* Counts, and tells the operator of a refusal, but not of each of many. */
 void conn_count(struct gateway *g, const uint8_t addr[16], uint16_t port,
     const char *name, enum why why);
+/* Of a handshake with a device that came to r. */
+enum why conn_why_tls(const struct tls_conn *t, int r);
 void conn_check_drained(struct gateway *g); /* one has ended */
 void conn_drain(struct gateway *g);
 

@@ -78,10 +78,14 @@ push_end(struct push_conn *c, enum why why)
 {
 	struct push    *p = c->p;
 	struct gateway *g = p->g;
-	const char     *name = c->state > S_SHAKE ? tls_peer_name(c->tls) : NULL;
+	const char     *name = NULL;
 
 	if (c->state == S_ENDED)
 		return;
+	if (c->state > S_SHAKE)
+		name = tls_peer_name(c->tls);
+	else if (why == WHY_TLS && tls_error()[0] != '\0')
+		name = tls_error(); /* in its place */
 	push_runs_skip(c);
 	conn_count(g, c->addr, c->port, name, why);
 	state_remove(c);
@@ -149,12 +153,6 @@ push_put(struct push_conn *c, const char *text, size_t n)
 bool
 push_emit(struct push_conn *c, const char *text, size_t n)
 {
-	int64_t expires = tls_peer_expires(c->tls);
-
-	if (expires != 0 && expires <= time(NULL)) {
-		push_goodbye(c, WHY_NOW_EXPIRED);
-		return false;
-	}
 	if (!push_put(c, text, n))
 		return false;
 	push_state(c, c->blocked ? S_SLOW : S_OPEN);
@@ -188,21 +186,24 @@ read_rest(struct push_conn *c)
 static void
 shake(struct push_conn *c)
 {
-	int r = tls_handshake(c->tls);
+	struct push *p = c->p;
+	int	     r = tls_handshake(c->tls);
 
 	if (r == -EAGAIN)
 		return;
 	if (r < 0) {
-		push_end(c, r == -EPROTO ? WHY_TLS : WHY_LEFT);
+		push_end(c, conn_why_tls(c->tls, r));
 		return;
 	}
 	push_state(c, S_HEAD);
+	if (p->next_expiry == 0 || tls_peer_expires(c->tls) < p->next_expiry)
+		p->next_expiry = tls_peer_expires(c->tls);
 	/* by the lists of before a reload, perhaps */
-	if (c->p->g->tls != NULL && tls_peer_revoked(c->tls, c->p->g->tls))
+	if (p->g->tls != NULL && tls_peer_revoked(c->tls, p->g->tls))
 		push_goodbye(c, WHY_CERT_REVOKED);
 	else {
-		agent_sight_say(c->p->g->agents, tls_peer_name(c->tls), c->addr,
-		    loop_now_ms(c->p->g->loop));
+		agent_sight_say(p->g->agents, tls_peer_name(c->tls), c->addr,
+		    loop_now_ms(p->g->loop));
 		(void)push_flush(c);
 	}
 }
@@ -331,6 +332,28 @@ keep_alive(struct push *p)
 	}
 }
 
+/* Whose certificate is no longer good: all are looked at when the first one's
+ * is due. */
+static void
+expire(struct push *p)
+{
+	int64_t now = time(NULL), at;
+
+	if (p->next_expiry == 0 || now < p->next_expiry)
+		return;
+	p->next_expiry = 0;
+	for (struct push_conn *c = p->oldest, *next; c != NULL; c = next) {
+		next = c->newer;
+		if (c->state == S_SHAKE)
+			continue;
+		at = tls_peer_expires(c->tls);
+		if (at <= now)
+			push_goodbye(c, WHY_NOW_EXPIRED);
+		else if (p->next_expiry == 0 || at < p->next_expiry)
+			p->next_expiry = at;
+	}
+}
+
 static void
 on_tick(void *ctx)
 {
@@ -347,6 +370,7 @@ on_tick(void *ctx)
 	while (total > 0 && p->oldest != NULL &&
 	    loop_now_ms(p->g->loop) - p->oldest->start_ms >= total)
 		push_goodbye(p->oldest, WHY_TOTAL);
+	expire(p);
 	keep_alive(p);
 	accept_resume(p->g);
 	push_bury(p);

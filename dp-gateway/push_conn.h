@@ -57,6 +57,7 @@ struct push {
 	struct loop_io	  *io;
 	struct loop_timer *tick, *turn;
 	bool		   ticking;
+	int64_t		   next_expiry; /* s since 1970, of certificates; 0: none */
 	bool		   has_gap; /* a wake was not given out here: connections
 				     * of before hear no more numbers, so that
 				     * their devices refresh when they return */

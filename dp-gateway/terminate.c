@@ -75,20 +75,6 @@ watch(struct conn *c, int side)
 	conn_watch(c, side, EPOLLIN | EPOLLRDHUP | (out ? (uint32_t)EPOLLOUT : 0));
 }
 
-static enum why
-why_of(const struct tls_conn *t, int r)
-{
-	static const enum why whys[] = { [TLS_FAULT_NONE] = WHY_TLS,
-		[TLS_FAULT_PROTOCOL] = WHY_TLS,
-		[TLS_FAULT_ALERT] = WHY_TLS, [TLS_FAULT_ALPN] = WHY_ALPN,
-		[TLS_FAULT_NO_CERT] = WHY_NO_CERT, [TLS_FAULT_CERT] = WHY_CERT,
-		[TLS_FAULT_EXPIRED] = WHY_CERT_EXPIRED,
-		[TLS_FAULT_REVOKED] = WHY_CERT_REVOKED };
-
-	return r == -EPIPE ? WHY_LEFT : r == -ENOMEM ? WHY_MEMORY
-						     : whys[tls_fault(t)];
-}
-
 void
 terminate_shaken(struct conn *c, int side, uint64_t since_ms)
 {
@@ -220,7 +206,7 @@ terminate_hello(struct conn *c, uint32_t events)
 		return;
 	}
 	if (r < 0) {
-		enum why why = why_of(tls, r);
+		enum why why = conn_why_tls(tls, r);
 
 		if (why == WHY_TLS && tls_error()[0] != '\0')
 			c->sni = strdup(tls_error()); /* in place of a name */
