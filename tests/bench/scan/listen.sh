@@ -5,8 +5,7 @@
 #   RUNS=3 SECONDS_EACH=3 CASES="arp dhcp mix idle"
 # listen arp|dhcp|mix  frames/s as fast as the sender's core goes, lost, and how many a
 #         core of dp-listen's would take (frames by its processor seconds)
-# listen idle          1,000 devices, each saying something every two seconds: percent
-#         of a core, over 20 seconds, once all are known
+# idle                 idle.sh: with the prober and the keeper, 1,000 devices that speak
 # SPDX-License-Identifier: ISC
 set -u
 cd "$(dirname "$0")/../../.." || exit 1
@@ -53,28 +52,19 @@ shot() { # KIND RATE: frames/s, lost, a core's frames/s
 }
 median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
 for kind in $CASES; do
-	begin
 	case $kind in
 	idle)
-		flood chatter 500 10 1000 >/dev/null
-		for _ in $(seq "$RUNS"); do
-			count; c0=$cpu f0=$frames
-			flood chatter 500 20 1000 >/dev/null
-			count
-			awk -v c0="$c0" -v c1="$cpu" 'BEGIN { printf "%.3f\n", (c1 - c0) / 20 * 100 }'
-		done >"$T/rows"
-		printf '%-14s %s %% of a core (%s), %s frames heard a second\n' "listen idle" "$(median <"$T/rows")" \
-		    "$(sort -n "$T/rows" | tr '\n' ' ' | sed 's/ $//')" "$(((frames - f0) / 20))"
-		row "listen idle" "% of core" "$(median <"$T/rows")"
+		RUNS=$RUNS DEVICES=$DEVICES tests/bench/scan/idle.sh || exit 1
 		;;
 	*)
+		begin
 		for _ in $(seq "$RUNS"); do shot "$kind" 0; done >"$T/rows"
 		printf '%-14s %s frames/s came, %s lost; a core takes %s frames/s (%s)\n' "listen $kind" \
 		    "$(cut -d' ' -f1 "$T/rows" | median)" "$(cut -d' ' -f2 "$T/rows" | median)" \
 		    "$(cut -d' ' -f3 "$T/rows" | median)" "$(cut -d' ' -f3 "$T/rows" | sort -n | tr '\n' ' ' | sed 's/ $//')"
 		row "listen $kind" frames/s "$(cut -d' ' -f1 "$T/rows" | median)"
 		row "listen $kind lost" frames "$(cut -d' ' -f2 "$T/rows" | median)"
+		end
 		;;
 	esac
-	end
 done
