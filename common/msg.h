@@ -221,6 +221,8 @@ enum probe_kind {
 			   * and zeroes ("Tipp") */
 	PROBE_MDNS_PTR,	  /* RFC 6762: whose the target is, asked of the group */
 	PROBE_SNMP,	  /* RFC 3416: system group, scan.snmp-communities */
+	PROBE_MLD,	  /* RFC 3810: which groups a link has members of, whatever
+			   * the target says; by frames */
 	PROBE_MAX
 };
 /* MSG_DIRECTORY: where the reading of the directory is. */

@@ -342,6 +342,9 @@ static const struct conf_item scan_items[] = {
 	    "Interfaces that are polled and listened on; empty: all."),
 	N("large-ranges", CONF_BOOL, large_ranges, "no", 0, 0,
 	    "Ranges of more than 65,536 addresses are polled, too."),
+	N("mld", CONF_BOOL, mld, "yes", 0, 0,
+	    "Query IPv6 multicast listeners, too: finds hosts that answer no echo to all; "
+	    "routers with a higher address leave querying to us for four minutes then."),
 	N("rate", CONF_INT, rate, "1000", 1, 1000000,
 	    "Packets a second that are sent at most."),
 	N("wait-ms", CONF_INT, wait_ms, "250", 10, 10000,

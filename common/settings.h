@@ -142,6 +142,7 @@ struct scan_conf {
 	char	 exclude[2048];	 /* never asked */
 	char	 interfaces[512]; /* of these alone; empty: all */
 	bool	 large_ranges;	 /* larger than a /16 is meant */
+	bool	 mld;		 /* ask who is in an IPv6 multicast group */
 	uint64_t rate;		 /* packets a second */
 	uint64_t wait_ms;	 /* for answers, before a silent one is asked again */
 	uint64_t range_interval, name_interval, snmp_interval; /* s; 0: never */

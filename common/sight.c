@@ -21,7 +21,7 @@ static const char *const by_names[SIGHT_BY_MAX] = {
 	[SIGHT_LDAP] = "ldap", [SIGHT_DHCP] = "dhcp", [SIGHT_DHCP6] = "dhcp6",
 	[SIGHT_SSDP] = "ssdp", [SIGHT_LLDP] = "lldp", [SIGHT_CDP] = "cdp",
 	[SIGHT_NEIGHBOUR] = "neighbour", [SIGHT_AGENT] = "agent",
-	[SIGHT_OWN] = "own",
+	[SIGHT_OWN] = "own", [SIGHT_MLD] = "mld",
 };
 
 static const char *const fact_names[FACT_MAX] = {

@@ -50,6 +50,7 @@ enum sight_by {
 	SIGHT_NEIGHBOUR, /* the kernel's neighbour table */
 	SIGHT_AGENT,	 /* an agent's certificate, here or at the gateway */
 	SIGHT_OWN,	 /* an address of this machine */
+	SIGHT_MLD,	 /* RFC 3810, 2710: is in a group */
 	SIGHT_BY_MAX
 };
 const char *sight_by_name(enum sight_by by); /* "mdns"; "?" if none */

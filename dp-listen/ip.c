@@ -12,6 +12,7 @@
 #include "dp-listen/echo.h"
 #include "dp-listen/llmnr.h"
 #include "dp-listen/mdns.h"
+#include "dp-listen/mld.h"
 #include "dp-listen/ndp.h"
 #include "dp-listen/netbios.h"
 #include "dp-listen/rdns.h"
@@ -117,6 +118,8 @@ read_icmp6(struct packet *p, struct rd r, const struct told *to)
 		return -EBADMSG;
 	if (r.p[0] >= NDP_FIRST && r.p[0] <= NDP_LAST)
 		return ndp_read(p, r, to);
+	if (r.p[0] == MLD_REPORT1 || r.p[0] == MLD_REPORT2)
+		return mld_read(p, r, to);
 	return r.p[0] == ECHO6_REPLY ? read_echo(p, r, to) : 0;
 }
 

@@ -175,6 +175,18 @@ make_ns(struct making *m)
 	return address_frame(m->ask, m->order);
 }
 
+/* From an address of the link: hosts take queries from no other. */
+static int
+make_mld(struct making *m)
+{
+	const uint8_t *from = m->order->from;
+
+	if (from[0] != 0xfe || (from[1] & 0xc0) != 0x80)
+		return -EINVAL;
+	frame_mld(&m->w, m->order->mac, from);
+	return address_frame(m->ask, m->order);
+}
+
 static int
 make_echo(struct making *m)
 {
@@ -279,6 +291,7 @@ static const struct {
 	[PROBE_ECHO6] = { make_echo, PACE_RATE_MAX, true, true },
 	/* all that are there answer */
 	[PROBE_ALLNODES] = { make_allnodes, 4, false, false },
+	[PROBE_MLD] = { make_mld, 1, false, false },
 	[PROBE_MDNS_BROWSE] = { make_mdns_browse, 10, false, false },
 	/* all that are there look at it, one answers */
 	[PROBE_LLMNR_PTR] = { make_llmnr, 100, true, true },

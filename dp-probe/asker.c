@@ -67,7 +67,7 @@ begin(struct asker *a, struct order *o, uint64_t now)
 
 	o->begun = true;
 	pace_begin(&a->pace_of[o->kind], o->rate < most ? o->rate : most, now);
-	if (o->kind == PROBE_ARP || o->kind == PROBE_NS)
+	if (o->kind == PROBE_ARP || o->kind == PROBE_NS || o->kind == PROBE_MLD)
 		r = own_source(a->fds[ASK_MDNS4], a->fds[ASK_MDNS6], o->ifindex,
 		    o->mac, o->from);
 	if (r < 0)

@@ -1,5 +1,6 @@
 /*
- * dp-probe/frame.c - ARP requests and neighbour solicitations; see frame.h.
+ * dp-probe/frame.c - ARP requests, neighbour solicitations, queries for groups; see
+ * frame.h.
  *
  * SPDX-License-Identifier: ISC
  */
@@ -19,6 +20,18 @@ ethernet(struct wr *w, const uint8_t to[6], const uint8_t from[6], uint16_t type
 	wr_bytes(w, to, 6);
 	wr_bytes(w, from, 6);
 	wr_u16(w, type);
+}
+
+static void
+ip6(struct wr *w, size_t len, uint8_t next, uint8_t hops, const uint8_t from[16],
+    const uint8_t to[16])
+{
+	wr_u32(w, 6u << 28);
+	wr_u16(w, (uint16_t)len);
+	wr_u8(w, next);
+	wr_u8(w, hops);
+	wr_bytes(w, from, 16);
+	wr_bytes(w, to, 16);
 }
 
 void
@@ -65,11 +78,27 @@ frame_ns(struct wr *w, const uint8_t mac[6], const uint8_t from[16],
 	message[3] = (uint8_t)sum;
 
 	ethernet(w, to, mac, ETH_P_IPV6);
-	wr_u32(w, 6u << 28);
-	wr_u16(w, (uint16_t)m.len);
-	wr_u8(w, IPPROTO_ICMPV6);
-	wr_u8(w, 255); /* what crossed a router is not believed */
-	wr_bytes(w, from, 16);
-	wr_bytes(w, group, 16);
+	ip6(w, m.len, IPPROTO_ICMPV6, 255, from, group); /* routed is not believed */
 	wr_bytes(w, message, m.len);
+}
+
+void
+frame_mld(struct wr *w, const uint8_t mac[6], const uint8_t from[16])
+{
+	static const uint8_t all[16] = { 0xff, 2, [15] = 1 };
+	static const uint8_t to[6] = { 0x33, 0x33, [5] = 1 };
+	/* next header, length; router alert (RFC 2711): MLD; padding */
+	static const uint8_t options[8] = { IPPROTO_ICMPV6, 0, 5, 2, 0, 0, 1, 0 };
+	uint8_t		     message[28] = { MLD_LISTENER_QUERY, [4] = FRAME_MLD_MS >> 8,
+			 [5] = FRAME_MLD_MS & 255,
+			 /* S; robustness 2, interval 125 s: as hosts assume */
+			 [24] = 0x08 | 2, [25] = 125 };
+	uint16_t	     sum = echo_sum6(from, all, message, sizeof(message));
+
+	message[2] = (uint8_t)(sum >> 8);
+	message[3] = (uint8_t)sum;
+	ethernet(w, to, mac, ETH_P_IPV6);
+	ip6(w, sizeof(options) + sizeof(message), IPPROTO_HOPOPTS, 1, from, all);
+	wr_bytes(w, options, sizeof(options));
+	wr_bytes(w, message, sizeof(message));
 }

@@ -1,5 +1,6 @@
 /*
- * dp-probe/frame.h - Ethernet frames that ask who has an address of the link.
+ * dp-probe/frame.h - Ethernet frames that ask who has an address of the link, and who
+ * is there.
  *
  * Shape:   pure; each writes one whole frame, destination first, without
  *          padding and checksum of the link.
@@ -23,5 +24,11 @@ void frame_arp(struct wr *w, const uint8_t mac[6], const uint8_t from[16],
  * from an address of this link; the answer comes to mac. */
 void frame_ns(struct wr *w, const uint8_t mac[6], const uint8_t from[16],
     const uint8_t target[16]);
+
+/* A general query of MLDv2 (RFC 3810 5.1) from our link-local address: members of
+ * groups, which is everybody, report within FRAME_MLD_MS, each at a moment of its
+ * own. Asks routers to keep their timers (S). */
+#define FRAME_MLD_MS 300
+void frame_mld(struct wr *w, const uint8_t mac[6], const uint8_t from[16]);
 
 #endif

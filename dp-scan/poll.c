@@ -189,8 +189,9 @@ poll_again(struct poll *p)
 {
 	bool group = p->kind == PROBE_ALLNODES || p->kind == PROBE_MDNS_BROWSE;
 
-	/* of a group it is not known how many there are */
-	if (p->round + 1 == POLL_ROUNDS || (!group && p->answered == p->left))
+	/* of a group it is not known how many there are; and asking who is in which
+	 * is for routers: once is enough */
+	if (p->kind == PROBE_MLD || p->round + 1 == POLL_ROUNDS || (!group && p->answered == p->left))
 		return false;
 	p->round++;
 	p->next = 0;

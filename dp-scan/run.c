@@ -25,13 +25,19 @@
 #define SERVICES_MAX 128  /* types that are browsed for */
 #define ORDER_MS     60000 /* without a word of an order: the prober is broken */
 #define NAME_WAIT_MS 1000  /* a server may have to ask others */
-/* Who answers all nodes' echo must find us first, by a solicitation that is lost
- * easily where all do so at once, and repeated after a second (RFC 4861 10). */
-#define ALLNODES_WAIT_MS 1200
+/* Who answers all nodes' echo must find us first, unless we introduced ourselves, by
+ * a solicitation that is lost easily where all do so at once, and repeated after a
+ * second (RFC 4861 10): that of the first echo comes again in this time. */
+#define ALLNODES_WAIT_MS 900
+#define MLD_WAIT_MS	 400 /* members report within 300 */
 #define ROUTED_WAIT_MS	 1000 /* by satellite, say: later answers are not believed */
 
-#define RANGES (BIT(PROBE_ARP) | BIT(PROBE_NS) | BIT(PROBE_ALLNODES) | \
-		BIT(PROBE_ECHO4) | BIT(PROBE_ECHO6))
+/* Not another kind, but a turn of its own: neighbour solicitations from each of our
+ * addresses to devices of whose link-local ones we know. They know us then. */
+#define INTRODUCE PROBE_MAX
+
+#define NDP    (BIT(PROBE_MLD) | BIT(INTRODUCE) | BIT(PROBE_ALLNODES) | BIT(PROBE_NS))
+#define RANGES (BIT(PROBE_ARP) | NDP | BIT(PROBE_ECHO4) | BIT(PROBE_ECHO6))
 #define NAMES  (BIT(PROBE_DNS_PTR) | BIT(PROBE_NBSTAT) | \
 		BIT(PROBE_LLMNR_PTR) | BIT(PROBE_MDNS_BROWSE) | \
 		BIT(PROBE_MDNS_PTR))
@@ -41,7 +47,7 @@ const struct run_kind run_kinds[] = {
 	{ "ranges", RANGES },
 	{ "names", NAMES },
 	{ "arp", BIT(PROBE_ARP) },
-	{ "ndp", BIT(PROBE_ALLNODES) | BIT(PROBE_NS) },
+	{ "ndp", NDP },
 	{ "echo", BIT(PROBE_ECHO4) | BIT(PROBE_ECHO6) },
 	{ "dns", BIT(PROBE_DNS_PTR) },
 	{ "netbios", BIT(PROBE_NBSTAT) },
@@ -52,7 +58,7 @@ const struct run_kind run_kinds[] = {
 };
 
 /* In this order: what is found first is asked more of. */
-static const enum probe_kind stages[] = { PROBE_ARP, PROBE_ECHO4,
+static const unsigned stages[] = { PROBE_ARP, PROBE_ECHO4, PROBE_MLD, INTRODUCE,
 	PROBE_ALLNODES, PROBE_NS, PROBE_ECHO6, PROBE_MDNS_BROWSE,
 	PROBE_MDNS_BROWSE, /* types first, then who offers them */
 	PROBE_MDNS_PTR, PROBE_LLMNR_PTR, PROBE_NBSTAT, PROBE_DNS_PTR,
@@ -540,10 +546,65 @@ polls_free(struct run *r)
 	r->npolls = r->at = 0;
 }
 
+/* Solicitations from that address of ours to devices of its link. */
 static void
-build(struct scan *s, struct run *r, enum probe_kind kind)
+add_introduction(struct scan *s, struct run *r, const struct net_addr *from)
+{
+	const struct record *rec;
+	struct item	     it;
+	uint8_t		     scoped[16] = { 0xfe, 0x80 };
+	struct ways	     ws = { .n = 0 };
+	struct poll	    *p = NULL;
+
+	devices_scope(from->ifindex, scoped); /* how records tell links apart */
+	for (size_t i = 0; i < devices_slots(s->devices); i++)
+		if ((rec = devices_at(s->devices, i)) != NULL &&
+		    rec->state == RECORD_SEEN && (rec->by & BIT(SIGHT_OWN)) == 0)
+			for (size_t pos = 0; record_next(rec, &pos, &it);)
+				if (it.kind == ITEM_ADDR &&
+				    memcmp(it.data, scoped, 8) == 0)
+					ways_add(&ws, from->ifindex, it.data);
+	if (ws.n == 0)
+		return;
+	if ((p = poll_more(r)) == NULL ||
+	    poll_list(p, PROBE_NS, ws.way[0].list, ws.way[0].n) < 0) {
+		if (p == NULL)
+			free(ws.way[0].list);
+		return;
+	}
+	p->ifindex = from->ifindex;
+	sender(s, p, from->addr);
+	skip_ours(s, p);
+	r->npolls++;
+}
+
+static void
+add_introductions(struct scan *s, struct run *r)
+{
+	for (size_t i = 0; i < net_naddrs(s->net); i++) {
+		const struct net_addr *a = net_addr_at(s->net, i);
+		const struct net_link *l = net_link_by(s->net, a->ifindex);
+
+		if (!is_v4(a->addr) && l != NULL && l->up && l->ethernet &&
+		    scan_uses(s, l) && !a->tentative &&
+		    (r->ifindex == 0 || r->ifindex == a->ifindex) &&
+		    (!r->has_net || same_net(r->net, a->addr,
+			r->bits < a->bits ? r->bits : a->bits)))
+			add_introduction(s, r, a);
+	}
+}
+
+static void
+build(struct scan *s, struct run *r, unsigned kind)
 {
 	switch (kind) {
+	case INTRODUCE:
+		add_introductions(s, r);
+		break;
+	case PROBE_MLD:
+		if (s->conf.mld)
+			add_group(s, r, PROBE_MLD, false);
+		break;
 	case PROBE_ARP:
 		add_attached(s, r);
 		break;
@@ -552,21 +613,21 @@ build(struct scan *s, struct run *r, enum probe_kind kind)
 		break;
 	case PROBE_ECHO6:
 		add_routed(s, r, false);
-		add_devices(s, r, kind);
+		add_devices(s, r, PROBE_ECHO6);
 		break;
 	case PROBE_ALLNODES:
-		add_group(s, r, kind, false);
+		add_group(s, r, PROBE_ALLNODES, false);
 		break;
 	case PROBE_MDNS_BROWSE:
-		add_group(s, r, kind, true);
-		add_group(s, r, kind, false);
+		add_group(s, r, PROBE_MDNS_BROWSE, true);
+		add_group(s, r, PROBE_MDNS_BROWSE, false);
 		break;
 	case PROBE_SNMP:
 		if (s->conf.snmp_communities[0] == '\0')
 			break;
 		/* fallthrough */
 	default:
-		add_devices(s, r, kind);
+		add_devices(s, r, (enum probe_kind)kind);
 	}
 }
 
@@ -747,7 +808,7 @@ next_stage(struct scan *s, struct run *r)
 	}
 	polls_free(r);
 	while (r->stage < COUNT(stages)) {
-		enum probe_kind kind = stages[r->stage++];
+		unsigned kind = stages[r->stage++];
 
 		if ((r->kinds & BIT(kind)) != 0)
 			build(s, r, kind);
@@ -776,6 +837,8 @@ wait_of(const struct scan *s, const struct run *r, const struct poll *p)
 	if (p->kind == PROBE_ALLNODES)
 		least = p->round + 1 == POLL_ROUNDS && r->at + 1 == r->npolls
 		    ? ALLNODES_WAIT_MS : 0;
+	else if (p->kind == PROBE_MLD)
+		least = MLD_WAIT_MS;
 	else if (is_routed_network(p))
 		least = p->round + 1 == POLL_ROUNDS ? ROUTED_WAIT_MS : 0;
 	else if (!is_network(p->kind) && p->kind != PROBE_NS)
@@ -875,6 +938,10 @@ runs_heard(struct scan *s, const struct sight *g)
 
 	if (p == NULL)
 		return;
+	if (p->kind == PROBE_MLD) {
+		p->answered += g->by == SIGHT_MLD && g->ifindex == p->ifindex;
+		return;
+	}
 	if (p->kind == PROBE_ALLNODES || p->kind == PROBE_MDNS_BROWSE) {
 		if (g->asked && g->ifindex == p->ifindex) /* each answer counts */
 			p->answered++;
@@ -887,7 +954,7 @@ runs_heard(struct scan *s, const struct sight *g)
 		return;
 	if (p->kind == PROBE_ARP) /* without memory it is not counted */
 		(void)tally_add(&s->tally, g->mac);
-	if (p->round > 0 && p->answered == p->left && s->waiting)
+	if (p->answered == p->left && s->waiting)
 		loop_timer_set(s->wait, 0); /* nobody is left to wait for */
 }
 

@@ -46,6 +46,8 @@ def inner(frame):
         proto, body = body[6], body[40:40 + struct.unpack(">H", body[4:6])[0]]
     else:
         return None
+    if proto == 0 and body[0] == 58:  # hop by hop: the router alert of MLD
+        return "mld", b"\0" + body[8:]  # the hop limit less one, as fuzz_mld wants it
     if proto == 58:
         return ("ndp" if 133 <= body[0] <= 136 else "echo"), body
     if proto == 1:
