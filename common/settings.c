@@ -281,6 +281,10 @@ static const struct conf_item gateway_items[] = {
 	W("max-per-device", CONF_INT, max_per_device, "0", 0, 1000000,
 	    "Connections at once of one device, by its certificate; 0: no such "
 	    "limit."),
+	W("max-per-peer", CONF_INT, max_per_peer, "0", 0, 1000000,
+	    "Connections at once that one gateway may ask for by its uplinks; 0: "
+	    "half of max-connections where uplink-peers and dial name several, "
+	    "else all."),
 	W("hello-timeout", CONF_SECONDS, hello_timeout, "10", 1, 600,
 	    "A ClientHello must be whole within this."),
 	W("server-timeout", CONF_SECONDS, server_timeout, "5", 1, 600,

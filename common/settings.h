@@ -116,6 +116,7 @@ struct gateway_conf {
 	char	 terminate_name[256]; /* they show; empty: their host's */
 	char	 terminate_ca[256], terminate_cert[256], terminate_key[256];
 	uint64_t max_per_device;
+	uint64_t max_per_peer;	 /* gateway; 0: see the table */
 	bool	 proxy_protocol; /* tell the server who the device is */
 	uint64_t max_connections, max_per_address;
 	uint64_t hello_timeout, server_timeout, send_timeout;

@@ -73,6 +73,8 @@ static const struct {
 	[WHY_NOT_ALLOWED] = { "not-allowed",
 	    "where it goes is not in the far end's gateway.far-end-allow",
 	    ALERT_INTERNAL_ERROR },
+	[WHY_PEER] = { "peer", "the far end's gateway.max-per-peer are there",
+	    ALERT_INTERNAL_ERROR },
 	[WHY_LEFT] = { "left", "it left before it was connected", 0 },
 	[WHY_CLOSED] = { "closed", "closed by both ends", 0 },
 	[WHY_CLIENT_RESET] = { "client-reset", "reset by the client", 0 },

@@ -49,6 +49,7 @@ enum why {
 	WHY_NO_UPLINK,	   /* and gateway.uplink-fallback = no */
 	WHY_CIRCLE,	   /* of gateways */
 	WHY_NOT_ALLOWED,   /* by a far end */
+	WHY_PEER,	   /* likewise: gateway.max-per-peer */
 	WHY_LEFT,	   /* the client, before there was a server */
 	WHY_REFUSED = WHY_LEFT,
 	WHY_CLOSED,	   /* by both ends, after all was carried */

@@ -8,6 +8,7 @@
  */
 #include "dp-gateway/gateway.h"
 
+#include "common/conf.h"
 #include "common/identity.h"
 #include "common/log.h"
 #include "common/size.h"
@@ -137,6 +138,20 @@ configure(struct gateway *g)
 	return 0;
 }
 
+/* Gateways that may ask us for connections. */
+static unsigned
+peers_listed(const struct gateway_conf *conf)
+{
+	const char *const lists[] = { conf->uplink_peers, conf->dial };
+	char		  word[1024];
+	unsigned	  n = 0;
+
+	for (size_t i = 0; i < COUNT(lists); i++)
+		for (size_t pos = 0; conf_word(lists[i], &pos, word, sizeof(word));)
+			n++;
+	return n;
+}
+
 static void
 limit(struct gateway *g)
 {
@@ -148,6 +163,9 @@ limit(struct gateway *g)
 	if (g->max < g->conf.max_connections)
 		log_info("gateway.max-connections: %u, as many as there are "
 			 "descriptors for", g->max);
+	g->max_per_peer = g->conf.max_per_peer;
+	if (g->max_per_peer == 0 && peers_listed(&g->conf) > 1)
+		g->max_per_peer = (g->max + 1) / 2;
 }
 
 /* -- what the master wants -- */
@@ -198,6 +216,7 @@ gateway_open(struct worker *w)
 	int		fd;
 
 	if (g == NULL || addr_count_new(&g->addresses, ADDR_COUNT_NET) < 0 ||
+	    addr_count_new(&g->peers, ADDR_COUNT_ALL) < 0 ||
 	    pipes_new(PIPES_MAX, &g->pipes) < 0 ||
 	    connect_client_new(l, worker_peer(w, PEER_CONNECT), &dial_ops, g,
 		&g->connector) < 0 ||
@@ -274,6 +293,7 @@ gateway_close(struct gateway **gp)
 	conn_bury(g);
 	pipes_free(&g->pipes);
 	addr_count_free(&g->addresses);
+	addr_count_free(&g->peers);
 	connect_client_free(&g->connector);
 	agent_sight_free(&g->agents);
 	tls_unref(&g->tls);

@@ -62,7 +62,9 @@ enum phase {
 
 struct mux_stream;
 struct origin { /* of a connection that a gateway asked for */
-	char *via, *device; /* via: NULL once it is connected */
+	char   *via, *device; /* via: NULL once it is connected */
+	uint8_t peer[16]; /* of whose connections it is counted */
+	bool	counted;
 };
 
 struct listener_kind;
@@ -159,7 +161,7 @@ struct gateway {
 	uint32_t	       last_ticket;
 	struct listener	      *listeners, *leaving;
 	struct pipes	      *pipes;
-	struct addr_count     *addresses;
+	struct addr_count     *addresses, *peers;
 	struct {
 		struct conn *first, *last;
 		unsigned     n;
@@ -169,6 +171,7 @@ struct gateway {
 	struct uplinks	  *uplinks;
 	char		   id[64]; /* ours, in Via */
 	unsigned	   n, max; /* connections */
+	uint64_t	   max_per_peer; /* 0: no such limit */
 	unsigned	   fds, max_fds; /* descriptors of these */
 	uint64_t	   last_id;
 	int		   epoll, spare; /* spare: a descriptor for want of one */

@@ -8,6 +8,7 @@
 #include "dp-gateway/link_impl.h"
 
 #include "common/conf.h"
+#include "common/hash.h"
 #include "common/log.h"
 
 #include <errno.h>
@@ -71,6 +72,12 @@ link_addr(const struct link *k, uint16_t *port)
 {
 	*port = k->port;
 	return k->addr;
+}
+
+const uint8_t *
+link_key(const struct link *k)
+{
+	return k->key;
 }
 
 /* -- its end: uplinks_sweep() takes it off the list -- */
@@ -339,7 +346,9 @@ link_check(struct link *k, time_t now)
 void
 link_shake(struct link *k)
 {
-	int r = tls_handshake(k->tls);
+	struct hash h;
+	const char *name;
+	int	    r = tls_handshake(k->tls);
 
 	if (r == -EAGAIN)
 		return;
@@ -356,6 +365,13 @@ link_shake(struct link *k)
 	snprintf(k->peer, sizeof(k->peer), "%s", tls_peer_name(k->tls));
 	if (link_check(k, time(NULL)) < 0)
 		return;
+	/* who is dialled may have no name but its host's */
+	name = k->peer[0] != '\0' ? k->peer : k->at;
+	if (hash_of(&h, name, strlen(name)) < 0) {
+		link_end(k, MUX_MEMORY, "");
+		return;
+	}
+	memcpy(k->key, h.b, sizeof(k->key));
 	if (k->accepted && links_of(k->u, k->peer) > PEER_MAX)
 		link_end(k, END_MANY, k->peer);
 	else if (strcmp(tls_alpn(k->tls), "h2") != 0)

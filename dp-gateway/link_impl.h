@@ -50,7 +50,7 @@ struct link {
 	bool		 near, accepted, shaking, blocked, ended;
 	bool		 up; /* the peer's SETTINGS came: it took us, too */
 	uint16_t	 port;
-	uint8_t		 addr[16];
+	uint8_t		 addr[16], key[16]; /* key: of its peer, for counting */
 	uint32_t	 id;
 	unsigned	 process; /* which of the gateway's it leads to */
 	uint64_t	 since_ms;

@@ -51,6 +51,7 @@ static const struct {
 	{ WHY_CIRCLE, 508, "proxy_loop_detected" },
 	{ WHY_NOT_ALLOWED, 403, "http_request_denied" },
 	{ WHY_FULL, 503, "connection_limit_reached" },
+	{ WHY_PEER, 429, "connection_limit_reached" },
 	{ WHY_MEMORY, 503, "proxy_internal_error" },
 	{ WHY_DRAINING, 503, "destination_unavailable" },
 	{ WHY_NO_UPLINK, 502, "destination_unavailable" },
@@ -77,6 +78,7 @@ why_of(unsigned status)
 	return status == 508 ? WHY_CIRCLE
 	    : status == 403  ? WHY_NOT_ALLOWED
 	    : status == 503  ? WHY_FULL
+	    : status == 429  ? WHY_PEER
 			     : WHY_NO_SERVER;
 }
 
@@ -98,19 +100,23 @@ admit_request(struct gateway *g, const struct mux_request *rq, char *via,
 	return WHY_CLOSED;
 }
 
-static int
+static enum why
 keep_origin(struct conn *c, const struct mux_request *rq, const char *via,
-    const char *peer)
+    const struct link *k)
 {
 	struct origin *o = calloc(1, sizeof(*o));
-	const char    *device = via_believes(peer, rq->device) ? rq->device : "";
+	bool	       believed = via_believes(link_peer(k), rq->device);
+	int	       r;
 
 	if ((c->origin = o) == NULL ||
 	    (c->sni = strdup(rq->authority)) == NULL ||
 	    (o->via = strdup(via)) == NULL ||
-	    (o->device = strdup(device)) == NULL)
-		return -ENOMEM;
-	return 0;
+	    (o->device = strdup(believed ? rq->device : "")) == NULL)
+		return WHY_MEMORY;
+	memcpy(o->peer, link_key(k), sizeof(o->peer));
+	r = addr_count_add(c->g->peers, o->peer, c->g->max_per_peer);
+	o->counted = r == 0;
+	return r == 0 ? WHY_CLOSED : r == -EUSERS ? WHY_PEER : WHY_MEMORY;
 }
 
 static void
@@ -137,8 +143,8 @@ on_request(void *ctx, struct mux_stream *s, const struct mux_request *rq)
 	}
 	c->stream[CLIENT] = s;
 	mux_own(s, c);
-	if (keep_origin(c, rq, via, link_peer(k)) < 0)
-		conn_end(c, WHY_MEMORY);
+	if ((why = keep_origin(c, rq, via, k)) != WHY_CLOSED)
+		conn_end(c, why);
 	else
 		dial_queue(c);
 }
@@ -392,6 +398,8 @@ tunnel_drop(struct conn *c, enum why why)
 		mux_reset(c->stream[SERVER]);
 	c->stream[CLIENT] = c->stream[SERVER] = NULL;
 	if (c->origin != NULL) {
+		if (c->origin->counted)
+			addr_count_drop(c->g->peers, c->origin->peer);
 		free(c->origin->via);
 		free(c->origin->device);
 		free(c->origin);

@@ -63,6 +63,7 @@ struct gateway *link_gateway(const struct link *k);
 const char *link_at(const struct link *k); /* "far.example:13001" */
 const char *link_peer(const struct link *k); /* name in its certificate */
 const uint8_t *link_addr(const struct link *k, uint16_t *port);
+const uint8_t *link_key(const struct link *k); /* 16 bytes: the same for all of a peer's */
 
 /* Rows, metrics, warnings for admin.c. */
 void uplinks_rows(struct uplinks *u, struct admin_reply *reply);

@@ -4,7 +4,7 @@
 uplink_peer.py near CASE CERT KEY [PORT]
     Connects to a far end's uplink-listen and does CASE until that is over; prints
     the word of the GOAWAY that came, or None.
-uplink_peer.py fills CERT KEY [PORT]: see there.
+uplink_peer.py fills CERT KEY [PORT], opens CERT KEY LINKS N: see there.
 uplink_peer.py far CASE CERT KEY PORT
     Listens as a far end and does CASE to the first gateway that comes, then to
     the next; prints the word of each GOAWAY.
@@ -124,6 +124,30 @@ def fills(cert, key, port="13002"):
     except OSError:
         pass
     print("ended", flush=True)
+
+
+def opens(cert, key, links, n):
+    """So many streams over each link, and holds them; how many of them carry,
+    and how many are refused."""
+    c = context(ssl.PROTOCOL_TLS_CLIENT, cert, key)
+    held, carry, refused = [], 0, 0
+    for _ in range(int(links)):
+        s = c.wrap_socket(socket.create_connection(("127.0.0.1", 13002)),
+                          server_hostname="server.example")
+        s.sendall(PREFACE + SettingsFrame(0).serialize() +
+                  b"".join(headers(2 * i + 1) for i in range(int(n))))
+        held.append(s)
+        got = b""
+        answers = 0
+        while answers < int(n):
+            got += s.recv(65536)
+            for kind, payload, got in frames(got):
+                if kind == 1:
+                    answers += 1
+                    carry += payload[:1] == b"\x88"  # ":status 200"
+                    refused += payload[:1] != b"\x88"
+    print("carries", carry, "refused", refused, flush=True)
+    time.sleep(600)
 
 
 def context(side, cert, key, ca=None):
