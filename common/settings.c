@@ -187,7 +187,8 @@ static const struct conf_item gateway_items[] = {
 	W("enable", CONF_BOOL, enable, "no", 0, 0,
 	    "Carry devices' TLS connections to the Administration Server."),
 	WS("listen", CONF_LISTEN, listen, "0.0.0.0:13000 [::]:13000",
-	    "Where devices connect."),
+	    "Where devices connect; not given, it is 0.0.0.0:13000 [::]:13000 "
+	    "if there is a server, and nowhere without one."),
 	WS("server", CONF_HOSTS, server, "",
 	    "Addresses of the one server, such as server.example.org:13000, "
 	    "tried in order."),
@@ -772,7 +773,10 @@ check_whole(const struct settings *s, const struct settings_sources *src,
 			s->gateway.push_listen[0] == '\0' &&
 			s->gateway.uplink_listen[0] == '\0' &&
 			s->gateway.dial[0] == '\0',
-		    "gateway", "listen", "is needed where enable = yes" },
+		    "gateway", "listen",
+		    "nothing to listen on: expected a server, or one of "
+		    "terminate-listen, push-listen, proxy-listen, "
+		    "proxy-tls-listen, uplink-listen, dial" },
 		{ s->gateway.enable && s->gateway.listen[0] != '\0' &&
 			s->gateway.server[0] == '\0',
 		    "gateway", "server", "is needed where listen is given" },
@@ -1098,6 +1102,24 @@ settings_read(const struct settings_section *sections, void *base,
 	return r;
 }
 
+static bool
+is_given(const struct settings_sources *src, const char *section, const char *key)
+{
+	const struct settings_section *sec;
+	size_t			       index;
+
+	return lookup(src->sections, section, key, &sec, &index) != NULL &&
+	    src->of[index].line > 0;
+}
+
+/* Without a server there is nowhere to pass devices' connections through to. */
+static void
+settle_listen(struct settings *s, const struct settings_sources *src)
+{
+	if (s->gateway.server[0] == '\0' && !is_given(src, "gateway", "listen"))
+		s->gateway.listen[0] = '\0';
+}
+
 int
 settings_load(const char *file, struct settings *s,
     struct settings_sources **sources, char err[CONF_ERR_MAX])
@@ -1107,8 +1129,10 @@ settings_load(const char *file, struct settings *s,
 
 	memset(s, 0, sizeof(*s));
 	r = settings_read(settings_sections, s, file, &src, err);
-	if (r == 0)
+	if (r == 0) {
+		settle_listen(s, src);
 		r = check_whole(s, src, err);
+	}
 	if (r == 0)
 		r = check_listeners(s, src, err);
 	if (r == 0 && sources != NULL)
