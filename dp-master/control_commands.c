@@ -488,6 +488,37 @@ command_answered(struct request *q, enum peer_role from, const char *error)
 		request_end(q, error);
 }
 
+/* What an administrator calls what a worker does, and what turns it off. */
+static const struct {
+	enum peer_role role;
+	const char    *function, *key;
+} switches[] = {
+	{ PEER_MCAST, "multicast", "multicast.enable = no" },
+	{ PEER_GATEWAY, "the connection gateway", "gateway.enable = no" },
+	{ PEER_SCAN, "network polling", "scan.enable = no" },
+	{ PEER_LDAP, "reading a directory", "directory.url is empty" },
+};
+
+/* Why a worker that should answer cannot. */
+static void
+say_absent(const struct control *c, enum peer_role role, int r, char *text,
+    size_t size)
+{
+	bool off = c->peers[role].state == WORKER_OFF;
+
+	if (role == PEER_LDAP && c->peers[PEER_SCAN].state == WORKER_OFF)
+		role = PEER_SCAN; /* which it is a part of */
+	for (size_t i = 0; off && i < COUNT(switches); i++)
+		if (switches[i].role == role) {
+			snprintf(text, size, "%s is switched off (%s)",
+			    switches[i].function, switches[i].key);
+			return;
+		}
+	snprintf(text, size, "worker %s does not serve now%s%s",
+	    peer_role_name(role), r == -ENOTCONN ? "" : ": ",
+	    r == -ENOTCONN ? "" : strerror(-r));
+}
+
 void
 command_run(struct request *q, int argc, char *argv[], bool may_change)
 {
@@ -514,9 +545,7 @@ command_run(struct request *q, int argc, char *argv[], bool may_change)
 	else if ((r = cmd->role == PEER_GATEWAY
 			 ? gateways_forward(q, argc, argv)
 			 : control_forward(q, cmd->role, argc, argv)) < 0) {
-		snprintf(text, sizeof(text), "worker %s does not serve now%s%s",
-		    peer_role_name(cmd->role), r == -ENOTCONN ? "" : ": ",
-		    r == -ENOTCONN ? "" : strerror(-r));
+		say_absent(q->c, cmd->role, r, text, sizeof(text));
 		request_end(q, text);
 	}
 }

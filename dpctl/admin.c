@@ -255,6 +255,14 @@ take_row(struct reply *r, const char *line, size_t len)
 	return EX_DONE;
 }
 
+/* By the words that the control half has for it. */
+static int
+status_of(const char *why)
+{
+	return strncmp(why, "permission denied", 17) == 0 ? EX_NOT_PERMITTED :
+	    strstr(why, " is switched off (") != NULL ? EX_SWITCHED_OFF : EX_FAILED;
+}
+
 /* Names what was asked: "gateway kick 7: no such connection". */
 static int
 refused(const struct reply *r, int status, const char *why)
@@ -262,7 +270,7 @@ refused(const struct reply *r, int status, const char *why)
 	char   text[256] = "";
 	size_t n = 0;
 
-	if (r->a == NULL)
+	if (r->a == NULL || status == EX_SWITCHED_OFF) /* which names it better */
 		return fail_with(status, "%s", why);
 	if (strncmp(why, "usage: ", 7) == 0) /* of the admin socket */
 		return fail_with(status, "%s: \"%s\" is not understood; usage: dpctl %s %s",
@@ -286,8 +294,7 @@ take_line(struct reply *r, char *line, size_t len)
 
 		r->ended = true;
 		progress_end(&r->bar);
-		return refused(r, strncmp(why, "permission denied", 17) == 0 ?
-		    EX_NOT_PERMITTED : EX_FAILED, why);
+		return refused(r, status_of(why), why);
 	}
 	return take_row(r, line, len);
 }

@@ -158,7 +158,7 @@ help_all(void)
 	puts("");
 	help_options(global_options);
 	puts("\nExit status: 0 done, 1 failed, 2 wrong command line, 3 no answer at the"
-	    " socket,\n4 not permitted.");
+	    " socket,\n4 not permitted, 5 switched off in the configuration.");
 }
 
 static void

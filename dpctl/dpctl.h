@@ -23,6 +23,7 @@ enum {
 	EX_BAD_USAGE = 2,	/* the command line is wrong */
 	EX_NO_SOCKET = 3,	/* the admin socket cannot be reached */
 	EX_NOT_PERMITTED = 4,	/* by the system, or by the distribution point */
+	EX_SWITCHED_OFF = 5,	/* what it is about, by the configuration */
 };
 
 #define PATH_LEN 4096
