@@ -44,8 +44,8 @@ is_refused(const struct listener *l, const uint8_t addr[16], enum why *why)
 
 	if (!l->kind->anywhere && !scope_has(&g->scope, addr))
 		*why = WHY_SCOPE;
-	else if (g->refusing)
-		*why = WHY_DRAINING;
+	else if (g->refusing || (l->kind->refuse == NULL && g->tls == NULL))
+		*why = WHY_DRAINING; /* all of us, or what TLS needs to end here */
 	else if (g->n >= g->conf.max_connections || g->fds + 2 > g->max_fds)
 		*why = WHY_FULL;
 	else

@@ -19,7 +19,7 @@ static const struct {
 	uint8_t	    alert;
 } whys[WHY_KINDS] = {
 	[WHY_SCOPE] = { "scope", "its address is not in gateway.allow", 0 },
-	[WHY_DRAINING] = { "draining", "the gateway is draining", 0 },
+	[WHY_DRAINING] = { "draining", "the gateway is draining, or this listener leaves", 0 },
 	[WHY_FULL] = { "full", "gateway.max-connections are there", 0 },
 	[WHY_ADDRESS] = { "address", "gateway.max-per-address are there", 0 },
 	[WHY_DESCRIPTORS] = { "descriptors", "no more descriptors", 0 },

@@ -119,7 +119,7 @@ struct listener_kind {
 	/* There is the server's socket: what goes first, then what they say. */
 	void	  (*open)(struct conn *c);
 	/* Tells the client why, before the close; before its hello, too. NULL:
-	 * TLS ends here (terminate.h). */
+	 * TLS ends here, by g->tls, which is there for whom take gets. */
 	void	  (*refuse)(int fd, enum why why);
 	bool	    is_forward; /* to where its sni says, HOST:PORT, not the server */
 };
@@ -137,7 +137,7 @@ struct listener {
 
 struct terminate { /* what all connections that end here share */
 	struct upstream	   servers;
-	struct tls	  *tls, *next; /* as a client of the servers; NULL: in clear */
+	struct tls	  *tls, *next; /* as a client of the servers; NULL: of none */
 	struct addr_count *devices;
 	int64_t		   next_expiry; /* of a certificate, at the earliest; or 0 */
 	uint64_t	   looked_ms;

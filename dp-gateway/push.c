@@ -258,7 +258,7 @@ push_take(struct listener *l, int take_fd, const uint8_t addr[16], uint16_t port
 		    EPOLLET, .data.ptr = c };
 	int r = -ENOMEM;
 
-	if (c == NULL || g->tls == NULL ||
+	if (c == NULL ||
 	    (r = addr_count_add(g->addresses, addr, g->conf.max_per_address)) <
 		0) {
 		close(take_fd);

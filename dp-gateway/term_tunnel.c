@@ -291,13 +291,16 @@ term_next_server(struct conn *c)
 void
 term_opened(struct conn *c)
 {
-	struct terminate *t = &c->g->terminate;
-	struct term	 *term = c->term;
-	struct tls_conn	 *tls = NULL;
-	enum why	  why;
+	struct term	*term = c->term;
+	struct tls_conn *tls = NULL;
+	enum why	 why;
 
 	term->io = (struct stream_io){ { io_recv, io_send }, .c = c };
-	if (t->tls == NULL) {
+	if (!terminate_listed(c)) {
+		term_next_server(c);
+		return;
+	}
+	if (!c->g->conf.terminate_tls) {
 		ends_set(&term->ends, SERVER, -1, NULL);
 		conn_phase(c, P_OPEN);
 		tls_readable(term->ends.of[CLIENT].tls, false);

@@ -156,8 +156,7 @@ begin(struct conn *c)
 	if ((c->term = calloc(1, sizeof(*c->term))) == NULL)
 		return false;
 	ends_init(&c->term->ends);
-	if (c->g->tls == NULL ||
-	    tls_accept(c->g->tls, c->relay.fd[CLIENT], &tls) < 0)
+	if (tls_accept(c->g->tls, c->relay.fd[CLIENT], &tls) < 0)
 		return false;
 	tls_offer_alpn(tls, c->kind->is_forward		? "http/1.1"
 		: c->g->conf.alpn[0] != '\0' ? c->g->conf.alpn
@@ -247,6 +246,14 @@ next_server(struct conn *c, const char *why)
 	dial_queue(c);
 }
 
+/* What a reload has said since of another server, as that it is spoken to in
+ * clear, it has not said of the one that was being connected to. */
+bool
+terminate_listed(struct conn *c)
+{
+	return upstream_find(&c->g->terminate.servers, c->server) != NULL;
+}
+
 enum why
 terminate_connect(struct conn *c, int fd, struct tls_conn **out)
 {
@@ -256,7 +263,8 @@ terminate_connect(struct conn *c, int fd, struct tls_conn **out)
 
 	if (name[0] == '\0' && s != NULL)
 		name = s->host;
-	if (name[0] == '\0')
+	/* no context: a reload took the listener, and how to reach the server */
+	if (t->tls == NULL || name[0] == '\0')
 		return WHY_NO_SERVER;
 	return tls_connect(t->tls, fd, name,
 		   tls_alpn(c->term->ends.of[CLIENT].tls), out) < 0
@@ -271,9 +279,14 @@ terminate_open(struct conn *c)
 	int		 fd = c->relay.fd[SERVER];
 	enum why	 why;
 
+	if (!terminate_listed(c)) {
+		conn_drop_server(c);
+		dial_queue(c);
+		return;
+	}
 	if (!conn_announce(c))
 		return;
-	if (c->g->terminate.tls == NULL) {
+	if (!c->g->conf.terminate_tls) {
 		ends_set(&c->term->ends, SERVER, fd, NULL);
 		opened(c);
 		return;

@@ -47,8 +47,10 @@ void terminate_answer(struct conn *c, uint32_t events); /* server's, P_ANSWER */
 void terminate_server_failed(struct conn *c);
 void terminate_fini(struct conn *c, enum why why);
 
-/* For either way: begins TLS with the server (WHY_CLOSED: it has begun); counts
- * a handshake that is through. */
+/* For either way: whether the server that was connected is (still) one of ours;
+ * begins TLS with it (WHY_CLOSED: it has begun); counts a handshake that is
+ * through. */
+bool	 terminate_listed(struct conn *c);
 enum why terminate_connect(struct conn *c, int fd, struct tls_conn **out);
 void	 terminate_shaken(struct conn *c, int side, uint64_t since_ms);
 

@@ -99,7 +99,7 @@ take(struct listener *l, int take_fd, const uint8_t addr[16], uint16_t port,
 	u->naccepted++;
 	memcpy(k->addr, addr, 16);
 	k->port = port;
-	if (l->g->tls == NULL || tls_accept(l->g->tls, take_fd, &k->tls) < 0) {
+	if (tls_accept(l->g->tls, take_fd, &k->tls) < 0) {
 		link_end(k, END_TLS, "no memory");
 		return;
 	}

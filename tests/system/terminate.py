@@ -6,6 +6,9 @@ terminate.py DIR server PORT [echo|silent|reset|pp|clear] [CERT]
     echoes, after the client's end says "end". silent: accepts, never a word.
     reset: resets after the first bytes. clear: echo without TLS. pp: logs the
     header of the PROXY protocol, then as clear.
+terminate.py DIR sink PORT [late]
+    Takes connections and says of each how many bytes came until it ended. late:
+    none can be made before standard input has ended.
 terminate.py DIR CASE [ARG...]: see the functions below, clients of the gateway
     with DIR/device.crt; exit 0 if all was as it says.
 SPDX-License-Identifier: ISC
@@ -97,6 +100,21 @@ def server(port, mode="echo", cert="server"):
         c = s.accept()[0]
         c.settimeout(60)
         threading.Thread(target=serve_one, args=(c, mode, ctx), daemon=True).start()
+
+
+def sink(port, when=""):
+    s = socket.create_server(("127.0.0.1", int(port)), backlog=0 if when else 64)
+    first = connect(("127.0.0.1", int(port))) if when else None  # the queue is full
+    print("listening", flush=True)
+    if when:
+        sys.stdin.read()
+        s.listen(64)
+        s.accept()[0].close()
+        first.close()
+    while True:
+        c = s.accept()[0]
+        print(len(ends(c) or b""), "bytes", flush=True)
+        c.close()
 
 
 # -- clients --
