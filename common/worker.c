@@ -123,14 +123,21 @@ delivery_init(struct delivery *d)
 }
 
 static void
+sockets_drop(struct delivery *d)
+{
+	for (size_t i = 0; i < d->nsockets; i++)
+		if (d->sockets[i].fd >= 0)
+			close(d->sockets[i].fd);
+	d->nsockets = 0;
+}
+
+static void
 delivery_fini(struct delivery *d)
 {
 	for (size_t i = 0; i < d->nfiles; i++)
 		if (d->files[i].fd >= 0)
 			close(d->files[i].fd);
-	for (size_t i = 0; i < d->nsockets; i++)
-		if (d->sockets[i].fd >= 0)
-			close(d->sockets[i].fd);
+	sockets_drop(d);
 	delivery_init(d);
 }
 
@@ -280,6 +287,7 @@ on_start(void *ctx, struct ipc_msg *m)
 		return ipc_send(w->master, MSG_REFUSED, 0, &no, 1);
 	}
 	delivery_fini(&old);
+	sockets_drop(&w->now); /* what it did not take it has already */
 	settings_log_level(&w->now.settings);
 	return ipc_send(w->master, MSG_READY, 0, NULL, 0);
 }

@@ -80,7 +80,8 @@ const struct settings *worker_settings(const struct worker *w);
  * What the master opened for "section.key". worker_file: the caller's
  * descriptor at offset 0, or -ENOENT if the key is empty. worker_socket: takes the
  * i-th socket (address gets its text), of which no other descriptor is left here;
- * -EBADF if it was taken, -ENOENT past the last.
+ * -EBADF if it was taken, -ENOENT past the last. What a reload brings is taken in
+ * ops->reload or not at all.
  * worker_file_text: the file's bytes and a NUL, malloc'ed, at most max bytes.
  */
 int worker_file(struct worker *w, const char *key);

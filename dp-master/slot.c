@@ -83,14 +83,6 @@ at_rest(const struct slot *s)
 
 /* -- what a worker is given -- */
 
-/* What hears can send, and the listener's walls keep one number from it: a
- * descriptor that came once they stand would have another. */
-static bool
-keeps_sockets(const struct slot *s)
-{
-	return s->supplied && s->role == PEER_LISTEN;
-}
-
 static int
 supply(struct slot *s)
 {
@@ -100,9 +92,11 @@ supply(struct slot *s)
 
 	if ((r = supply_config(s->ch, &c->s, s->role)) < 0)
 		return r;
+	/* what hears can send: the listener's walls keep one number from it, and
+	 * a descriptor that came when they stand would have another */
 	for (size_t i = 0; i < c->nlisteners; i++)
 		if ((c->listeners[i].readers & 1U << s->role) != 0 &&
-		    !keeps_sockets(s) &&
+		    !(s->supplied && s->role == PEER_LISTEN) &&
 		    (r = supply_socket(s->ch, c->listeners[i].key,
 			 c->listeners[i].address, c->listeners[i].fd)) < 0)
 			return r;
