@@ -71,7 +71,7 @@ enum msg_type {
 			    *			u32 restarts, u32 wait status	      */
 	MSG_KILL     = 17, /* -> master	u8 role: hung, SIGKILL it	      */
 	MSG_RELOAD   = 18, /* -> master	empty; reply MSG_RELOADED	      */
-	MSG_RELOADED = 19, /* -> control	u8 ok, str error		      */
+	MSG_RELOADED = 19, /* -> control	u8 ok, str error; 0: by SIGHUP   */
 
 	/* -- control and every worker -- */
 	MSG_PING      = 32, /* -> worker	u64 (control's own: by the master)   */

@@ -291,7 +291,9 @@ cmd_wake(void *ctx, struct admin_reply *reply, int argc, char *argv[])
 	int		  r;
 
 	(void)argc;
-	if (wake_to_parse(argv[1], &o, why) < 0 ||
+	if (g->conf.push_listen[0] == '\0')
+		admin_end(reply, "gateway.push-listen is not given: nobody waits here");
+	else if (wake_to_parse(argv[1], &o, why) < 0 ||
 	    wake_what_parse(argv[2], &o, why) < 0 ||
 	    push_id_parse(argv[3], strlen(argv[3]), &number) < 0)
 		admin_end(reply, why);

@@ -72,6 +72,7 @@ struct control {
 	uint64_t	 nevents;
 	uint64_t	 started;
 	uint64_t	 last_wake; /* its number; 0: none yet */
+	char		 reload_failed[CONF_ERR_MAX]; /* why the last one did, or "" */
 	struct loop_timer *tick, *sweep;
 };
 

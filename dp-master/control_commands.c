@@ -188,14 +188,20 @@ add_warning(struct request *q, enum peer_role from, const char *text)
 static void
 cmd_status(struct request *q, int argc, char *argv[])
 {
-	char *ask[] = { "warnings" };
+	char *ask[] = { "warnings" }, text[CONF_ERR_MAX + 64];
 
 	(void)argc;
 	(void)argv;
-	if ((q->warnings = json_array()) == NULL)
+	if ((q->warnings = json_array()) == NULL) {
 		request_end(q, "no memory");
-	else
-		ask_all(q, 1, ask);
+		return;
+	}
+	if (q->c->reload_failed[0] != '\0') {
+		snprintf(text, sizeof(text), "the last reload failed: %s",
+		    q->c->reload_failed);
+		add_warning(q, PEER_CONTROL, text);
+	}
+	ask_all(q, 1, ask);
 }
 
 static void

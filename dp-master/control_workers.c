@@ -297,6 +297,8 @@ on_reloaded(void *ctx, struct ipc_msg *m)
 	if (rd_done(&m->rd) < 0)
 		return -EBADMSG;
 	text = json_string(error);
+	snprintf(c->reload_failed, sizeof(c->reload_failed), "%s", ok ? "" :
+	    text != NULL ? error : "not UTF-8, see the log");
 	control_event(c, "master",
 	    json_pack("{s:s,s:o}", "event", ok ? "reloaded" : "reload-failed",
 		"text", text != NULL ? text
@@ -304,7 +306,7 @@ on_reloaded(void *ctx, struct ipc_msg *m)
 	/* of several that waited for one reload the master names the last */
 	for (q = c->requests; q != NULL; q = next) {
 		next = q->next;
-		if (q->reloads && (int32_t)(m->id - q->id) >= 0)
+		if (q->reloads && m->id != 0 && (int32_t)(m->id - q->id) >= 0)
 			request_end(q, ok ? NULL : error);
 	}
 	return 0;

@@ -188,7 +188,7 @@ reload_end(struct master *m, const char *error)
 		log_err("configuration: not reloaded, the old one stays in "
 			"force: %s", error);
 	notify_send("READY=1");
-	if (m->reload_id != 0 && m->slots[PEER_CONTROL].hello) {
+	if (m->slots[PEER_CONTROL].hello) { /* SIGHUP asks with number 0 */
 		wr_u8(&w, error == NULL);
 		wr_str(&w, error == NULL ? "" : error);
 		(void)ipc_send(m->slots[PEER_CONTROL].ch, MSG_RELOADED,
