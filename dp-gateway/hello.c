@@ -172,6 +172,11 @@ hello_parse(struct hello *h, const uint8_t *buf, size_t len)
 		have += part;
 		at += part;
 		v = message_size(h, have, &size);
+		/* it ends with its record (RFC 8446, 5.1): a server waits for
+		 * the rest of one that is longer, and would seem silent */
+		if ((v == HELLO_WHOLE || (v == HELLO_MORE &&
+			have >= MESSAGE_HEADER)) && have - part + n > size)
+			return HELLO_BAD;
 		if (part < n)
 			break;
 	}

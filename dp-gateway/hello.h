@@ -3,7 +3,9 @@
  *
  * Shape:   pure: the first bytes of a connection in, a verdict out. The message
  *          may be spread over several TLS records (RFC 8446, section 5.1); it
- *          is put together in h->msg, which the results borrow.
+ *          is put together in h->msg, which the results borrow. The last
+ *          record ends with it, as 5.1 says: what its server takes whole is
+ *          there.
  * Results: after HELLO_WHOLE: sni is the host name (RFC 6066, section 3) in
  *          small letters, "" if there is none; alpn the list of protocols (RFC
  *          7301, section 3.1) as hello_alpn() walks it, alpn_len 0 if none.

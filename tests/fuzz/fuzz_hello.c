@@ -1,6 +1,6 @@
 /*
  * Whatever arrives, and in whatever pieces: the verdict of the whole is that of
- * the first prefix that has one, names are clean, the list of protocols is
+ * the first prefix that has one, and whole is what ends with its record; names are clean, the list of protocols is
  * walked to its end; and what is admitted is on the lists.
  * SPDX-License-Identifier: ISC
  */
@@ -11,6 +11,24 @@
 #include "dp-gateway/admit.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Where the record ends in which the message does; 0: that is not whole. */
+static size_t
+records_end(const uint8_t *data, size_t size, size_t message)
+{
+	size_t at = 0, have = 0, n;
+
+	while (have < message) {
+		if (size - at < 5)
+			return 0;
+		n = (size_t)data[at + 3] << 8 | data[at + 4];
+		if (size - at - 5 < n)
+			return 0;
+		at += 5 + n;
+		have += n;
+	}
+	return have == message ? at : 0;
+}
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -30,6 +48,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	if (whole != HELLO_WHOLE)
 		return 0;
+	if (records_end(data, size, 4 + ((size_t)h.msg[1] << 16 |
+		(size_t)h.msg[2] << 8 | h.msg[3])) == 0)
+		abort();
 	if (h.sni[strspn(h.sni, "abcdefghijklmnopqrstuvwxyz0123456789-_.")] !=
 	    '\0')
 		abort();

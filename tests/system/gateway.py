@@ -213,6 +213,15 @@ def long_hello():
     assert not ends(s)
 
 
+def not_its_record():
+    """A whole hello whose record says it is longer, then one that is: a server waits."""
+    for n, more in ((9000, b""), (1, b""), (1, b"x")):
+        h = hello()
+        s = connect()
+        s.sendall(h[:3] + (len(h) - 5 + n).to_bytes(2, "big") + h[5:] + more)
+        assert not ends(s)
+
+
 def in_records(h, piece):
     return b"".join(h[:3] + len(h[i:i + piece]).to_bytes(2, "big") +
                     h[i:i + piece] for i in range(5, len(h), piece))

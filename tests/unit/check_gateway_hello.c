@@ -106,6 +106,28 @@ START_TEST(a_message_may_span_records)
 }
 END_TEST
 
+START_TEST(a_message_ends_with_its_record)
+{
+	static const struct { size_t piece; int longer; } cuts[] = {
+		{ HELLO_MAX, 1 }, { HELLO_MAX, 9000 }, { 100, 1 }, { 300, 9000 },
+	};
+	uint8_t one[HELLO_MAX];
+	size_t	n = client_hello("a.example", NULL, 0, one), m, last;
+
+	m = in_records(one, n, cuts[_i].piece, bytes);
+	ck_assert_int_eq(hello_parse(&h, bytes, m), HELLO_WHOLE);
+	last = (n - 5) % cuts[_i].piece; /* what the last record has */
+	ck_assert_uint_gt(last, 4);
+	bytes[m - last - 2] = (uint8_t)((last + (size_t)cuts[_i].longer) >> 8);
+	bytes[m - last - 1] = (uint8_t)(last + (size_t)cuts[_i].longer);
+	ck_assert_int_eq(hello_parse(&h, bytes, m), HELLO_BAD);
+	ck_assert_int_eq(hello_parse(&h, bytes, m + 1), HELLO_BAD);
+	/* known when the header of the message is, and not before */
+	ck_assert_int_eq(hello_parse(&h, bytes, m - last - 1), HELLO_MORE);
+	ck_assert_int_eq(hello_parse(&h, bytes, m - last + 4), HELLO_BAD);
+}
+END_TEST
+
 /* -- hellos by hand: what stands behind the extensions' length -- */
 
 static size_t
@@ -350,6 +372,7 @@ main(void)
 	tcase_add_test(t, openssl_is_understood_in_whatever_pieces);
 	tcase_add_test(t, tls_1_2_and_nothing_named);
 	tcase_add_loop_test(t, a_message_may_span_records, 0, 5);
+	tcase_add_loop_test(t, a_message_ends_with_its_record, 0, 4);
 	tcase_add_loop_test(t, extensions_are_whole_and_once, 0,
 	    COUNT(cases));
 	tcase_add_loop_test(t, what_is_no_hello_is_told_at_once, 0,
