@@ -207,6 +207,35 @@ put_decisions(FILE *f, const struct snapshot *s)
 	json_decref(rows);
 }
 
+/* Rows of gateway-stats: counters, then servers and uplinks as they come. */
+static void
+put_gateway(FILE *f, const struct snapshot *s)
+{
+	static const char *const servers[] = { "server", "port", "state", "failures",
+		"why", NULL },
+			  *const uplinks[] = { "uplink", "name", "end", "state",
+		"streams", "rtt_ms", "age_s", "why", NULL };
+	json_t *of[2] = { json_array(), json_array() }, *row;
+	size_t	i;
+
+	if (json_array_size(s->gateway) > 0) {
+		fputs("<h2>Connection gateway</h2>\n", f);
+		page_lines(f, json_array_get(s->gateway, 0));
+	}
+	json_array_foreach(s->gateway, i, row) {
+		if (js_str(row, "server") != NULL)
+			json_array_append(of[0], row);
+		else if (js_str(row, "uplink") != NULL)
+			json_array_append(of[1], row);
+	}
+	if (json_array_size(of[0]) > 0)
+		page_table(f, of[0], servers, "");
+	if (json_array_size(of[1]) > 0)
+		page_table(f, of[1], uplinks, "");
+	json_decref(of[0]);
+	json_decref(of[1]);
+}
+
 static void
 put_state(FILE *f, const struct snapshot *s)
 {
@@ -230,6 +259,7 @@ put_page(FILE *f, const struct snapshot *s)
 	put_bytes(f, s);
 	put_sessions(f, s);
 	put_decisions(f, s);
+	put_gateway(f, s);
 	page_devices(f, s);
 	put_state(f, s);
 	fputs("</body>\n</html>\n", f);

@@ -100,6 +100,7 @@ snapshot_take(struct snapshot *s, const struct args *a, enum snapshot_kind kind,
 	s->events = rows_of(a, "events", NULL, 0);
 	s->polls = rows_of(a, "scan-status", s->devices_why, sizeof(s->devices_why));
 	s->devices = rows_of(a, "scan-devices", NULL, 0);
+	s->gateway = rows_of(a, "gateway-stats", NULL, 0);
 	return EX_DONE;
 }
 
@@ -118,5 +119,6 @@ snapshot_free(struct snapshot *s)
 	json_decref(s->events);
 	json_decref(s->polls);
 	json_decref(s->devices);
+	json_decref(s->gateway);
 	*s = (struct snapshot){ 0 };
 }

@@ -25,6 +25,7 @@ struct snapshot {
 	char	multicast_why[256]; /* why there is none */
 	json_t *polls, *devices; /* rows of scan-status, scan-devices */
 	char	devices_why[256]; /* why there are none */
+	json_t *gateway; /* rows of gateway-stats; none where it is off */
 };
 
 enum snapshot_kind { SNAPSHOT_TOP, SNAPSHOT_ALL };
