@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 enum sandbox_rule {
-	SANDBOX_ALLOW,
+	SANDBOX_ALLOW, /* what sends: but not to connect by it */
 	SANDBOX_NO_EXEC,    /* mmap, mprotect: without PROT_EXEC */
 	SANDBOX_THREAD,	    /* clone: a thread, nothing else */
 	SANDBOX_SELF,	    /* kill, tgkill: own process only */
