@@ -295,9 +295,10 @@ move(struct relay *r, struct pipes *ps, int from, void *owner, uint64_t now_ms,
 	if (p != NULL && p->len > 0)
 		w = pipe_out(r, p, from, now_ms, bad);
 	while (w == 0 && !r->blocked[from] && !r->ended[from]) {
-		n = p == NULL			     ? peek_over(r, from, bad)
-		    : r->bulk[from] && !p->is_small ? copy_over(r, p, from, bad)
-						     : pipe_in(r, p, from, bad);
+		n = p == NULL ? peek_over(r, from, bad)
+		    : (turn == 0 || r->bulk[from]) && !p->is_small
+		    ? copy_over(r, p, from, bad)
+		    : pipe_in(r, p, from, bad);
 		if (n == 0)
 			r->ended[from] = true;
 		if (n <= 0)

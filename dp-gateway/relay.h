@@ -5,8 +5,9 @@
  *          side it comes from. Bytes go by splice(2) through a pipe, which a
  *          direction holds only while bytes are in it: an idle relay is its
  *          two descriptors and this struct.
- * Bulk:    a direction that moved much in its last turn is copied through a
- *          buffer instead: what splice moves by reference waits in the other
+ * Copies:  the first of a turn go through a buffer instead, since two splices
+ *          cost more than a copy of a few pages, and so do all where the last
+ *          turn moved much: what splice moves by reference waits in the other
  *          side's socket, megabytes of it, and is out of the caches when it is
  *          read there (docs/performance.md). What is copied is not looked at.
  * Pipes:   a struct pipes is a bounded pool. When it is empty, bytes are looked
