@@ -114,8 +114,8 @@ connect_client_free(struct connect_client **c)
 	*c = NULL;
 }
 
-int
-connect_client_ask(struct connect_client *c, uint32_t ticket, const char *host,
+static int
+ask(struct connect_client *c, uint16_t type, uint32_t ticket, const char *host,
     uint16_t port, uint64_t timeout_ms)
 {
 	uint8_t	  buf[2 + 4 + 2 + URL_HOST_LEN - 1]; /* the longest it takes */
@@ -127,5 +127,19 @@ connect_client_ask(struct connect_client *c, uint32_t ticket, const char *host,
 	wr_u32(&w, timeout_ms < UINT32_MAX ? (uint32_t)timeout_ms : UINT32_MAX);
 	wr_str(&w, host);
 	return w.err != 0 ? -EINVAL
-			  : ipc_send(c->ipc, MSG_CONNECT, ticket, buf, w.len);
+			  : ipc_send(c->ipc, type, ticket, buf, w.len);
+}
+
+int
+connect_client_ask(struct connect_client *c, uint32_t ticket, const char *host,
+    uint16_t port, uint64_t timeout_ms)
+{
+	return ask(c, MSG_CONNECT, ticket, host, port, timeout_ms);
+}
+
+int
+connect_client_begin(struct connect_client *c, uint32_t ticket,
+    const char *host, uint16_t port, uint64_t timeout_ms)
+{
+	return ask(c, MSG_CONNECT_BEGIN, ticket, host, port, timeout_ms);
 }

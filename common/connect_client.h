@@ -42,5 +42,10 @@ void connect_client_free(struct connect_client **c); /* calls nobody */
 
 int connect_client_ask(struct connect_client *c, uint32_t ticket,
     const char *host, uint16_t port, uint64_t timeout_ms);
+/* The same for who has bytes to send at once. Where host is an address the answer
+ * does not wait for the server: the socket may still be connecting, timeout_ms is
+ * then the caller's business, and the handshake's last ACK waits for the bytes. */
+int connect_client_begin(struct connect_client *c, uint32_t ticket,
+    const char *host, uint16_t port, uint64_t timeout_ms);
 
 #endif

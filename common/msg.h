@@ -90,6 +90,8 @@ enum msg_type {
 	MSG_CONNECT    = 48, /* -> connect	u16 port, u32 timeout ms, str host   */
 	MSG_CONNECTED  = 49, /* -> asker	str address + fd, non-blocking	      */
 	MSG_CONNECT_NO = 50, /* -> asker	u32 errno, str text		      */
+	MSG_CONNECT_BEGIN = 51, /* -> connect	as MSG_CONNECT; to an address the
+				*		socket may still be connecting	      */
 
 	/* -- store: partial files, objects, names, tables -- */
 	MSG_PARTIAL_OPEN = 64, /* -> store	hash, u64 size, u8 priority, str name */

@@ -17,6 +17,8 @@
 #include <errno.h>
 #include <event2/dns.h>
 #include <event2/util.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -350,6 +352,33 @@ attempt_start(struct attempts *all, void *asker, uint32_t id, const char *host,
 		a->dns = req;
 	a->in_dns = false;
 	return 0;
+}
+
+int
+attempt_begin(const char *address, uint16_t port)
+{
+	struct sockaddr_in  v4 = { .sin_family = AF_INET,
+		 .sin_port = htons(port) };
+	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6,
+		.sin6_port = htons(port) };
+	bool is_v4 = inet_pton(AF_INET, address, &v4.sin_addr) == 1;
+	int  zero = 0, fd, e;
+
+	if (!is_v4 && inet_pton(AF_INET6, address, &v6.sin6_addr) != 1)
+		return -EINVAL;
+	fd = socket(is_v4 ? AF_INET : AF_INET6,
+	    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+	if (fd < 0)
+		return -errno;
+	/* what is sent acknowledges the SYN-ACK, too: a segment less */
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &zero, sizeof(zero));
+	if ((is_v4 ? connect(fd, (struct sockaddr *)&v4, sizeof(v4))
+		   : connect(fd, (struct sockaddr *)&v6, sizeof(v6))) < 0 &&
+	    (e = errno) != EINPROGRESS) {
+		close(fd);
+		return -e;
+	}
+	return fd;
 }
 
 void

@@ -38,6 +38,9 @@ int  attempt_start(struct attempts *a, void *asker, uint32_t id,
      const char *host, uint16_t port, uint32_t timeout_ms,
      attempt_filter filter); /* NULL: any address; none is left: -EACCES */
      /* -EBUSY: too many of this asker's are under way */
+/* A socket that connects to an address, for who sends at once; negative: errno,
+ * -EINVAL if it is a name. */
+int  attempt_begin(const char *address, uint16_t port);
 void attempts_cancel(struct attempts *a, const void *asker); /* it is gone */
 
 extern const struct sandbox connect_sandbox;

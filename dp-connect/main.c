@@ -52,7 +52,7 @@ struct connector {
 	struct worker	*worker;
 	struct attempts *attempts;
 	struct asker	 askers[ASKERS_MAX];
-	uint64_t	 asked, connected, failed, refused, misled;
+	uint64_t	 asked, begun, connected, failed, refused, misled;
 };
 
 /* Of askers[i]: two, then the gateways. */
@@ -69,6 +69,7 @@ static int on_connect(void *ctx, struct ipc_msg *m);
 static const struct ipc_handler from_asker[] = {
 	/* type	      nfds min max   fn */
 	{ MSG_CONNECT, 0,  8,  264,  on_connect },
+	{ MSG_CONNECT_BEGIN, 0, 8, 264, on_connect },
 };
 
 static int
@@ -211,6 +212,30 @@ on_done(void *asker, uint32_t id, int take_fd, int r, const char *text)
 	(void)ipc_send_fds(a->ch, MSG_CONNECTED, id, buf, w.len, take_fd, -1);
 }
 
+/* Whether that is all there is to do. */
+static bool
+begin(struct asker *a, uint32_t id, const char *host, uint16_t port)
+{
+	uint8_t	  buf[128];
+	struct wr w = wr_to(buf, sizeof(buf));
+	char	  text[URL_HOST_LEN + 80];
+	int	  fd = attempt_begin(host, port);
+
+	if (fd == -EINVAL)
+		return false;
+	if (fd < 0) {
+		a->c->failed++;
+		snprintf(text, sizeof(text), "%s port %u: %s", host, port,
+		    strerror(-fd));
+		answer_no(a, id, fd, text);
+		return true;
+	}
+	a->c->begun++;
+	wr_str(&w, host);
+	(void)ipc_send_fds(a->ch, MSG_CONNECTED, id, buf, w.len, fd, -1);
+	return true;
+}
+
 static int
 on_connect(void *ctx, struct ipc_msg *m)
 {
@@ -238,6 +263,9 @@ on_connect(void *ctx, struct ipc_msg *m)
 		    "the configuration does not name this host and port");
 		return 0;
 	}
+	if (m->type == MSG_CONNECT_BEGIN && !h->is_target &&
+	    begin(a, m->id, host, port))
+		return 0;
 	r = attempt_start(c->attempts, a, m->id, host, port, timeout_ms,
 	    h->is_target ? target_filter : NULL);
 	if (r < 0) {
@@ -306,6 +334,9 @@ on_metrics(void *ctx, struct worker *w, struct admin_reply *reply)
 	(void)w;
 	worker_metric(reply, "dpoint_connect_asked_total", "counter",
 	    "Connections asked for.", NULL, (double)c->asked);
+	worker_metric(reply, "dpoint_connect_begun_total", "counter",
+	    "Connections that who asked waits for himself.", NULL,
+	    (double)c->begun);
 	worker_metric(reply, "dpoint_connect_connected_total", "counter",
 	    "Connections made.", NULL, (double)c->connected);
 	worker_metric(reply, "dpoint_connect_failed_total", "counter",

@@ -10,11 +10,14 @@
 #include "dp-connect/connect.h"
 
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <sys/syscall.h>
 
 static const struct sandbox_call calls[] = {
 	{ SYS_socket, "TCP over IPv4 and IPv6, nothing else", SANDBOX_TCP, 0 },
 	{ SYS_connect, "to what the configuration names", 0, 0 },
+	{ SYS_setsockopt, "that a handshake's last ACK waits for bytes",
+	    SANDBOX_ARG1, IPPROTO_TCP },
 	{ SYS_getsockopt, "whether a connection came about", 0, 0 },
 	{ SYS_getsockname, "which of our addresses a route starts from", 0, 0 },
 	{ SYS_sendto, "questions to the name servers", 0, 0 },

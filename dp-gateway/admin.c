@@ -52,7 +52,7 @@ static json_t *
 conn_row(struct conn *c)
 {
 	static const char *const phases[] = { "hello", "queued", "queued", "queued",
-		"connecting", "unanswered", "open" };
+		"connecting", "connecting", "unanswered", "open" };
 	struct gateway	    *g = c->g;
 	const struct server *s = upstream_find(conn_upstream(c), c->server);
 	uint64_t	     now = loop_now_ms(g->loop);

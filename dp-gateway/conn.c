@@ -188,7 +188,7 @@ conn_end(struct conn *c, enum why why)
 		upstream_silent(conn_upstream(c), c->server,
 		    loop_now_ms(g->loop));
 		dial_say(g);
-	} else if (c->phase == P_ANSWER)
+	} else if (c->phase == P_ANSWER || c->phase == P_BEGUN)
 		upstream_abandoned(conn_upstream(c), c->server);
 	terminate_fini(c, why);
 	if (why == WHY_CLIENT_RESET)
@@ -365,7 +365,10 @@ on_event(struct conn *c, int side, uint32_t events)
 	case P_QUEUE:
 	case P_CROWD:
 	case P_ASKED:
-		if (events & (EPOLLERR | EPOLLHUP))
+	case P_BEGUN:
+		if (side == SERVER && c->phase == P_BEGUN)
+			dial_begun(c);
+		else if (side == CLIENT && (events & (EPOLLERR | EPOLLHUP)))
 			conn_end(c, WHY_LEFT);
 		break;
 	case P_ANSWER:
@@ -490,12 +493,11 @@ conn_pass(struct conn *c)
 }
 
 void
-conn_open(struct conn *c, int take_fd)
+conn_open(struct conn *c)
 {
 	struct gateway *g = c->g;
 
-	conn_socket(g, take_fd);
-	c->relay.fd[SERVER] = take_fd;
+	conn_socket(g, c->relay.fd[SERVER]);
 	if (is_tunnel(c)) {
 		tunnel_connected(c);
 		return;
@@ -584,6 +586,7 @@ conn_tick(void *gateway)
 		drain_some(g);
 	accept_resume(g);
 	accept_tick(g);
+	dial_tick(g);
 	dial_probe(g);
 	dial_pump(g);
 	uplinks_tick(g->uplinks);
@@ -599,7 +602,7 @@ conn_drain(struct gateway *g)
 	g->refusing = g->draining = true;
 	g->drain_end_ms = loop_now_ms(g->loop) + ms;
 	g->n++; /* the last one to end now is not the end yet */
-	for (int p = P_HELLO; p <= P_ASKED; p++)
+	for (int p = P_HELLO; p < P_ANSWER; p++)
 		while (g->list[p].first != NULL)
 			conn_end(g->list[p].first, WHY_DRAINING);
 	push_drain(g->push);

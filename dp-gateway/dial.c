@@ -6,7 +6,8 @@
  * for at once (and one for each link), the others wait in the order they came. Of
  * one target that clients name at most ASKS_EACH are under way, so that a dead
  * one does not hold up the others. An address that fails is known to be away
- * from then on, and who was on its way there goes on to the next.
+ * from then on, and who was on its way there goes on to the next. The server's
+ * sockets come while they are still connecting, where it is named by its address.
  * SPDX-License-Identifier: ISC
  */
 #include "dp-gateway/uplink.h"
@@ -16,7 +17,10 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static void
@@ -50,7 +54,9 @@ dial_say(struct gateway *g)
 }
 
 static struct ask *
-ask_at(struct gateway *g, const char *host, uint16_t port)
+ask_at(struct gateway *g, const char *host, uint16_t port,
+    int (*how)(struct connect_client *, uint32_t, const char *, uint16_t,
+	uint64_t))
 {
 	struct ask *a = g->asks;
 
@@ -58,7 +64,7 @@ ask_at(struct gateway *g, const char *host, uint16_t port)
 		a++;
 	if (++g->last_ticket == 0)
 		g->last_ticket = 1;
-	if (connect_client_ask(g->connector, g->last_ticket, host, port,
+	if (how(g->connector, g->last_ticket, host, port,
 		g->conf.server_timeout * 1000) < 0)
 		return NULL;
 	*a = (struct ask){ .ticket = g->last_ticket, .of = &g->upstream };
@@ -70,7 +76,8 @@ static struct ask *
 ask(struct gateway *g, struct upstream *of, const struct server *s,
     struct conn *c)
 {
-	struct ask *a = ask_at(g, s->host, s->port);
+	struct ask *a = ask_at(g, s->host, s->port,
+	    c != NULL ? connect_client_begin : connect_client_ask);
 
 	if (a == NULL)
 		return NULL;
@@ -84,7 +91,7 @@ ask(struct gateway *g, struct upstream *of, const struct server *s,
 int
 dial_link(struct gateway *g, struct dialler *d, const char *host, uint16_t port)
 {
-	struct ask *a = ask_at(g, host, port);
+	struct ask *a = ask_at(g, host, port, connect_client_ask);
 
 	if (a == NULL)
 		return -ENOTCONN;
@@ -155,7 +162,7 @@ ask_far(struct conn *c)
 		return true;
 	}
 	if (url_host_port(c->sni, &at) < 0 ||
-	    (a = ask_at(c->g, at.host, at.port)) == NULL)
+	    (a = ask_at(c->g, at.host, at.port, connect_client_ask)) == NULL)
 		return false;
 	a->conn = c;
 	snprintf(a->host, sizeof(a->host), "%s", at.host);
@@ -241,6 +248,49 @@ dial_left(struct conn *c)
 			c->g->asks[i].conn = NULL;
 }
 
+/* The next address, if there is one. */
+static void
+begun_failed(struct conn *c, const char *why)
+{
+	struct upstream	    *u = conn_upstream(c);
+	const struct server *s = upstream_find(u, c->server);
+	char		     text[URL_HOST_LEN + 80] = "";
+
+	if (s != NULL) /* a reload may have taken it away */
+		snprintf(text, sizeof(text),
+		    strchr(s->host, ':') != NULL ? "[%s]:%u: %s" : "%s:%u: %s",
+		    s->host, s->port, why);
+	conn_drop_server(c);
+	upstream_failed(u, c->server, loop_now_ms(c->g->loop), text);
+	dial_queue(c);
+	dial_say(c->g);
+}
+
+void
+dial_begun(struct conn *c)
+{
+	/* of all ways to ask how it stands this is the shortest */
+	if (send(c->relay.fd[SERVER], NULL, 0, MSG_NOSIGNAL) == 0)
+		conn_open(c);
+	else if (errno != EAGAIN)
+		begun_failed(c, strerror(errno));
+	else if (c->phase != P_BEGUN) {
+		conn_phase(c, P_BEGUN);
+		conn_watch(c, SERVER, EPOLLOUT);
+	}
+}
+
+void
+dial_tick(struct gateway *g)
+{
+	const uint64_t ms = g->conf.server_timeout * 1000;
+	struct conn   *c;
+
+	while ((c = g->list[P_BEGUN].first) != NULL &&
+	    loop_now_ms(g->loop) - c->since_ms >= ms)
+		begun_failed(c, "no answer in time");
+}
+
 static void
 on_answer(void *ctx, uint32_t ticket, int take_fd, const char *text)
 {
@@ -268,9 +318,13 @@ on_answer(void *ctx, uint32_t ticket, int take_fd, const char *text)
 		upstream_failed(is.of, is.server, now, text);
 	else if (is.conn == NULL)
 		upstream_abandoned(is.of, is.server);
-	if (is.conn != NULL && take_fd >= 0)
-		conn_open(is.conn, take_fd);
-	else if (take_fd >= 0)
+	if (is.conn != NULL && take_fd >= 0) {
+		is.conn->relay.fd[SERVER] = take_fd;
+		if (is.host[0] != '\0')
+			conn_open(is.conn);
+		else
+			dial_begun(is.conn);
+	} else if (take_fd >= 0)
 		close(take_fd);
 	else if (is.conn != NULL && is.conn->origin != NULL)
 		conn_end(is.conn, WHY_NO_SERVER);

@@ -54,6 +54,7 @@ enum phase {
 	P_QUEUE,  /* waits for its turn to be connected by dp-connect */
 	P_CROWD,  /* the same, behind ASKS_EACH to where it goes */
 	P_ASKED,  /* dp-connect is at it */
+	P_BEGUN,  /* it gave us a socket that is still connecting */
 	P_ANSWER, /* the server has said nothing yet */
 	P_OPEN,
 	P_ENDED,
@@ -215,6 +216,8 @@ void dial_queue(struct conn *c); /* to a server past c->server, some way */
 void dial_pump(struct gateway *g);
 void dial_probe(struct gateway *g);
 void dial_left(struct conn *c); /* it ends in P_ASKED */
+void dial_begun(struct conn *c); /* in P_BEGUN: whether it is connected now */
+void dial_tick(struct gateway *g); /* those that have not been for too long */
 int  dial_link(struct gateway *g, struct dialler *d, const char *host,
      uint16_t port); /* uplink_dialled() then */
 void dial_say(struct gateway *g); /* what has changed of the servers */
@@ -227,7 +230,7 @@ int  conn_new(struct gateway *g, const struct listener_kind *kind, int fd,
 void conn_phase(struct conn *c, enum phase p);
 void conn_moved(struct conn *c);
 void conn_watch(struct conn *c, int side, uint32_t events);
-void conn_open(struct conn *c, int take_fd); /* the server's */
+void conn_open(struct conn *c); /* the server's socket is connected */
 void conn_pass(struct conn *c);		     /* opens a passed-through one */
 bool conn_announce(struct conn *c); /* by PROXY protocol, if it is wanted */
 void conn_drop_server(struct conn *c); /* it is to have another */
