@@ -148,9 +148,9 @@ close_side(struct conn *c, int side)
 {
 	if (c->relay.fd[side] < 0)
 		return;
-	/* the close alone does not end it: dp-connect, which gave us the
-	 * socket, may not have closed its own descriptor yet */
-	if (c->watch[side] != 0)
+	/* the close alone does not end the watch of a server: dp-connect, which
+	 * gave us the socket, may not have closed its own descriptor yet */
+	if (c->watch[side] != 0 && side == SERVER)
 		(void)epoll_ctl(c->g->epoll, EPOLL_CTL_DEL, c->relay.fd[side],
 		    NULL);
 	close(c->relay.fd[side]);
