@@ -126,12 +126,16 @@ on_links(void *ctx, struct ipc_msg *m)
 {
 	struct listen *l = ctx;
 	unsigned       n = 0;
+	int	       r;
 
 	while (m->rd.left >= 10 && n < LINKS_MAX) {
 		l->links[n++] = rd_u32(&m->rd);
 		(void)rd_bytes(&m->rd, 6); /* the kernel knows what is to us */
 	}
 	l->nlinks = rd_done(&m->rd) == 0 ? n : 0;
+	for (n = 0; n < l->nlinks; n++)
+		if ((r = ring_join(&l->ring, l->links[n])) < 0 && r != -ENODEV)
+			log_warn_err(r, "interface %u: groups", l->links[n]);
 	qsort(l->links, l->nlinks, sizeof(l->links[0]), by_number);
 	return rd_done(&m->rd);
 }

@@ -7,6 +7,8 @@
  */
 #include "dp-listen/ring.h"
 
+#include "common/size.h"
+
 #include <errno.h>
 #include <linux/if_packet.h>
 #include <string.h>
@@ -49,6 +51,36 @@ ring_close(struct ring *r)
 	if (r->map != NULL)
 		munmap(r->map, (size_t)RING_BLOCK * RING_BLOCKS);
 	r->map = NULL;
+}
+
+int
+ring_join(struct ring *r, uint32_t ifindex)
+{
+	static const uint8_t groups[][6] = {
+		{ 0x01, 0x80, 0xc2, 0, 0, 0x0e }, /* LLDP: the next bridge, */
+		{ 0x01, 0x80, 0xc2, 0, 0, 0x03 }, /* the next that is not a relay, */
+		{ 0x01, 0x80, 0xc2, 0, 0, 0x00 }, /* the next customer's bridge */
+		{ 0x01, 0x00, 0x0c, 0xcc, 0xcc, 0xcc }, /* CDP */
+		{ 0x01, 0x00, 0x5e, 0x00, 0x00, 0xfb }, /* mDNS */
+		{ 0x01, 0x00, 0x5e, 0x00, 0x00, 0xfc }, /* LLMNR */
+		{ 0x01, 0x00, 0x5e, 0x7f, 0xff, 0xfa }, /* SSDP */
+		{ 0x33, 0x33, 0, 0, 0, 0xfb },
+		{ 0x33, 0x33, 0, 1, 0, 0x03 },
+		{ 0x33, 0x33, 0, 0, 0, 0x0c },
+		{ 0x33, 0x33, 0, 1, 0, 0x02 }, /* DHCPv6 servers */
+		{ 0x33, 0x33, 0, 0, 0, 0x02 }, /* routers: solicitations */
+		{ 0x33, 0x33, 0, 0, 0, 0x16 }, /* MLD reports */
+	};
+	struct packet_mreq m = { .mr_ifindex = (int)ifindex,
+		.mr_type = PACKET_MR_MULTICAST, .mr_alen = 6 };
+
+	for (size_t i = 0; i < COUNT(groups); i++) {
+		memcpy(m.mr_address, groups[i], 6);
+		if (setsockopt(r->fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &m,
+			sizeof(m)) < 0)
+			return -errno;
+	}
+	return 0;
 }
 
 static void

@@ -17,6 +17,9 @@
 
 static const struct sandbox_call calls[] = {
 	{ SYS_getsockopt, "what the ring lost", SANDBOX_ARG0, LISTEN_CAPTURE_FD },
+	/* its filter is locked, and no option of it sends */
+	{ SYS_setsockopt, "to be in groups of a link", SANDBOX_ARG0,
+	    LISTEN_CAPTURE_FD },
 };
 
 const struct sandbox listen_sandbox = {

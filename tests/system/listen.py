@@ -44,6 +44,8 @@ elif what == "double":
 elif what == "ns":
     s.send(b"\x33\x33\xff\0\0\x01" + mac + b"\x86\xdd\x60\0\0\0\0\x18\x3a\xff" + b"\xfe\x80" + bytes(13) + b"\7" +
            b"\xff\2" + bytes(9) + b"\1\xff\0\0\1" + b"\x87" + bytes(7) + b"\xfe\x80" + bytes(13) + b"\1")
+elif what == "search":  # to SSDP's group
+    s.send(bytes.fromhex("01005e7ffffa") + mac + udp(args[0], "239.255.255.250", 1900, 1900, b"M-SEARCH * HTTP/1.1\r\n\r\n"))
 elif what == "reply":
     s.send(bytes.fromhex(args[1].replace(":", "")) + mac + arp(args[0], 2))
 elif what == "flood":
