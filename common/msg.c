@@ -84,7 +84,8 @@ probe_kind_name(enum probe_kind p)
 {
 	static const char *const probes[PROBE_MAX] = { "?", "arp", "ns", "echo4",
 		"echo6", "allnodes", "dns-ptr", "nbstat", "llmnr-ptr",
-		"mdns-browse", "mdns-ptr", "snmp", "mld" };
+		"mdns-browse", "mdns-ptr", "snmp", "mld",
+		"ssdp" };
 
 	return p > PROBE_NONE && p < PROBE_MAX ? probes[p] : probes[0];
 }

@@ -225,6 +225,9 @@ enum probe_kind {
 	PROBE_SNMP,	  /* RFC 3416: system group, scan.snmp-communities */
 	PROBE_MLD,	  /* RFC 3810: which groups a link has members of, whatever
 			   * the target says; by frames */
+	PROBE_SSDP,	  /* UPnP Device Architecture 2.0, 1.3.2: which devices and
+			   * services are there, asked of the group, by IPv6 if the
+			   * source is such, whatever the target says */
 	PROBE_MAX
 };
 /* MSG_DIRECTORY: where the reading of the directory is. */

@@ -40,6 +40,8 @@ const struct packet_socket packet_sockets[] = {
 	{ "mdns6", PEER_PROBE },
 	{ "snmp4", PEER_PROBE },
 	{ "snmp6", PEER_PROBE },
+	{ "ssdp4", PEER_PROBE },
+	{ "ssdp6", PEER_PROBE },
 	{ 0 },
 };
 
@@ -159,6 +161,15 @@ udp6(int fd)
 	return udp(fd, AF_INET6);
 }
 
+/* Of that group routers forward; what is behind them is not asked. */
+static int
+ssdp4(int fd)
+{
+	int r = udp4(fd);
+
+	return r < 0 ? r : set_int(fd, IPPROTO_IP, IP_MULTICAST_TTL, 1);
+}
+
 int
 packet_open(const char *name, int *out)
 {
@@ -172,6 +183,7 @@ packet_open(const char *name, int *out)
 		{ "frames", AF_PACKET, SOCK_RAW, 0, frames },
 		{ "echo4", AF_INET, SOCK_RAW, IPPROTO_ICMP, echo4 },
 		{ "echo6", AF_INET6, SOCK_RAW, IPPROTO_ICMPV6, echo6 },
+		{ "ssdp4", AF_INET, SOCK_DGRAM, 0, ssdp4 },
 		{ "*4", AF_INET, SOCK_DGRAM, 0, udp4 },
 		{ "*6", AF_INET6, SOCK_DGRAM, 0, udp6 },
 	};

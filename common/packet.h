@@ -11,7 +11,7 @@
  *             filter is locked. Its reader sets up the ring.
  *   frames    sends frames; hears nothing: protocol 0, and a locked filter.
  *   echo4, echo6            raw ICMP, hear echo replies alone.
- *   dns4 ... snmp6          UDP, not bound: the first datagram gives the port.
+ *   dns4 ... ssdp6          UDP, not bound: the first datagram gives the port.
  *             The echo and UDP sockets say with each datagram what interface
  *             and address it came to (IP_PKTINFO, IPV6_PKTINFO).
  * Errors:  0 or a negative errno, *out -1 then; -EPERM without CAP_NET_RAW.

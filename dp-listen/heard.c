@@ -14,6 +14,7 @@
 #include "dp-listen/netbios.h"
 #include "dp-listen/rdns.h"
 #include "dp-listen/snmp.h"
+#include "dp-listen/ssdp.h"
 
 #include <errno.h>
 #include <string.h>
@@ -29,6 +30,7 @@ static int (*const readers[PROBE_MAX])(const struct packet *, struct rd,
 	[PROBE_MDNS_BROWSE] = mdns_read,
 	[PROBE_MDNS_PTR] = mdns_read,
 	[PROBE_SNMP] = snmp_read,
+	[PROBE_SSDP] = ssdp_read,
 };
 
 /* u8 kind, u32 ifindex, address[16], u16 port, payload */

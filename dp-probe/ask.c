@@ -18,12 +18,13 @@
 #define PORT_DNS    53
 #define PORT_NBNS   137
 #define PORT_SNMP   161
+#define PORT_SSDP   1900
 #define PORT_MDNS   5353
 #define PORT_LLMNR  5355
 
 const char *const ask_socket_names[ASK_SOCKETS] = {
 	"frames", "echo4", "echo6", "dns4", "dns6", "nbstat4", "llmnr4",
-	"llmnr6", "mdns4", "mdns6", "snmp4", "snmp6",
+	"llmnr6", "mdns4", "mdns6", "snmp4", "snmp6", "ssdp4", "ssdp6",
 };
 
 static const uint8_t mapped[12] = { [10] = 0xff, 0xff };
@@ -31,6 +32,8 @@ static const uint8_t anybody[16];
 static const uint8_t all_nodes[16] = { 0xff, 2, [15] = 1 };
 static const uint8_t mdns4[16] = { [10] = 0xff, 0xff, 224, 0, 0, 251 };
 static const uint8_t mdns6[16] = { 0xff, 2, [15] = 0xfb };
+static const uint8_t ssdp4[16] = { [10] = 0xff, 0xff, 239, 255, 255, 250 };
+static const uint8_t ssdp6[16] = { 0xff, 2, [15] = 0x0c };
 static const uint8_t llmnr4[16] = { [10] = 0xff, 0xff, 224, 0, 0, 252 };
 static const uint8_t llmnr6[16] = { 0xff, 2, [13] = 1, 0, 3 };
 
@@ -266,6 +269,16 @@ make_mdns_browse(struct making *m)
 }
 
 static int
+make_ssdp(struct making *m)
+{
+	bool v6 = !is_v4(m->order->from) && is_unicast(m->order->from);
+
+	query_ssdp(&m->w, v6);
+	return by_datagram(m, ASK_SSDP4, ASK_SSDP6, v6 ? ssdp6 : ssdp4,
+	    PORT_SSDP);
+}
+
+static int
 make_snmp(struct making *m)
 {
 	uint32_t i = m->variant;
@@ -293,6 +306,7 @@ static const struct {
 	[PROBE_ALLNODES] = { make_allnodes, 4, false, false },
 	[PROBE_MLD] = { make_mld, 1, false, false },
 	[PROBE_MDNS_BROWSE] = { make_mdns_browse, 10, false, false },
+	[PROBE_SSDP] = { make_ssdp, 4, false, false },
 	/* all that are there look at it, one answers */
 	[PROBE_LLMNR_PTR] = { make_llmnr, 100, true, true },
 	[PROBE_MDNS_PTR] = { make_mdns_ptr, 100, true, true },

@@ -40,6 +40,8 @@ enum ask_socket {
 	ASK_MDNS6,
 	ASK_SNMP4,
 	ASK_SNMP6,
+	ASK_SSDP4,
+	ASK_SSDP6,
 	ASK_SOCKETS
 };
 extern const char *const ask_socket_names[ASK_SOCKETS];

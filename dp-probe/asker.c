@@ -209,6 +209,8 @@ send_some(struct asker *a, struct order *o, uint32_t max, uint64_t now)
 			o->sent++;
 			next_target(o);
 		}
+	if (o->kind == PROBE_SSDP)
+		a->tokens->searched_ms = now / MS;
 	a->counts.sent[o->kind] += (unsigned)r;
 	pace_sent(&a->pace, (uint32_t)r);
 	pace_sent(&a->pace_of[o->kind], (uint32_t)r);

@@ -128,9 +128,21 @@ accept_snmp(const struct token_keys *t, const struct ask_conf *c,
 	return false;
 }
 
+/* From any port, and without an identifier: the first words are all there is. */
+static bool
+accept_ssdp(const struct token_keys *t, const struct ask_conf *c,
+    struct answer *a)
+{
+	static const char ok[] = "HTTP/1.1 200";
+
+	(void)c;
+	return a->len >= sizeof(ok) && memcmp(a->bytes, ok, sizeof(ok) - 1) == 0 &&
+	    token_searched(t);
+}
+
 static const struct {
 	uint8_t	 kind;
-	uint16_t port; /* that answers come from */
+	uint16_t port; /* that answers come from; 0: any, and that of echoes */
 	bool (*accepts)(const struct token_keys *t, const struct ask_conf *c,
 	    struct answer *a);
 } sources[ASK_SOCKETS] = {
@@ -145,6 +157,8 @@ static const struct {
 	[ASK_MDNS6] = { PROBE_MDNS_BROWSE, 5353, accept_mdns },
 	[ASK_SNMP4] = { PROBE_SNMP, 161, accept_snmp },
 	[ASK_SNMP6] = { PROBE_SNMP, 161, accept_snmp },
+	[ASK_SSDP4] = { PROBE_SSDP, 0, accept_ssdp },
+	[ASK_SSDP6] = { PROBE_SSDP, 0, accept_ssdp },
 };
 
 bool
@@ -152,7 +166,7 @@ hear_accepts(const struct token_keys *t, const struct ask_conf *c,
     enum ask_socket from, struct answer *a)
 {
 	a->kind = sources[from].kind;
-	return a->port == sources[from].port &&
+	return (sources[from].port == 0 || a->port == sources[from].port) &&
 	    sources[from].accepts(t, c, a);
 }
 
@@ -177,15 +191,15 @@ struct hear {
 };
 
 static void
-source_of(struct msghdr *m, enum ask_socket from, struct answer *a)
+source_of(struct msghdr *m, struct answer *a)
 {
 	const struct sockaddr_storage *ss = m->msg_name;
 	struct in_pktinfo	       v4;
 	struct in6_pktinfo	       v6;
 
 	scope_addr(ss, a->addr);
-	if (sources[from].port != 0) /* both families have it there */
-		a->port = ntohs(((const struct sockaddr_in *)ss)->sin_port);
+	/* both families have it there, raw sockets a zero */
+	a->port = ntohs(((const struct sockaddr_in *)ss)->sin_port);
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c != NULL;
 	     c = CMSG_NXTHDR(m, c))
 		if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
@@ -204,7 +218,7 @@ heard(struct ear *e, struct msghdr *m, const uint8_t *bytes, size_t len)
 	struct hear  *h = e->hear;
 	struct answer a = { .bytes = bytes, .len = len };
 
-	source_of(m, e->socket, &a);
+	source_of(m, &a);
 	if (m->msg_flags & MSG_TRUNC || !hear_accepts(h->tokens, h->conf,
 					   e->socket, &a)) {
 		h->counts.refused++;

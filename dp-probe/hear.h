@@ -2,8 +2,9 @@
  * dp-probe/hear.h - answers: only from who was asked, and never looked into.
  *
  * An answer is let through when it comes from the port that was asked and bears
- * the token of its sender (dp-probe/token.h) where the protocol puts it. What it
- * says is for others to read.
+ * the token of its sender (dp-probe/token.h) where the protocol puts it; SSDP has
+ * neither, and is let through within seconds of a search. What an answer says is
+ * for others to read.
  *
  * Shape:   hear_accepts() is pure; a struct hear watches the sockets.
  * SPDX-License-Identifier: ISC

@@ -175,3 +175,19 @@ query_snmp(struct wr *w, uint8_t version, const char *community, uint32_t id)
 		wr_bytes(w, (uint8_t[]){ objects[i], 0, 5, 0 }, 4);
 	}
 }
+
+static void
+text(struct wr *w, const char *t)
+{
+	wr_bytes(w, t, strlen(t));
+}
+
+void
+query_ssdp(struct wr *w, bool v6)
+{
+	text(w, "M-SEARCH * HTTP/1.1\r\nHOST: ");
+	text(w, v6 ? "[FF02::C]" : "239.255.255.250");
+	text(w, ":1900\r\nMAN: \"ssdp:discover\"\r\nMX: ");
+	wr_u8(w, '0' + QUERY_SSDP_MX);
+	text(w, "\r\nST: ssdp:all\r\n\r\n");
+}

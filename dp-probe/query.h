@@ -49,4 +49,9 @@ void query_snmp(struct wr *w, uint8_t version, const char *community,
     uint32_t id);
 uint32_t query_snmp_id(uint32_t id);
 
+/* An M-SEARCH for all devices and services (UPnP Device Architecture 2.0, 1.3.2),
+ * which are to answer within QUERY_SSDP_MX seconds. It has room for no token. */
+#define QUERY_SSDP_MX 1
+void query_ssdp(struct wr *w, bool v6);
+
 #endif

@@ -52,7 +52,8 @@ sip(const uint64_t key[2], const uint8_t peer[16], uint8_t kind)
 int
 token_init(struct token_keys *t, uint64_t now_ms)
 {
-	t->changed_ms = now_ms;
+	t->changed_ms = t->now_ms = now_ms;
+	t->searched_ms = 0;
 	if (getrandom(t->key, sizeof(t->key), 0) != (ssize_t)sizeof(t->key))
 		return -EIO;
 	return 0;
@@ -63,6 +64,7 @@ token_turn(struct token_keys *t, uint64_t now_ms)
 {
 	uint64_t fresh[2][2];
 
+	t->now_ms = now_ms;
 	/* callers' clocks may be a tick apart */
 	if (now_ms < t->changed_ms + TOKEN_LIFE * 1000 ||
 	    getrandom(fresh, sizeof(fresh), 0) != (ssize_t)sizeof(fresh))
@@ -87,4 +89,11 @@ token_is(const struct token_keys *t, uint8_t kind, const uint8_t peer[16],
 		if ((((uint32_t)sip(t->key[i], peer, kind) ^ bits) & mask) == 0)
 			return true;
 	return false;
+}
+
+bool
+token_searched(const struct token_keys *t)
+{
+	return t->searched_ms != 0 &&
+	    t->now_ms < t->searched_ms + TOKEN_SEARCH_MS;
 }

@@ -510,7 +510,7 @@ on_run(void *ctx, struct admin_reply *reply, int argc, char *argv[])
 			r.large = true;
 		else if (r.has_net || net_parse(argv[i], &r) < 0) {
 			admin_end(reply, "expected all, ranges, names, arp, ndp, "
-			    "echo, dns, netbios, llmnr, mdns or snmp, and one range "
+			    "echo, dns, netbios, llmnr, mdns, ssdp or snmp, and one range "
 			    "such as 10.1.0.0/22; or ldap alone");
 			return;
 		}

@@ -187,7 +187,8 @@ poll_take(struct poll *p, uint8_t (*out)[16], size_t max)
 bool
 poll_again(struct poll *p)
 {
-	bool group = p->kind == PROBE_ALLNODES || p->kind == PROBE_MDNS_BROWSE;
+	bool group = p->kind == PROBE_ALLNODES ||
+	    p->kind == PROBE_MDNS_BROWSE || p->kind == PROBE_SSDP;
 
 	/* of a group it is not known how many there are; and asking who is in which
 	 * is for routers: once is enough */

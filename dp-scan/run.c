@@ -29,6 +29,7 @@
  * a solicitation that is lost easily where all do so at once, and repeated after a
  * second (RFC 4861 10): that of the first echo comes again in this time. */
 #define ALLNODES_WAIT_MS 900
+#define SSDP_WAIT_MS	 1300 /* within one second they answer */
 #define MLD_WAIT_MS	 400 /* members report within 300 */
 #define ROUTED_WAIT_MS	 1000 /* by satellite, say: later answers are not believed */
 
@@ -40,7 +41,7 @@
 #define RANGES (BIT(PROBE_ARP) | NDP | BIT(PROBE_ECHO4) | BIT(PROBE_ECHO6))
 #define NAMES  (BIT(PROBE_DNS_PTR) | BIT(PROBE_NBSTAT) | \
 		BIT(PROBE_LLMNR_PTR) | BIT(PROBE_MDNS_BROWSE) | \
-		BIT(PROBE_MDNS_PTR))
+		BIT(PROBE_MDNS_PTR) | BIT(PROBE_SSDP))
 
 const struct run_kind run_kinds[] = {
 	{ "all", RANGES | NAMES | BIT(PROBE_SNMP) },
@@ -53,6 +54,7 @@ const struct run_kind run_kinds[] = {
 	{ "netbios", BIT(PROBE_NBSTAT) },
 	{ "llmnr", BIT(PROBE_LLMNR_PTR) },
 	{ "mdns", BIT(PROBE_MDNS_BROWSE) | BIT(PROBE_MDNS_PTR) },
+	{ "ssdp", BIT(PROBE_SSDP) },
 	{ "snmp", BIT(PROBE_SNMP) },
 	{ NULL, 0 },
 };
@@ -61,7 +63,7 @@ const struct run_kind run_kinds[] = {
 static const unsigned stages[] = { PROBE_ARP, PROBE_ECHO4, PROBE_MLD, INTRODUCE,
 	PROBE_ALLNODES, PROBE_NS, PROBE_ECHO6, PROBE_MDNS_BROWSE,
 	PROBE_MDNS_BROWSE, /* types first, then who offers them */
-	PROBE_MDNS_PTR, PROBE_LLMNR_PTR, PROBE_NBSTAT, PROBE_DNS_PTR,
+	PROBE_MDNS_PTR, PROBE_SSDP, PROBE_LLMNR_PTR, PROBE_NBSTAT, PROBE_DNS_PTR,
 	PROBE_SNMP };
 
 static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
@@ -622,6 +624,10 @@ build(struct scan *s, struct run *r, unsigned kind)
 		add_group(s, r, PROBE_MDNS_BROWSE, true);
 		add_group(s, r, PROBE_MDNS_BROWSE, false);
 		break;
+	case PROBE_SSDP:
+		add_group(s, r, PROBE_SSDP, true);
+		add_group(s, r, PROBE_SSDP, false);
+		break;
 	case PROBE_SNMP:
 		if (s->conf.snmp_communities[0] == '\0')
 			break;
@@ -837,6 +843,9 @@ wait_of(const struct scan *s, const struct run *r, const struct poll *p)
 	if (p->kind == PROBE_ALLNODES)
 		least = p->round + 1 == POLL_ROUNDS && r->at + 1 == r->npolls
 		    ? ALLNODES_WAIT_MS : 0;
+	else if (p->kind == PROBE_SSDP)
+		least = p->round + 1 == POLL_ROUNDS && r->at + 1 == r->npolls
+		    ? SSDP_WAIT_MS : 0;
 	else if (p->kind == PROBE_MLD)
 		least = MLD_WAIT_MS;
 	else if (is_routed_network(p))
@@ -942,7 +951,9 @@ runs_heard(struct scan *s, const struct sight *g)
 		p->answered += g->by == SIGHT_MLD && g->ifindex == p->ifindex;
 		return;
 	}
-	if (p->kind == PROBE_ALLNODES || p->kind == PROBE_MDNS_BROWSE) {
+	if (p->kind == PROBE_SSDP && g->by != SIGHT_SSDP)
+		return;
+	if (p->kind == PROBE_SSDP || p->kind == PROBE_ALLNODES || p->kind == PROBE_MDNS_BROWSE) {
 		if (g->asked && g->ifindex == p->ifindex) /* each answer counts */
 			p->answered++;
 		return;
@@ -983,6 +994,15 @@ runs_asks(const struct scan *s, const uint8_t addr[16])
 	    (r->polls[r->at].kind == PROBE_ARP ||
 		r->polls[r->at].kind == PROBE_NS) &&
 	    poll_has(&r->polls[r->at], addr);
+}
+
+bool
+runs_asks_groups(const struct scan *s)
+{
+	const struct run *r = &s->runs[0];
+
+	return s->nruns > 0 && r->at < r->npolls &&
+	    r->polls[r->at].kind == PROBE_MLD;
 }
 
 bool

@@ -198,7 +198,8 @@ on_sights(void *ctx, struct ipc_msg *m)
 	while (r == 0 && m->rd.left > 0)
 		if ((r = sight_read(&m->rd, &g)) == 0 && !is_heard(g.by))
 			r = -EBADMSG;
-		else if (r == 0 && (s->conf.passive || g.asked)) {
+		else if (r == 0 && (s->conf.passive || g.asked ||
+			(g.by == SIGHT_MLD && runs_asks_groups(s)))) {
 			/* anybody may send us an answer to no question */
 			if (g.by == SIGHT_ARP || g.by == SIGHT_NDP)
 				g.asked = g.asked && runs_asks(s, g.addr);

@@ -122,6 +122,7 @@ void runs_configure(struct scan *s);
 void runs_second(struct scan *s);
 void runs_net_changed(struct scan *s);
 bool runs_asks(const struct scan *s, const uint8_t addr[16]); /* by frames, now */
+bool runs_asks_groups(const struct scan *s); /* by MLD, now */
 void runs_heard(struct scan *s, const struct sight *sight);
 /* No record is made of it now, nor ever if its poll ends so that it proves nothing. */
 bool runs_withholds(const struct scan *s, const struct sight *sight);

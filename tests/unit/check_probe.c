@@ -362,6 +362,68 @@ START_TEST(only_who_was_asked_is_heard)
 }
 END_TEST
 
+/* Milliseconds from the search to the answer; 0: there was none. */
+static const struct {
+	const char *text;
+	uint64_t    after;
+	bool	    good;
+} found[] = {
+	{ "HTTP/1.1 200 OK\r\nST: upnp:rootdevice\r\n\r\n", 1000, true },
+	{ "HTTP/1.1 200 OK\r\n\r\n", TOKEN_SEARCH_MS - 1, true },
+	{ "HTTP/1.1 200 OK\r\n\r\n", TOKEN_SEARCH_MS, false },
+	{ "HTTP/1.1 200 OK\r\n\r\n", 0, false },
+	{ "NOTIFY * HTTP/1.1\r\n\r\n", 1000, false },
+	{ "HTTP/1.1 20", 1000, false },
+};
+
+START_TEST(what_a_search_finds_comes_soon_after_it)
+{
+	struct token_keys t;
+	struct ask_conf	  c = { .nservers = 0 };
+	struct answer	  a = { .bytes = (const uint8_t *)found[_i].text,
+			  .len = strlen(found[_i].text), .port = 49152 };
+
+	ck_assert_int_eq(token_init(&t, 5000), 0);
+	if (found[_i].after > 0)
+		t.searched_ms = 5000;
+	token_turn(&t, 5000 + found[_i].after);
+	ck_assert_int_eq(hear_accepts(&t, &c, ASK_SSDP4, &a), found[_i].good);
+	ck_assert_uint_eq(a.kind, PROBE_SSDP);
+}
+END_TEST
+
+START_TEST(a_search_is_as_upnp_has_it)
+{
+	static const char v4[] = "M-SEARCH * HTTP/1.1\r\nHOST: "
+				 "239.255.255.250:1900\r\nMAN: \"ssdp:discover\"\r\n"
+				 "MX: 1\r\nST: ssdp:all\r\n\r\n";
+	static const char v6[] = "M-SEARCH * HTTP/1.1\r\nHOST: [FF02::C]:1900\r\n";
+	uint8_t		  b[QUERY_MAX];
+	struct wr	  w = wr_to(b, sizeof(b));
+
+	query_ssdp(&w, false);
+	ck_assert_int_eq(w.err, 0);
+	ck_assert_uint_eq(w.len, strlen(v4));
+	ck_assert_mem_eq(b, v4, w.len);
+	w = wr_to(b, sizeof(b));
+	query_ssdp(&w, true);
+	ck_assert_mem_eq(b, v6, strlen(v6));
+}
+END_TEST
+
+START_TEST(a_query_for_members_is_as_rfc_3810_has_it)
+{
+	uint8_t	  b[FRAME_MAX];
+	struct wr w = wr_to(b, sizeof(b));
+
+	frame_mld(&w, mac, own6);
+	ck_assert_int_eq(w.err, 0);
+	ck_assert_uint_eq(w.len, 14 + 40 + 8 + 28);
+	/* a sum with its own checksum in it is zero */
+	ck_assert_uint_eq(echo_sum6(own6, b + 38, b + 62, 28), 0);
+}
+END_TEST
+
 START_TEST(an_order_is_whole_or_none)
 {
 	uint8_t	      b[35 + 16 * 2] = { 0, 0, 0, 7, PROBE_ARP, 0, 0, 0, 3 };
@@ -453,6 +515,10 @@ main(void)
 	tcase_add_test(tc, a_token_proves_who_was_asked_and_of_what);
 	tcase_add_test(tc, tokens_are_siphash);
 	tcase_add_loop_test(tc, only_who_was_asked_is_heard, 0, COUNT(answers));
+	tcase_add_loop_test(tc, what_a_search_finds_comes_soon_after_it, 0,
+	    COUNT(found));
+	tcase_add_test(tc, a_search_is_as_upnp_has_it);
+	tcase_add_test(tc, a_query_for_members_is_as_rfc_3810_has_it);
 	tcase_add_test(tc, an_order_is_whole_or_none);
 	tcase_add_loop_test(tc, communities_are_lines, 0, COUNT(communities));
 	suite_add_tcase(s, tc);
