@@ -28,8 +28,8 @@ probe_net() {
 	wait_for 5 sh -c "ip -n $HOST -6 addr show dev veth1 scope link | grep -q fe80 && ! ip -n $HOST -6 addr show tentative | grep -q inet6"
 }
 probe() { "$BUILD/tests/probe-driver" "$BUILD/dp-probe" "$@" >"$T/said" 2>"$T/probe.log" || fail "probe-driver: $(cat "$T/said" "$T/probe.log")"; }
-capture() {
-	run capture tcpdump -i veth0 --immediate-mode -U -B 8192 -w "$T/$1.pcap"
+capture() { # a slot of its ring is as large as a frame may be: 32 of 256 KiB would be too few
+	run capture tcpdump -i veth0 --immediate-mode -s 2000 -U -B 8192 -w "$T/$1.pcap"
 	CAPTURE=$PID
 	wait_for 10 grep -q 'listening on' "$T/capture.log"
 }
