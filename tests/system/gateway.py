@@ -462,11 +462,14 @@ def stalls(seconds):
             time.sleep(0.05)
 
 
-def refused_or_ended():
-    """Whatever the far end does: it ends, and soon."""
-    s, t = connect(), time.monotonic()
+def refused_or_ended(lost):
+    """Whatever the far end does: it ends, and soon. Takes nothing before the
+    file `lost` is there, so that windows are used up."""
+    s = connect()
     s.sendall(hello())
-    time.sleep(2)  # takes nothing at first, so that windows are used up
+    while not os.path.exists(lost):
+        time.sleep(0.05)
+    t = time.monotonic()
     ends(s)
     assert time.monotonic() - t < 15
 
