@@ -51,7 +51,7 @@ common_SRCS := \
 	common/wr.c
 common_PKGS := expat inih jansson libcrypto libevent_core libisal libseccomp libssl
 common_LIBS :=
-common_TESTS := check_addr_count check_bytes check_connect_client check_http_request check_ipc check_mcast_group check_report check_scope check_settings check_tuf check_tls check_tls_record check_wan
+common_TESTS := check_addr_count check_bytes check_connect_client check_http_request check_ipc check_mcast_group check_report check_scope check_settings check_store_client check_tuf check_tls check_tls_record check_wan
 # of multicast
 common_TESTS += check_alc check_fdt check_mcast check_rs
 common_FUZZ := fuzz_http_request fuzz_json fuzz_settings fuzz_state fuzz_tuf fuzz_tuf_signed fuzz_tls_record

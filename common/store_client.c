@@ -277,13 +277,11 @@ drop_pending(struct store_client *c, bool answer)
 	}
 }
 
-static void
-on_broken(void *ctx, struct ipc *ipc, int r)
+/* The connection is over; false if one of those who were told freed c. */
+static bool
+lose(struct store_client *c, int r)
 {
-	struct store_client *c = ctx;
-
-	ipc_free(&ipc);
-	c->ipc = NULL; /* so that nothing is asked from inside an answer */
+	ipc_free(&c->ipc); /* first: nothing is asked from inside an answer */
 	free(c->part);
 	c->part = NULL;
 	c->npart = 0;
@@ -292,8 +290,17 @@ on_broken(void *ctx, struct ipc *ipc, int r)
 	if (c->ops->broken != NULL && !c->freed)
 		c->ops->broken(c->ctx, r);
 	c->failing = false;
-	if (c->freed)
-		free(c);
+	if (!c->freed)
+		return true;
+	free(c);
+	return false;
+}
+
+static void
+on_broken(void *ctx, struct ipc *ipc, int r)
+{
+	(void)ipc; /* which is c->ipc */
+	(void)lose(ctx, r);
 }
 
 int
@@ -301,8 +308,10 @@ store_client_attach(struct store_client *c, int take_fd)
 {
 	const struct ipc_table t = { handlers, COUNT(handlers) };
 
-	if (c->ipc != NULL)
-		on_broken(c, c->ipc, -ENOTCONN);
+	if (c->ipc != NULL && !lose(c, -ENOTCONN)) {
+		close(take_fd);
+		return -ECANCELED;
+	}
 	return ipc_new(c->loop, take_fd, t, c, on_broken, MAX_QUEUE, &c->ipc);
 }
 

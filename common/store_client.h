@@ -76,7 +76,8 @@ struct store_client_ops { /* each may be NULL */
 	void (*broken)(void *ctx, int r);
 };
 
-/* take_fd: the channel as worker_peer() gave it, or -1: attached later. */
+/* take_fd: the channel as worker_peer() gave it, or -1: attached later. Attaching
+ * ends the channel before; -ECANCELED: who was told of that has freed c. */
 int  store_client_new(struct loop *l, int take_fd,
      const struct store_client_ops *ops, void *ctx, struct store_client **out);
 int  store_client_attach(struct store_client *c, int take_fd);
