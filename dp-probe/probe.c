@@ -132,7 +132,10 @@ communities_read(struct probe *p, struct ask_conf *c)
 		return 0;
 	if (r < 0)
 		return r;
-	if (strlen(text) != len || (r = ask_communities(c, text, &line)) < 0) {
+	if (strlen(text) != len) {
+		log_warn("scan.snmp-communities: a byte of zero in it");
+		r = -EINVAL;
+	} else if ((r = ask_communities(c, text, &line)) < 0) {
 		log_warn("scan.snmp-communities: line %u: expected [v1|v2c] and a "
 			 "community of at most %d printable characters, on at "
 			 "most %d lines", line, COMMUNITY_MAX, COMMUNITIES_MAX);
