@@ -169,7 +169,7 @@ tls_sessions_use(struct tls *t)
 void
 tls_kept_free(struct tls *t)
 {
-	while (t->kept != NULL && t->kept->n > 0)
+	while (t->kept != NULL && t->kept->oldest != NULL)
 		drop_oldest(t->kept);
 	free(t->kept);
 }

@@ -410,7 +410,6 @@ is_target(const struct scan *s, const struct run *r, enum probe_kind kind,
 	case PROBE_MDNS_PTR:
 		return on_link;
 	case PROBE_DNS_PTR:
-		return !is_link_local(addr);
 	case PROBE_SNMP:
 		return !is_link_local(addr);
 	default:
