@@ -11,24 +11,19 @@ SPDX-License-Identifier: ISC
 import os
 import socket
 import ssl
-import struct
 import sys
 import threading
 import time
 
-from gateway import both_ways, cut_within
+from gateway import RESET, both_ways, cut_within, echo, echoes, listen, read_exactly
+from gateway import connect as tcp
 
 TLS = os.environ.get("TLS")
 GATEWAY = ("127.0.0.1", 3129 if TLS else 3128)
-RESET = struct.pack("ii", 1, 0)
 
 
 def connect(to=GATEWAY, source=None):
-    s = socket.socket(socket.AF_INET6 if ":" in to[0] else socket.AF_INET)
-    s.settimeout(20)
-    if source:
-        s.bind((source, 0))
-    s.connect(to)
+    s = tcp(to, source)
     return wrapped(s) if TLS else s
 
 
@@ -39,16 +34,6 @@ def wrapped(s):
     ctx.load_verify_locations(os.path.dirname(TLS) + "/ca/ca.crt")
     ctx.load_cert_chain(TLS + ".crt", TLS + ".key")
     return ctx.wrap_socket(s, server_hostname="gateway.example")
-
-
-def read_exactly(s, n):
-    got = b""
-    while len(got) < n:
-        part = s.recv(n - len(got))
-        if not part:
-            raise EOFError(got)
-        got += part
-    return got
 
 
 def ends(s):
@@ -88,22 +73,12 @@ def opened(target, **kw):
     return s
 
 
-def echoes(s, data=b"x" * 1024):
-    s.sendall(data)
-    assert read_exactly(s, len(data)) == data, "echo"
-
-
 # -- the far end --
 
 def serve_one(s):
     try:
         s.sendall(b"hello\n")
-        while True:
-            part = s.recv(262144)
-            if not part:
-                s.sendall(b"end")
-                return
-            s.sendall(part)
+        echo(s)
     except OSError as e:
         print("failed", repr(e), flush=True)
     finally:
@@ -111,14 +86,7 @@ def serve_one(s):
 
 
 def server(port, host="0.0.0.0"):
-    threading.stack_size(128 * 1024)
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    if ":" in host:
-        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-    listener.bind((host, int(port)))
-    listener.listen(4096)
-    print("listening", flush=True)
+    listener = listen(port, host)
     while True:
         s, peer = listener.accept()
         print("accepted", peer[0], flush=True)

@@ -104,6 +104,14 @@ def take_hello(s):
     return got
 
 
+def echo(s):
+    """All that comes goes back; after its end says "end"."""
+    while part := s.recv(262144):
+        s.sendall(part)
+    s.sendall(b"end")
+    print("ended", flush=True)
+
+
 def serve_one(s, mode):
     try:
         if mode == "silent":
@@ -125,13 +133,7 @@ def serve_one(s, mode):
             return
         if mode == "slow":
             time.sleep(2)
-        while True:
-            part = s.recv(262144)
-            if not part:
-                s.sendall(b"end")
-                print("ended", flush=True)
-                return
-            s.sendall(part)
+        echo(s)
     except ConnectionResetError:
         print("reset", flush=True)
     except (OSError, EOFError, AssertionError) as e:
@@ -140,13 +142,21 @@ def serve_one(s, mode):
         s.close()
 
 
-def server(port, mode="echo", host="127.0.0.1"):
+def listen(port, host):
+    """For many, each of which gets a thread of its own."""
     threading.stack_size(128 * 1024)
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if ":" in host:
+        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
     listener.bind((host, int(port)))
     listener.listen(4096)
     print("listening", flush=True)
+    return listener
+
+
+def server(port, mode="echo", host="127.0.0.1"):
+    listener = listen(port, host)
     while True:
         s, _ = listener.accept()
         print("accepted", flush=True)

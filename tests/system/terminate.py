@@ -22,7 +22,7 @@ import sys
 import threading
 import time
 
-from gateway import RESET, connect, cut_within, ends, read_exactly
+from gateway import RESET, connect, cut_within, echo, echoes, ends, read_exactly
 
 DIR = sys.argv[1]
 GATEWAY = ("127.0.0.1", 13001)
@@ -70,18 +70,13 @@ def serve_one(s, mode, ctx):
         if ctx:
             s = ctx.wrap_socket(s, server_side=True, suppress_ragged_eofs=False)
             print("resumed" if s.session_reused else "full", flush=True)
-        while True:
-            part = s.recv(262144)
-            if mode == "reset":
-                if ctx:
-                    s = socket.socket(fileno=s.detach())
-                s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-                return
-            if not part:
-                s.sendall(b"end")
-                print("ended", flush=True)
-                return
-            s.sendall(part)
+        if mode == "reset":
+            s.recv(262144)
+            if ctx:
+                s = socket.socket(fileno=s.detach())
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            return
+        echo(s)
     except ConnectionResetError:
         print("reset", flush=True)
     except ssl.SSLEOFError:
@@ -121,11 +116,6 @@ def sink(port, when=""):
 
 def device(cert="device", most=ssl.TLSVersion.TLSv1_3, **kw):
     return context(False, cert, most=most).wrap_socket(connect(GATEWAY, **kw), server_hostname="gateway.example")
-
-
-def echoes(s, data=b"x" * 1024):
-    s.sendall(data)
-    assert read_exactly(s, len(data)) == data, "echo"
 
 
 def admitted(cert="device", version="1.3"):
