@@ -29,7 +29,20 @@ static const struct {
 	{ "verified", "true", "yes" },
 	{ "verified", "false", "no" },
 	{ "group", "null", "-" },
-	{ "groups", "[\"/hq\"]", "[\"/hq\"]" },
+	{ "groups", "[\"/hq\", \"/a\"]", "/hq, /a" },
+	{ "groups", "[]", "-" },
+	{ "refused", "{\"sni\": 3, \"scope\": 0, \"alpn\": 1}", "sni 3, alpn 1" },
+	{ "refused", "{\"scope\": 0}", "-" },
+	{ "o", "{\"a\\u001b\": [1, {\"b\": null}]}", "a? 1, b -" },
+	{ "l", "[\"0123456789012345678901234567890123456789\", \"0123456789012345678901234567890\"]",
+	    "0123456789012345678901234567890123456789, 012345678901234567890" },
+	{ "rate", "2097152", "2.0 MiB/s" },
+	{ "loss_percent", "1.25", "1.2 %" },
+	{ "loss_percent", "-1", "-" },
+	{ "from_clients", "2048", "2.0 KiB" },
+	{ "next_time", "0", "never" },
+	{ "first_seen", "null", "-" },
+	{ "not_seen", "5", "5" },
 	{ "name", "\"a\\u001b[2Jb\\n\"", "a?[2Jb?" },
 };
 
@@ -98,7 +111,7 @@ START_TEST(one_row_stands_as_lines)
 {
 	char *text = shown("[{\"status\":\"ok\",\"uptime_s\":3}]", false);
 
-	ck_assert_str_eq(text, "status    ok\nuptime    3 s\n");
+	ck_assert_str_eq(text, "status  ok\nuptime  3 s\n");
 	free(text);
 	text = shown("[{\"status\":\"ok\"}]", true);
 	ck_assert_str_eq(text, "status  \033[32mok\033[0m\n");
