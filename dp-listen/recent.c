@@ -163,7 +163,8 @@ recent_look(struct recent *r, const struct sight *s, uint64_t now_ms)
 	for (int i = 0; i < WAYS; i++) {
 		if (set[i].hash == h && set[i].said != 0) {
 			at = &set[i];
-			if (!s->asked && now_ms - at->said < RECENT_MS)
+			if (!s->asked && s->by != SIGHT_MLD &&
+			    now_ms - at->said < RECENT_MS)
 				return RECENT_REPEATED;
 			break;
 		}

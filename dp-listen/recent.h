@@ -5,7 +5,8 @@
  * back, and of the rest RECENT_RATE a second go through (a second's worth at once),
  * so that no flood drowns who keeps the records; who flooded may not hide by it what
  * routers and DHCP servers say: RECENT_GRAVE more of these do. What answers us (asked) always
- * goes through, up to RECENT_ASKED a second.
+ * goes through, up to RECENT_ASKED a second. An MLD report goes to all, and may be the
+ * answer to our query: the same one is not held back.
  *
  * Shape:   a table of the last RECENT_SLOTS, by a keyed hash that no sender knows:
  *	    none can make another's sight look like one that was said. A full set of

@@ -38,6 +38,20 @@ device(unsigned n)
 	return s;
 }
 
+START_TEST(a_report_of_a_listener_is_said_each_time)
+{
+	struct sight s = device(1);
+	unsigned     n = 0;
+
+	s.by = SIGHT_MLD;
+	ck_assert_int_eq(recent_look(r, &s, NOW), RECENT_SAY);
+	ck_assert_int_eq(recent_look(r, &s, NOW), RECENT_SAY);
+	while (recent_look(r, &s, NOW) == RECENT_SAY)
+		n++;
+	ck_assert_uint_eq(n, RECENT_RATE - 2);
+}
+END_TEST
+
 START_TEST(the_same_is_said_once_a_minute)
 {
 	struct sight s = device(1);
@@ -164,6 +178,7 @@ main(void)
 	int	 bad;
 
 	tcase_add_checked_fixture(t, up, down);
+	tcase_add_test(t, a_report_of_a_listener_is_said_each_time);
 	tcase_add_test(t, the_same_is_said_once_a_minute);
 	tcase_add_test(t, whatever_differs_is_something_else);
 	tcase_add_test(t, an_answer_always_goes_through);
