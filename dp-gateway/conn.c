@@ -170,6 +170,25 @@ conn_upstream(struct conn *c)
 	return c->term != NULL ? &c->g->terminate.servers : &c->g->upstream;
 }
 
+/* It leaves P_ANSWER: what that says of the server. A server may answer the end
+ * of a client, and its reset, by its own. */
+static void
+judge(struct conn *c, bool is_late, bool has_left)
+{
+	struct upstream *u = conn_upstream(c);
+	uint64_t	 now = loop_now_ms(c->g->loop);
+
+	if (c->relay.bytes[SERVER] > 0)
+		upstream_answered(u, c->server, now);
+	else if (is_late || (has_left && !c->relay.ended[CLIENT]))
+		upstream_unanswered(u, c->server, c->since_ms, now,
+		    is_late ? "connects, but does not answer"
+			    : "connects, and leaves without an answer");
+	else
+		upstream_abandoned(u, c->server);
+	dial_say(c->g);
+}
+
 void
 conn_end(struct conn *c, enum why why)
 {
@@ -184,11 +203,9 @@ conn_end(struct conn *c, enum why why)
 		dial_left(c);
 	if (is_tunnel(c))
 		tunnel_drop(c, why);
-	else if (c->phase == P_ANSWER && why == WHY_SILENT) {
-		upstream_silent(conn_upstream(c), c->server,
-		    loop_now_ms(g->loop));
-		dial_say(g);
-	} else if (c->phase == P_ANSWER || c->phase == P_BEGUN)
+	else if (c->phase == P_ANSWER)
+		judge(c, why == WHY_SILENT, why == WHY_SERVER_RESET);
+	else if (c->phase == P_BEGUN)
 		upstream_abandoned(conn_upstream(c), c->server);
 	terminate_fini(c, why);
 	if (why == WHY_CLIENT_RESET)
@@ -314,12 +331,8 @@ conn_moved(struct conn *c)
 
 	if (c->phase == P_ANSWER &&
 	    (c->relay.bytes[SERVER] > 0 || c->relay.ended[SERVER])) {
-		if (c->relay.bytes[SERVER] > 0)
-			upstream_answered(&g->upstream, c->server);
-		else
-			upstream_abandoned(&g->upstream, c->server);
+		judge(c, false, true);
 		conn_phase(c, P_OPEN);
-		dial_say(g);
 	} else if (c->phase == P_OPEN &&
 	    loop_now_ms(g->loop) - c->since_ms >= MOVED_MS)
 		conn_phase(c, P_OPEN);

@@ -223,7 +223,8 @@ opened(struct conn *c)
 {
 	struct gateway *g = c->g;
 
-	upstream_answered(&g->terminate.servers, c->server);
+	upstream_answered(&g->terminate.servers, c->server,
+	    loop_now_ms(g->loop));
 	dial_say(g);
 	conn_phase(c, P_OPEN);
 	/* either may have said something already */
@@ -234,12 +235,17 @@ opened(struct conn *c)
 
 /* This address is no good: on to the next one. */
 static void
-next_server(struct conn *c, const char *why)
+next_server(struct conn *c, const char *fault)
 {
-	struct gateway *g = c->g;
+	struct gateway	*g = c->g;
+	struct upstream *u = &g->terminate.servers;
+	uint64_t	 now = loop_now_ms(g->loop);
 
-	upstream_failed(&g->terminate.servers, c->server, loop_now_ms(g->loop),
-	    why);
+	if (fault[0] != '\0')
+		upstream_failed(u, c->server, now, fault);
+	else /* by its PROXY header it may not like the device */
+		upstream_unanswered(u, c->server, c->since_ms, now,
+		    "leaves in the TLS handshake");
 	dial_say(g);
 	ends_drop(&c->term->ends, SERVER);
 	conn_drop_server(c);
@@ -311,9 +317,10 @@ terminate_answer(struct conn *c, uint32_t events)
 		watch(c, SERVER);
 	else if (r < 0 && tls_fault(tls) == TLS_FAULT_ALPN)
 		conn_end(c, WHY_ALPN); /* the device's choice, no server's fault */
+	else if (r == -ENOMEM)
+		conn_end(c, WHY_MEMORY); /* ours */
 	else if (r < 0)
-		next_server(c, tls_error()[0] != '\0' ? tls_error()
-						      : "leaves in the TLS handshake");
+		next_server(c, r == -EPROTO ? tls_error() : "");
 	else {
 		terminate_shaken(c, SERVER, c->since_ms);
 		opened(c);

@@ -81,12 +81,14 @@ upstream_find(struct upstream *u, uint16_t id)
 struct server *
 upstream_choose(struct upstream *u, uint16_t after)
 {
-	struct server *s, *busy = NULL;
+	struct server *s, *busy = NULL, *mute = NULL;
 	bool	       passed = upstream_find(u, after) == NULL;
 
 	for (size_t i = 0; i < u->n; i++) {
 		s = &u->of[i];
 		if (!passed || s->state == SERVER_DOWN) {
+			if (passed && s->mute && mute == NULL)
+				mute = s;
 			passed = passed || s->id == after;
 			continue;
 		}
@@ -95,7 +97,8 @@ upstream_choose(struct upstream *u, uint16_t after)
 		if (busy == NULL)
 			busy = s;
 	}
-	if ((s = busy) == NULL)
+	/* nobody is better off refused than with one that may answer */
+	if ((s = busy != NULL ? busy : mute) == NULL)
 		return NULL;
 found:
 	s->on_trial += s->state == SERVER_TRIAL;
@@ -118,6 +121,7 @@ down(struct server *s, uint64_t now, const char *why)
 	    : UPSTREAM_BACKOFF_MAX;
 	s->retry_ms = now + s->backoff_ms;
 	s->state = SERVER_DOWN;
+	s->mute = false;
 	s->failures++;
 	s->silent = 0;
 	snprintf(s->why, sizeof(s->why), "%s", why);
@@ -131,12 +135,13 @@ upstream_failed(struct upstream *u, uint16_t id, uint64_t now, const char *why)
 	if (s == NULL)
 		return;
 	end_trial(s);
-	if (s->state != SERVER_DOWN) /* of many at once, the first counts */
+	/* of many at once, the first counts */
+	if (s->state != SERVER_DOWN || s->mute)
 		down(s, now, why);
 }
 
 void
-upstream_answered(struct upstream *u, uint16_t id)
+upstream_answered(struct upstream *u, uint16_t id, uint64_t now)
 {
 	struct server *s = upstream_find(u, id);
 
@@ -144,24 +149,30 @@ upstream_answered(struct upstream *u, uint16_t id)
 		return;
 	end_trial(s);
 	s->silent = 0;
-	if (s->state == SERVER_DOWN)
+	s->answered_ms = now;
+	if (s->state == SERVER_DOWN && !s->mute)
 		return; /* an older connection's; the next try will tell */
 	s->state = SERVER_UP;
 	s->backoff_ms = 0;
 }
 
 void
-upstream_silent(struct upstream *u, uint16_t id, uint64_t now)
+upstream_unanswered(struct upstream *u, uint16_t id, uint64_t since_ms,
+    uint64_t now, const char *why)
 {
 	struct server *s = upstream_find(u, id);
 
 	if (s == NULL)
 		return;
 	end_trial(s);
+	if (s->answered_ms > since_ms)
+		return; /* others were answered: it may be what this one said */
 	s->silent++;
 	if (s->state == SERVER_TRIAL || (s->state == SERVER_UP &&
-		s->silent >= UPSTREAM_SILENT_MAX))
-		down(s, now, "connects, but does not answer");
+		s->silent >= UPSTREAM_SILENT_MAX)) {
+		down(s, now, why);
+		s->mute = true;
+	}
 }
 
 void
@@ -198,7 +209,7 @@ upstream_probed(struct upstream *u, uint16_t id, uint64_t now, const char *why)
 	s->probing = false;
 	if (why != NULL)
 		down(s, now, why);
-	else {
+	else if (s->state == SERVER_DOWN) { /* nobody was answered meanwhile */
 		s->state = SERVER_TRIAL;
 		s->on_trial = 0;
 	}

@@ -4,7 +4,9 @@
  * Shape:   pure; callers pass the time. The addresses are tried in order. One
  *          that does not connect, or connects and leaves SILENT_MAX connections
  *          in a row unanswered, is passed over for a back-off from 1 s to 1 min.
- *          Then it is tried without a device: upstream_due() names it and the
+ *          Unanswered counts only if nobody was answered meanwhile, since
+ *          what a client says may be why; and one that connects is still
+ *          better than none, so that no client keeps the others out. Then it is tried without a device: upstream_due() names it and the
  *          caller connects. If that works it is on trial: it gets one
  *          connection at a time until one is answered.
  * Names:   an address is known by a number that is never reused, so that what
@@ -39,10 +41,11 @@ struct server {
 	uint16_t	  port, id;
 	enum server_state state;
 	bool		  probing; /* upstream_due() has named it */
+	bool		  mute; /* down, though it connects: answers nobody */
 	bool		  said_down; /* the caller's: to the operator */
 	unsigned	  on_trial; /* connections that wait for its answer */
 	unsigned	  silent;   /* in a row */
-	uint64_t	  retry_ms, backoff_ms;
+	uint64_t	  retry_ms, backoff_ms, answered_ms;
 	uint64_t	  failures;
 };
 
@@ -60,13 +63,16 @@ struct server *upstream_find(struct upstream *u, uint16_t id); /* NULL: gone */
 
 /* The server for a connection, past the one numbered `after` if that is not
  * UPSTREAM_NONE; NULL: all of those are away. Counts a trial: the caller then
- * reports exactly one of failed, answered, silent or abandoned. */
+ * reports exactly one of failed, answered, unanswered or abandoned. */
 struct server *upstream_choose(struct upstream *u, uint16_t after);
 
 void upstream_failed(struct upstream *u, uint16_t id, uint64_t now,
     const char *why);			     /* did not connect */
-void upstream_answered(struct upstream *u, uint16_t id); /* its first byte */
-void upstream_silent(struct upstream *u, uint16_t id, uint64_t now);
+void upstream_answered(struct upstream *u, uint16_t id,
+    uint64_t now);			     /* its first byte */
+/* Connected at since_ms, it was late or left before its first byte. */
+void upstream_unanswered(struct upstream *u, uint16_t id, uint64_t since_ms,
+    uint64_t now, const char *why);
 void upstream_abandoned(struct upstream *u, uint16_t id); /* tells nothing */
 
 /* A server whose back-off is over, once; then upstream_probed tells. */

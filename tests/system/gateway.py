@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 """Both ends of connections through the gateway, for the system tests.
 
-gateway.py server PORT [echo|silent|reset|close|proxy|slow] [HOST]
+gateway.py server PORT [echo|silent|shut|mute|reset|close|proxy|slow] [HOST]
     A TCP server. echo: takes the ClientHello, answers its SHA-256 as a line,
     then echoes, and after the client's end says "end". silent: never says a
-    word. reset: answers the line, then resets. close: answers the line, then
+    word. shut: takes the ClientHello and closes. mute: so, but after the client's
+    end. reset: answers the line, then resets. close: answers the line, then
     closes. proxy: echo behind a PROXY v2 header, which it logs. slow: reads
     nothing after its answer for two seconds.
 gateway.py crowd_server PORT
@@ -125,7 +126,12 @@ def serve_one(s, mode):
             print("proxy", socket.inet_ntop(family, rest[:n]),
                   socket.inet_ntop(family, rest[n:2 * n]),
                   *struct.unpack("!HH", rest[2 * n:2 * n + 4]), flush=True)
-        s.sendall(digest(take_hello(s)))
+        answer = digest(take_hello(s))
+        if mode == "mute":
+            assert not s.recv(1)
+        if mode in ("shut", "mute"):
+            return
+        s.sendall(answer)
         if mode == "reset":
             s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             return
@@ -379,6 +385,39 @@ def server_resets():
         assert ends(s) is None, "a reset became an end"
     except ConnectionResetError:
         pass
+
+
+def passed_over():
+    """The first address leaves three at once unanswered, and the next one serves.
+    It is tried with a device now and then, after twice the time each."""
+    h = hello()
+    three = [connect() for _ in range(3)]
+    for s in three:
+        s.sendall(h)
+    for s in three:
+        assert not ends(s)
+    for _ in range(5):
+        try:
+            echoes(opened(h))
+            return
+        except (EOFError, ConnectionResetError):
+            pass
+    raise AssertionError("not passed over")
+
+
+def shut():
+    """The server closes before its first byte."""
+    s = connect()
+    s.sendall(hello())
+    assert not ends(s)
+
+
+def shut_by_its_end():
+    """As shut, but this end has closed first."""
+    s = connect()
+    s.sendall(hello())
+    s.shutdown(socket.SHUT_WR)
+    assert not ends(s)
 
 
 def server_closes():

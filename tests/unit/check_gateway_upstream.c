@@ -57,7 +57,7 @@ START_TEST(one_that_fails_is_passed_over_until_it_connects_and_answers)
 	ck_assert_uint_eq(choose(UPSTREAM_NONE), b);
 	upstream_abandoned(&u, a);
 	ck_assert_uint_eq(choose(UPSTREAM_NONE), a);
-	upstream_answered(&u, a);
+	upstream_answered(&u, a, 3000);
 	ck_assert_int_eq(u.of[0].state, SERVER_UP);
 	for (int i = 0; i < 10; i++)
 		ck_assert_uint_eq(choose(UPSTREAM_NONE), a);
@@ -82,27 +82,82 @@ START_TEST(backoff_ends_at_a_minute)
 }
 END_TEST
 
+static void
+unanswered(uint16_t id, uint64_t since_ms, uint64_t now)
+{
+	upstream_unanswered(&u, id, since_ms, now, "mute");
+}
+
 START_TEST(silence_counts_in_a_row_and_on_trial_at_once)
 {
 	uint16_t a = u.of[0].id;
 
-	upstream_silent(&u, a, 0);
-	upstream_silent(&u, a, 0);
-	upstream_answered(&u, a);
-	upstream_silent(&u, a, 0);
-	upstream_silent(&u, a, 0);
+	unanswered(a, 0, 0);
+	unanswered(a, 0, 0);
+	upstream_answered(&u, a, 0);
+	unanswered(a, 0, 0);
+	unanswered(a, 0, 0);
 	ck_assert_int_eq(u.of[0].state, SERVER_UP);
-	upstream_silent(&u, a, 0);
+	unanswered(a, 0, 0);
 	ck_assert_int_eq(u.of[0].state, SERVER_DOWN);
-	upstream_answered(&u, a); /* an older one's: proves nothing now */
-	ck_assert_int_eq(u.of[0].state, SERVER_DOWN);
+	ck_assert_str_eq(u.of[0].why, "mute");
 	ck_assert_ptr_eq(upstream_due(&u, 1000), &u.of[0]);
 	upstream_probed(&u, a, 1000, NULL);
 	ck_assert_uint_eq(choose(UPSTREAM_NONE), a);
-	upstream_silent(&u, a, 2000);
+	unanswered(a, 1500, 2000);
 	ck_assert_int_eq(u.of[0].state, SERVER_DOWN);
 	ck_assert_ptr_null(upstream_due(&u, 3999));
 	ck_assert_ptr_nonnull(upstream_due(&u, 4000));
+}
+END_TEST
+
+START_TEST(silence_does_not_count_where_another_was_answered_since)
+{
+	uint16_t a = u.of[0].id;
+
+	for (uint64_t t = 0; t < 10; t++) {
+		unanswered(a, t * 10, t * 10 + 20);
+		upstream_answered(&u, a, t * 10 + 5);
+		unanswered(a, t * 10, t * 10 + 20);
+		unanswered(a, t * 10, t * 10 + 20);
+		unanswered(a, t * 10, t * 10 + 20);
+	}
+	ck_assert_int_eq(u.of[0].state, SERVER_UP);
+	upstream_failed(&u, a, 200, "refused");
+	(void)upstream_due(&u, 1200);
+	upstream_probed(&u, a, 1200, NULL);
+	upstream_answered(&u, a, 1250); /* on trial */
+	unanswered(a, 1210, 1300);
+	ck_assert_int_eq(u.of[0].state, SERVER_UP);
+}
+END_TEST
+
+START_TEST(one_that_is_silent_is_better_than_none)
+{
+	uint16_t a = u.of[0].id, b = u.of[1].id, c = u.of[2].id;
+
+	for (int i = 0; i < 3; i++)
+		unanswered(a, 0, 10);
+	ck_assert_uint_eq(choose(UPSTREAM_NONE), b);
+	upstream_failed(&u, b, 10, "refused");
+	ck_assert_uint_eq(choose(UPSTREAM_NONE), c);
+	upstream_failed(&u, c, 10, "refused");
+	ck_assert_uint_eq(choose(UPSTREAM_NONE), a);
+	ck_assert_uint_eq(choose(a), UPSTREAM_NONE); /* not again */
+	unanswered(a, 20, 30); /* and so it stays */
+	ck_assert_uint_eq(u.of[0].failures, 1);
+	/* who is answered there brings it back, whatever the probe says later */
+	ck_assert_ptr_eq(upstream_due(&u, 1010), &u.of[0]);
+	upstream_answered(&u, a, 1011);
+	upstream_probed(&u, a, 1012, NULL);
+	ck_assert_int_eq(u.of[0].state, SERVER_UP);
+	/* silent first, then it does not even connect */
+	for (int i = 0; i < 3; i++)
+		unanswered(a, 2000, 2010);
+	upstream_failed(&u, a, 2020, "refused");
+	ck_assert_uint_eq(choose(UPSTREAM_NONE), UPSTREAM_NONE);
+	upstream_answered(&u, a, 2030); /* an older one's: proves nothing now */
+	ck_assert_int_eq(u.of[0].state, SERVER_DOWN);
 }
 END_TEST
 
@@ -134,7 +189,7 @@ START_TEST(another_list_keeps_what_is_known_of_those_that_stay)
 	ck_assert_int_eq(u.of[1].state, SERVER_DOWN);
 	ck_assert_uint_eq(u.of[2].id, c);
 	upstream_failed(&u, a, 0, "x"); /* nobody's any more */
-	upstream_answered(&u, a);
+	upstream_answered(&u, a, 0);
 	ck_assert_uint_gt(u.of[0].id, c);
 	ck_assert_int_eq(upstream_set(&u, "d:4 b"), -EINVAL);
 	ck_assert_int_eq(upstream_set(&u, "1:1 2:1 3:1 4:1 5:1 6:1 7:1 8:1 9:1"),
@@ -159,6 +214,9 @@ main(void)
 	    one_that_fails_is_passed_over_until_it_connects_and_answers);
 	tcase_add_test(t, backoff_ends_at_a_minute);
 	tcase_add_test(t, silence_counts_in_a_row_and_on_trial_at_once);
+	tcase_add_test(t,
+	    silence_does_not_count_where_another_was_answered_since);
+	tcase_add_test(t, one_that_is_silent_is_better_than_none);
 	tcase_add_test(t, where_all_are_on_trial_nobody_is_refused);
 	tcase_add_test(t, another_list_keeps_what_is_known_of_those_that_stay);
 	suite_add_tcase(s, t);
