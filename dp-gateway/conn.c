@@ -540,6 +540,26 @@ on_stuck(void *ctx, void *owner)
 	conn_end(owner, WHY_STUCK);
 }
 
+/* Who takes nothing for send-timeout, with a pipe or, if there were no more,
+ * without. All are looked at once a second. */
+static void
+drop_stuck(struct gateway *g)
+{
+	uint64_t now = loop_now_ms(g->loop), send = g->conf.send_timeout * 1000;
+
+	if (now <= send)
+		return;
+	pipes_each_stuck(g->pipes, now - send, on_stuck, NULL);
+	if (pipes_bare(g->pipes) == 0 || now - g->looked_ms < 1000)
+		return;
+	g->looked_ms = now;
+	for (struct conn *c = g->oldest, *next; c != NULL; c = next) {
+		next = c->newer;
+		if (relay_stuck(&c->relay, now - send))
+			conn_end(c, WHY_STUCK);
+	}
+}
+
 /* At the end: who carries nothing goes, and after a while everybody. */
 static void
 drain_some(struct gateway *g)
@@ -580,7 +600,6 @@ void
 conn_tick(void *gateway)
 {
 	struct gateway *g = gateway;
-	uint64_t	now = loop_now_ms(g->loop);
 
 	g->ticking = false;
 	late(g, P_HELLO, WHY_HELLO_TIMEOUT);
@@ -591,9 +610,7 @@ conn_tick(void *gateway)
 	late(g, P_ANSWER, WHY_SILENT);
 	late(g, P_OPEN, WHY_IDLE);
 	too_old(g);
-	if (now > g->conf.send_timeout * 1000)
-		pipes_each_stuck(g->pipes, now - g->conf.send_timeout * 1000,
-		    on_stuck, NULL);
+	drop_stuck(g);
 	terminate_tick(g);
 	if (g->draining)
 		drain_some(g);

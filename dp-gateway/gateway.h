@@ -162,6 +162,7 @@ struct gateway {
 	uint32_t	       last_ticket;
 	struct listener	      *listeners, *leaving;
 	struct pipes	      *pipes;
+	uint64_t	       looked_ms; /* for who is stuck without one */
 	struct addr_count     *addresses, *peers;
 	struct {
 		struct conn *first, *last;

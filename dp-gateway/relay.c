@@ -32,7 +32,7 @@ struct pipe {
 
 struct pipes {
 	struct pipe *spare, *held;
-	unsigned     max, made, nheld;
+	unsigned     max, made, nheld, nbare;
 };
 
 int
@@ -71,6 +71,12 @@ unsigned
 pipes_held(const struct pipes *p)
 {
 	return p->nheld;
+}
+
+unsigned
+pipes_bare(const struct pipes *p)
+{
+	return p->nbare;
 }
 
 void
@@ -145,6 +151,14 @@ unhold(struct relay *r, struct pipes *ps, int from)
 	return p;
 }
 
+/* Since when a direction is blocked without a pipe; 0: it is not. */
+static void
+set_bare(struct relay *r, struct pipes *ps, int from, uint32_t ms)
+{
+	ps->nbare += (ms != 0) - (r->bare_ms[from] != 0);
+	r->bare_ms[from] = ms;
+}
+
 void
 relay_init(struct relay *r, int fd0, int fd1)
 {
@@ -158,7 +172,8 @@ relay_fini(struct relay *r, struct pipes *ps)
 		if (r->held[from] != NULL) { /* not empty: of no more use */
 			pipe_free(unhold(r, ps, from));
 			ps->made--;
-		}
+		} else
+			set_bare(r, ps, from, 0);
 }
 
 uint32_t
@@ -166,6 +181,16 @@ relay_wants(const struct relay *r, int side)
 {
 	return (!r->ended[side] && !r->blocked[side] ? (uint32_t)EPOLLIN : 0) |
 	    (r->blocked[!side] ? (uint32_t)EPOLLOUT : 0);
+}
+
+bool
+relay_stuck(const struct relay *r, uint64_t before)
+{
+	for (int from = 0; from < 2; from++)
+		if (r->bare_ms[from] != 0 &&
+		    (int32_t)((uint32_t)before - r->bare_ms[from]) > 0)
+			return true;
+	return false;
 }
 
 bool
@@ -316,6 +341,11 @@ move(struct relay *r, struct pipes *ps, int from, void *owner, uint64_t now_ms,
 		hold(r, ps, from, p, owner);
 	else if (p != NULL)
 		pipe_give(ps, p);
+	if (p == NULL && r->blocked[from]) {
+		if (turn > 0 || r->bare_ms[from] == 0)
+			set_bare(r, ps, from, (uint32_t)now_ms | 1);
+	} else if (r->bare_ms[from] != 0)
+		set_bare(r, ps, from, 0);
 	return w < 0 ? w : n < 0 && n != -EAGAIN ? (int)n : 0;
 }
 

@@ -35,6 +35,7 @@ struct pipe;
 int	 pipes_new(unsigned max, struct pipes **out);
 void	 pipes_free(struct pipes **p);
 unsigned pipes_held(const struct pipes *p); /* with bytes in them */
+unsigned pipes_bare(const struct pipes *p); /* directions blocked for want of one */
 /* Calls fn for the owner of each pipe that has given no byte since `before`. */
 void	 pipes_each_stuck(struct pipes *p, uint64_t before,
      void (*fn)(void *ctx, void *owner), void *ctx);
@@ -43,6 +44,8 @@ struct relay {
 	struct pipe *held[2];  /* by direction; NULL: no bytes in transit */
 	uint64_t     bytes[2]; /* given to the other side */
 	int	     fd[2];    /* by side */
+	uint32_t     bare_ms[2]; /* blocked without a pipe since: of the caller's
+				  * milliseconds the low bits; 0: it is not */
 	bool	     ended[2];	 /* the side sends no more */
 	bool	     told[2];	 /* and the other side knows */
 	bool	     blocked[2]; /* the other side takes no more now */
@@ -60,5 +63,8 @@ uint32_t relay_wants(const struct relay *r, int side);
 int  relay_run(struct relay *r, struct pipes *p, int side, uint32_t events,
      void *owner, uint64_t now_ms, int *bad);
 bool relay_over(const struct relay *r);
+/* A direction without a pipe has given no byte since `before`, at most 24 days ago:
+ * what pipes_each_stuck() does not find. */
+bool relay_stuck(const struct relay *r, uint64_t before);
 
 #endif

@@ -451,6 +451,27 @@ def stuck(seconds):
     raise AssertionError("not dropped")
 
 
+def all_stuck(n, seconds):
+    """More than there are pipes for take nothing of their echo: all are dropped in
+    time, none before; others are served meanwhile."""
+    left, began = [opened() for _ in range(int(n))], time.monotonic()
+    moved = began
+    for s in left:
+        s.setblocking(False)
+    while left:
+        assert time.monotonic() - moved < float(seconds) + 6, f"{len(left)} are not dropped"
+        for s in list(left):
+            try:
+                s.send(b"x" * 65536)
+                moved = time.monotonic()
+            except BlockingIOError:
+                pass
+            except (BrokenPipeError, ConnectionResetError):
+                assert time.monotonic() - began >= float(seconds), "too early"
+                left.remove(s)
+        admitted()
+
+
 def closed_after(least, most, busy=""):
     """By idle-timeout or, busy or not, total-timeout."""
     s, t = opened(), time.monotonic()

@@ -40,6 +40,7 @@ end(void)
 {
 	relay_fini(&r, ps);
 	ck_assert_uint_eq(pipes_held(ps), 0);
+	ck_assert_uint_eq(pipes_bare(ps), 0);
 	pipes_free(&ps);
 	for (int i = 0; i < 2; i++) {
 		close(r.fd[i]);
@@ -162,6 +163,9 @@ START_TEST(who_takes_nothing_stops_who_sends_and_loses_nothing)
 	ck_assert_int_eq(st.n, 0);
 	pipes_each_stuck(ps, 1001, on_stuck, &st);
 	ck_assert_int_eq(st.n, _i == 0);
+	ck_assert_uint_eq(pipes_bare(ps), _i == 1);
+	ck_assert(!relay_stuck(&r, 1000));
+	ck_assert(relay_stuck(&r, 1002) == (_i == 1));
 	shutdown(far_end[0], SHUT_WR);
 	/* the other way is not stopped by this */
 	ck_assert_int_eq(send(far_end[1], "x", 1, 0), 1);
@@ -174,6 +178,8 @@ START_TEST(who_takes_nothing_stops_who_sends_and_loses_nothing)
 	ck_assert_uint_eq(got, sent);
 	ck_assert_uint_eq(r.bytes[0], sent);
 	ck_assert(r.told[0]);
+	ck_assert_uint_eq(pipes_bare(ps), 0);
+	ck_assert(!relay_stuck(&r, 100000));
 	end();
 }
 END_TEST
