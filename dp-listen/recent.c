@@ -6,12 +6,14 @@
  */
 #include "dp-listen/recent.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
-#define WAYS 4
+#define WAYS   4
+#define PROBES 32
 
 struct slot {
 	uint64_t hash;
@@ -23,8 +25,17 @@ struct bucket {
 	uint64_t since;
 };
 
+/* Somebody asked whether the address is free, a moment ago. */
+struct probe {
+	uint8_t	 addr[16], mac[6];
+	uint32_t ifindex;
+	uint64_t said; /* 0: none, or it was defended */
+};
+
 struct recent {
 	uint64_t      key[2];
+	struct probe  probes[PROBES];
+	size_t	      next_probe;
 	struct bucket heard, grave, asked;
 	struct slot   slots[RECENT_SLOTS];
 };
@@ -153,18 +164,57 @@ is_grave(const struct sight *s)
 	return s->by == SIGHT_ROUTER || sight_first(s, FACT_DHCP_SERVER) != NULL;
 }
 
+static void
+probe_put(struct recent *r, const struct sight *s, const char *text,
+    uint64_t now_ms)
+{
+	struct probe p = { .addr = { [10] = 0xff, [11] = 0xff },
+		.ifindex = s->ifindex, .said = now_ms };
+
+	if (inet_pton(AF_INET, text, p.addr + 12) != 1 &&
+	    inet_pton(AF_INET6, text, p.addr) != 1)
+		return;
+	memcpy(p.mac, s->mac, sizeof(p.mac));
+	r->probes[r->next_probe++ % PROBES] = p;
+}
+
+/* Who holds it may have said so all the time: this once it is an answer. */
+static bool
+defends(struct recent *r, const struct sight *s, uint64_t now_ms)
+{
+	bool does = false;
+
+	if (s->by != SIGHT_ARP && s->by != SIGHT_NDP)
+		return false;
+	for (size_t i = 0; i < PROBES; i++) {
+		struct probe *p = &r->probes[i];
+
+		if (p->said == 0 || now_ms - p->said > RECENT_PROBE_MS ||
+		    p->ifindex != s->ifindex ||
+		    memcmp(p->addr, s->addr, sizeof(p->addr)) != 0 ||
+		    memcmp(p->mac, s->mac, sizeof(p->mac)) == 0)
+			continue;
+		p->said = 0;
+		does = true;
+	}
+	return does;
+}
+
 enum recent_verdict
 recent_look(struct recent *r, const struct sight *s, uint64_t now_ms)
 {
 	uint64_t     h = hash(r, s);
 	struct slot *set = &r->slots[h % (RECENT_SLOTS / WAYS) * WAYS];
 	struct slot *at = set;
+	const char  *probed = sight_first(s, FACT_CONFLICT);
+	uint64_t     pause = probed != NULL ? RECENT_PROBE_MS : RECENT_MS;
+	bool	     passes = s->asked || s->by == SIGHT_MLD ||
+	    defends(r, s, now_ms);
 
 	for (int i = 0; i < WAYS; i++) {
 		if (set[i].hash == h && set[i].said != 0) {
 			at = &set[i];
-			if (!s->asked && s->by != SIGHT_MLD &&
-			    now_ms - at->said < RECENT_MS)
+			if (!passes && now_ms - at->said < pause)
 				return RECENT_REPEATED;
 			break;
 		}
@@ -177,5 +227,7 @@ recent_look(struct recent *r, const struct sight *s, uint64_t now_ms)
 		return RECENT_TOO_MANY;
 	at->hash = h;
 	at->said = now_ms;
+	if (probed != NULL)
+		probe_put(r, s, probed, now_ms);
 	return RECENT_SAY;
 }

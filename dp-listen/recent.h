@@ -6,7 +6,9 @@
  * so that no flood drowns who keeps the records; who flooded may not hide by it what
  * routers and DHCP servers say: RECENT_GRAVE more of these do. What answers us (asked) always
  * goes through, up to RECENT_ASKED a second. An MLD report goes to all, and may be the
- * answer to our query: the same one is not held back.
+ * answer to our query: the same one is not held back. A probe for an address (RFC
+ * 5227, 4862) is said again after RECENT_PROBE_MS, and what defends the address within
+ * that time is said whenever it was said before.
  *
  * Shape:   a table of the last RECENT_SLOTS, by a keyed hash that no sender knows:
  *	    none can make another's sight look like one that was said. A full set of
@@ -20,6 +22,7 @@
 #include "common/sight.h"
 
 #define RECENT_MS    60000
+#define RECENT_PROBE_MS 5000
 #define RECENT_SLOTS 65536 /* 16 bytes each */
 #define RECENT_RATE  2000
 #define RECENT_GRAVE 200

@@ -92,6 +92,35 @@ START_TEST(whatever_differs_is_something_else)
 }
 END_TEST
 
+/* A chatty host: what it says all the time is its defence once somebody probes. */
+START_TEST(a_defence_goes_through)
+{
+	struct sight holder = device(1), prober = device(2);
+
+	memcpy(holder.addr, "\0\0\0\0\0\0\0\0\0\0\xff\xff\x0a\0\0\1", 16);
+	sight_add(&prober, FACT_CONFLICT, "10.0.0.1", 8);
+	for (uint64_t now = NOW; now < NOW + 60000; now += 10000) {
+		(void)recent_look(r, &holder, now);
+		ck_assert_int_eq(recent_look(r, &holder, now + 1), RECENT_REPEATED);
+		ck_assert_int_eq(recent_look(r, &prober, now + 2), RECENT_SAY);
+		ck_assert_int_eq(recent_look(r, &prober, now + 3), RECENT_REPEATED);
+		ck_assert_int_eq(recent_look(r, &holder, now + 4), RECENT_SAY);
+		ck_assert_int_eq(recent_look(r, &holder, now + 5), RECENT_REPEATED);
+	}
+	/* nor is it one by what else it says, elsewhere, later, or of who probes */
+	ck_assert_int_eq(recent_look(r, &prober, NOW + 90000), RECENT_SAY);
+	ck_assert_int_eq(recent_look(r, &holder, NOW + 96000), RECENT_REPEATED);
+	ck_assert_int_eq(recent_look(r, &prober, NOW + 97000), RECENT_SAY);
+	holder.ifindex++;
+	(void)recent_look(r, &holder, NOW + 97001);
+	ck_assert_int_eq(recent_look(r, &holder, NOW + 97002), RECENT_REPEATED);
+	holder.ifindex--;
+	memcpy(holder.mac, prober.mac, 6);
+	(void)recent_look(r, &holder, NOW + 97003);
+	ck_assert_int_eq(recent_look(r, &holder, NOW + 97004), RECENT_REPEATED);
+}
+END_TEST
+
 START_TEST(an_answer_always_goes_through)
 {
 	struct sight s = device(1);
@@ -181,6 +210,7 @@ main(void)
 	tcase_add_test(t, a_report_of_a_listener_is_said_each_time);
 	tcase_add_test(t, the_same_is_said_once_a_minute);
 	tcase_add_test(t, whatever_differs_is_something_else);
+	tcase_add_test(t, a_defence_goes_through);
 	tcase_add_test(t, an_answer_always_goes_through);
 	tcase_add_test(t, a_flood_is_capped_and_answers_still_go_through);
 	tcase_add_test(t, no_flood_hides_routers_and_dhcp_servers);
