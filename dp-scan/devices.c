@@ -22,6 +22,7 @@
 #define CONFLICT_S    600 /* there and back within this: two have it */
 #define AGENT_S	      120 /* an agent is where the wire showed it */
 #define AT_ONCE_S     2	  /* two answers to one question */
+#define CROWD_S	      60  /* the claims of one poll */
 #define TOLD_S	      3600 /* from one event of a conflict to the next */
 #define PROBES	      32
 #define DEFEND_S      5
@@ -41,6 +42,12 @@ struct probe_of { /* somebody asks whether an address is free */
 	uint32_t when;
 };
 
+struct server { /* of DHCP */
+	uint8_t	 addr[16], mac[6];
+	uint32_t ifindex;     /* 0: where it has that MAC address is not known */
+	uint32_t heard, told; /* from that MAC address; of it */
+};
+
 struct devices {
 	struct devices_conf   conf;
 	struct devices_ops    ops;
@@ -56,7 +63,7 @@ struct devices {
 	size_t		      next_move;
 	struct probe_of	      probes[PROBES];
 	size_t		      next_probe;
-	struct { uint8_t addr[16]; uint32_t told; } servers[DHCP_SERVERS];
+	struct server	      servers[DHCP_SERVERS];
 	bool		      mixed; /* several were kept: none is the first */
 	size_t		      nservers; /* that were seen; the first may be right */
 	uint32_t	      full_told;
@@ -568,28 +575,35 @@ move_of(struct devices *d, const uint8_t addr[16])
 	return NULL;
 }
 
+/* Who answers a poll for many is told of as such, and not for each of them. What it
+ * claims otherwise is as everybody's: nobody claims many to be left in peace. */
 static bool
-is_rival(const struct record *r)
+is_rival(const struct record *r, const struct claim *c, uint32_t now)
 {
-	return record_has(r, ITEM_MAC) && !r->many;
+	return record_has(r, ITEM_MAC) &&
+	    !(r->many && c->s->asked && now - r->many_at <= CROWD_S);
 }
 
-/* The address goes from who had it to another. */
+/* The address goes from who had it to another; refused: would, but for the limit
+ * of what is believed of that one. */
 static void
 moved(struct devices *d, const struct claim *c, uint32_t from, uint32_t to,
-    const struct item *was, uint32_t now)
+    const struct item *was, bool refused, uint32_t now)
 {
 	const struct record *a = &d->recs[from], *b = &d->recs[to];
 	struct move	    *m = move_of(d, c->addr);
 	char		     text[INET6_ADDRSTRLEN];
 	bool		     conflict;
 
-	if (!is_wire(c->s->by) || !is_wire(was->by) || !is_rival(a) ||
-	    !is_rival(b))
+	if (!is_wire(c->s->by) || !is_wire(was->by) || !is_rival(a, c, now) ||
+	    !is_rival(b, c, now))
 		return;
 	conflict = (c->s->asked && now - was->seen <= AT_ONCE_S) ||
+	    (refused && now - was->seen <= CONFLICT_S) ||
 	    (m != NULL && m->from == b->id && m->to == a->id &&
 		now - m->when <= CONFLICT_S);
+	if (refused && !conflict)
+		return;
 	if (m == NULL) {
 		m = &d->moves[d->next_move++ % MOVES];
 		*m = (struct move){ 0 };
@@ -676,28 +690,82 @@ is_known_server(const struct devices *d, const uint8_t addr[16])
 	return false;
 }
 
-static void
-serves_dhcp(struct devices *d, uint32_t slot, const char *text, uint32_t now)
+/* By this address or another: one machine may serve IPv4 and IPv6. What it merely
+ * says is its server address does not count, anybody can. */
+static bool
+is_first_server(const struct devices *d, const struct record *r,
+    const uint8_t addr[16])
 {
-	uint8_t addr[16];
-	char	shown[INET6_ADDRSTRLEN];
-	size_t	i = 0;
-	bool	good;
+	const uint8_t *first = d->servers[0].addr;
+	struct item    it;
+	uint8_t	       plain[16];
+	size_t	       pos = 0;
+	bool	       is = memcmp(addr, first, 16) == 0;
 
-	if (addr_parse(text, addr) < 0)
-		return;
-	while (i < d->nservers && memcmp(d->servers[i].addr, addr, 16) != 0)
+	while (!is && record_next(r, &pos, &it)) {
+		if (it.kind != ITEM_ADDR)
+			continue;
+		memcpy(plain, it.data, 16);
+		devices_scope(0, plain);
+		is = memcmp(plain, first, 16) == 0;
+	}
+	return is;
+}
+
+/* An address of the link that is known speaks from another MAC address. That is a
+ * new card if the old one says nothing any more. */
+static bool
+is_impostor(struct devices *d, struct server *v, const struct claim *c,
+    uint32_t now)
+{
+	bool differs;
+
+	if (c->mac == NULL || d->ops.place(d->ctx, c->s->ifindex, v->addr) !=
+	    PLACE_LINK)
+		return false; /* by a relay, of which there may be several */
+	differs = v->ifindex != 0 && memcmp(v->mac, c->mac, 6) != 0;
+	if (!differs || now - v->heard > d->conf.life_time) {
+		v->ifindex = c->s->ifindex;
+		memcpy(v->mac, c->mac, 6);
+		v->heard = now;
+	}
+	return differs;
+}
+
+static struct server *
+server_of(struct devices *d, const uint8_t addr[16], uint32_t ifindex)
+{
+	size_t i = 0;
+
+	while (i < d->nservers && (memcmp(d->servers[i].addr, addr, 16) != 0 ||
+	    (d->servers[i].ifindex != 0 && d->servers[i].ifindex != ifindex)))
 		i++;
 	if (i == d->nservers) {
 		i = i < DHCP_SERVERS ? d->nservers++ : DHCP_SERVERS - 1;
+		d->servers[i] = (struct server){ .told = 0 };
 		memcpy(d->servers[i].addr, addr, 16);
-		d->servers[i].told = 0;
 	}
-	good = d->conf.dhcp_servers[0] != '\0' ? is_known_server(d, addr)
-	    : i == 0 && !d->mixed;
-	if (good || (d->servers[i].told != 0 && now - d->servers[i].told < TOLD_S))
+	return &d->servers[i];
+}
+
+static void
+serves_dhcp(struct devices *d, const struct claim *c, uint32_t slot,
+    const char *text, uint32_t now)
+{
+	struct server *v;
+	uint8_t	       addr[16];
+	char	       shown[INET6_ADDRSTRLEN];
+	bool	       good;
+
+	if (addr_parse(text, addr) < 0)
 		return;
-	d->servers[i].told = now;
+	v = server_of(d, addr, c->s->ifindex);
+	good = d->conf.dhcp_servers[0] != '\0' ? is_known_server(d, addr)
+	    : !d->mixed && is_first_server(d, &d->recs[slot], addr);
+	good = !is_impostor(d, v, c, now) && good;
+	if (good || (v->told != 0 && now - v->told < TOLD_S))
+		return;
+	v->told = now;
 	addr_text(addr, shown);
 	tell(d, DHCP_SERVER_UNKNOWN, &d->recs[slot], NULL, shown);
 }
@@ -705,15 +773,26 @@ serves_dhcp(struct devices *d, uint32_t slot, const char *text, uint32_t now)
 /* -- a sight -- */
 
 static void
-claims_many(struct devices *d, uint32_t slot)
+claims_many(struct devices *d, uint32_t slot, uint32_t now)
 {
 	struct record *r = &d->recs[slot];
 
+	r->many_at = now;
 	if (r->many)
 		return;
 	r->many = true;
 	soil(d, slot);
 	tell(d, DEVICE_CLAIMS_MANY, r, NULL, NULL);
+}
+
+/* Against a MAC address that has shown it: many agents behind one address have none
+ * of them that address, and in a datagram anybody writes what he likes. */
+static bool
+keeps_address(const struct devices *d, const struct claim *c,
+    const struct item *was, uint32_t now)
+{
+	return c->mac == NULL || (!is_wire(c->s->by) &&
+	    c->s->by != SIGHT_OWN && now - was->seen <= d->conf.life_time);
 }
 
 static void
@@ -724,18 +803,19 @@ learn_address(struct devices *d, const struct claim *c, uint32_t slot,
 	struct item it;
 	int	    r;
 
-	/* many agents behind one address have none of them that address */
-	if (was != NONE && was != slot && c->mac == NULL &&
-	    record_has(&d->recs[was], ITEM_MAC))
+	if (was != NONE && was != slot && record_has(&d->recs[was], ITEM_MAC) &&
+	    record_find(&d->recs[was], ITEM_ADDR, c->addr, 16, &it) &&
+	    keeps_address(d, c, &it, now))
 		return;
 	r = learn(d, slot, ITEM_ADDR, (uint8_t)c->s->by, now, c->addr, 16);
 	if (r == -EAGAIN)
-		claims_many(d, slot);
-	if (r < 0 || was == NONE || was == slot)
+		claims_many(d, slot, now);
+	if ((r < 0 && r != -EAGAIN) || was == NONE || was == slot)
 		return;
 	if (record_find(&d->recs[was], ITEM_ADDR, c->addr, 16, &it))
-		moved(d, c, was, slot, &it, now);
-	take_away(d, was, ITEM_ADDR, c->addr, 16);
+		moved(d, c, was, slot, &it, r < 0, now);
+	if (r == 0)
+		take_away(d, was, ITEM_ADDR, c->addr, 16);
 }
 
 static void
@@ -764,7 +844,7 @@ learn_facts(struct devices *d, const struct claim *c, uint32_t slot,
 				PLACE_NOWHERE &&
 			    learn(d, slot, ITEM_ADDR, (uint8_t)s->by, now, addr,
 				16) == -EAGAIN)
-				claims_many(d, slot);
+				claims_many(d, slot, now);
 			continue;
 		}
 		/* an identity that another one keeps is not given twice */
@@ -775,7 +855,7 @@ learn_facts(struct devices *d, const struct claim *c, uint32_t slot,
 		(void)learn(d, slot, kind, (uint8_t)s->by, now, text,
 		    strlen(text));
 		if (kind == FACT_DHCP_SERVER)
-			serves_dhcp(d, slot, text, now);
+			serves_dhcp(d, c, slot, text, now);
 	}
 }
 
@@ -795,6 +875,7 @@ touch(struct devices *d, const struct claim *c, uint32_t slot, uint32_t now)
 	if (c->s->by == SIGHT_OWN)
 		d->own = slot;
 	r->confirmed |= c->confirms;
+	r->many = r->many && now - r->many_at <= d->conf.life_time;
 	r->state = RECORD_SEEN;
 	link_rec(d, slot);
 	if (back)
@@ -1024,6 +1105,7 @@ load_one(struct devices *d, struct record *r)
 	now->by = r->by;
 	now->confirmed = r->confirmed;
 	now->many = r->many;
+	now->many_at = r->last;
 	now->state = r->state;
 	if ((r->by & 1U << SIGHT_OWN) != 0)
 		d->own = slot;
@@ -1039,8 +1121,8 @@ load_one(struct devices *d, struct record *r)
 			memcpy(text, it.data, it.len);
 			text[it.len] = '\0';
 			if (addr_parse(text, d->servers[d->nservers].addr) == 0) {
-				d->mixed |= memcmp(d->servers[0].addr,
-				    d->servers[d->nservers].addr, 16) != 0;
+				d->mixed |= !is_first_server(d, r,
+				    d->servers[d->nservers].addr);
 				d->servers[d->nservers++].told = it.seen;
 			}
 		}

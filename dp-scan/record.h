@@ -52,7 +52,8 @@ struct record {
 	uint16_t len, room;   /* of items */
 	uint8_t	 state;
 	bool	 confirmed;   /* answered us, or is vouched for; else only heard */
-	bool	 many;	      /* claims more addresses than are believed */
+	bool	 many;	      /* claims more addresses than are believed, */
+	uint32_t many_at;     /* the last time then; not kept */
 	uint8_t *items;
 };
 

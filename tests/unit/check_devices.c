@@ -296,6 +296,90 @@ START_TEST(the_first_dhcp_server_is_the_known_one)
 }
 END_TEST
 
+START_TEST(one_machine_serves_ipv4_and_ipv6)
+{
+	(void)see("dhcp " A " 10.0.0.1 dhcp-server=10.0.0.1", 1000);
+	(void)see("dhcp6 " A " fe80::a dhcp-server=fe80::a", 1001);
+	ck_assert_uint_eq(events[DHCP_SERVER_UNKNOWN], 0);
+	/* but not who only brings IPv6, nor who says that he is the first, too */
+	(void)see("dhcp6 " B " fe80::b dhcp-server=fe80::b", 1002);
+	ck_assert_uint_eq(events[DHCP_SERVER_UNKNOWN], 1);
+	(void)see("dhcp " C " 10.0.0.3 dhcp-server=10.0.0.1", 1003);
+	(void)see("dhcp " C " 10.0.0.3 dhcp-server=10.0.0.3", 1004);
+	ck_assert_uint_eq(events[DHCP_SERVER_UNKNOWN], 3);
+}
+END_TEST
+
+START_TEST(who_answers_as_the_known_dhcp_server_is_told_of)
+{
+	struct devices_conf c = conf;
+
+	snprintf(c.dhcp_servers, sizeof(c.dhcp_servers), "10.0.0.1");
+	for (int list = 0; list < 2; list++) {
+		if (list == 1)
+			devices_configure(d, &c);
+		events[DHCP_SERVER_UNKNOWN] = 0;
+		uint32_t now = list == 0 ? 1000 : 10000;
+
+		(void)see("arp " A " 10.0.0.1", now);
+		(void)see("dhcp " A " 10.0.0.1 dhcp-server=10.0.0.1", now + 1);
+		ck_assert_uint_eq(events[DHCP_SERVER_UNKNOWN], 0);
+		(void)see("dhcp " B " 10.0.0.1 dhcp-server=10.0.0.1", now + 2);
+		ck_assert_uint_eq(events[DHCP_SERVER_UNKNOWN], 1);
+		ck_assert_str_eq(details[DHCP_SERVER_UNKNOWN], "10.0.0.1");
+		/* nor does it have the address now */
+		ck_assert_ptr_eq(devices_find(d, "10.0.0.1"), devices_find(d, A));
+		(void)see("dhcp " A " 10.0.0.1 dhcp-server=10.0.0.1", now + 3);
+		(void)see("dhcp " B " 10.0.0.1 dhcp-server=10.0.0.1", now + 4);
+		ck_assert_uint_eq(events[DHCP_SERVER_UNKNOWN], 1);
+	}
+	/* a new card: once, and the old one's silence for a life time */
+	(void)see("dhcp " C " 10.0.0.1 dhcp-server=10.0.0.1", 20000);
+	(void)see("dhcp " C " 10.0.0.1 dhcp-server=10.0.0.1", 29000);
+	ck_assert_uint_eq(events[DHCP_SERVER_UNKNOWN], 2);
+	/* one behind relays has none here */
+	devices_configure(d, &conf);
+	(void)see("dhcp " A " 10.0.0.9 dhcp-server=172.16.0.1", 30000);
+	events[DHCP_SERVER_UNKNOWN] = 0;
+	(void)see("dhcp " B " 10.0.0.8 dhcp-server=172.16.0.1", 30001);
+	ck_assert_uint_eq(events[DHCP_SERVER_UNKNOWN], 0);
+}
+END_TEST
+
+START_TEST(who_claims_many_is_in_conflict_all_the_same)
+{
+	const struct record *r;
+	char		     line[100];
+
+	for (int refused = 0; refused < 2; refused++) {
+		uint32_t now = refused ? 20000 : 1000;
+
+		events[ADDRESS_CONFLICT] = 0;
+		(void)see("arp! " A " 10.0.0.1", now);
+		for (int i = 1; i <= 33; i++) {
+			snprintf(line, sizeof(line), "arp " B " 10.0.5.%d", i);
+			(void)see(line, now);
+		}
+		ck_assert(devices_find(d, B)->many);
+		ck_assert_uint_eq(events[ADDRESS_CONFLICT], 0);
+		if (refused) { /* while 32 addresses are fresh, no other is believed */
+			(void)see("arp " B " 10.0.0.1", now + 1);
+			ck_assert_ptr_eq(devices_find(d, "10.0.0.1"),
+			    devices_find(d, A));
+			(void)see("arp " B " 10.0.0.1", now + 2); /* once an hour */
+		} else {
+			(void)see("arp! " A " 10.0.0.1", now + 90);
+			(void)see("arp! " B " 10.0.0.1", now + 90);
+			(void)see("arp! " A " 10.0.0.1", now + 91);
+		}
+		ck_assert_uint_eq(events[ADDRESS_CONFLICT], 1);
+	}
+	/* and not marked for ever */
+	r = see("arp " B " 10.0.5.1", 20000 + 91 + conf.life_time);
+	ck_assert(!r->many);
+}
+END_TEST
+
 START_TEST(dhcp_servers_of_the_configuration_are_known)
 {
 	struct devices_conf c = conf;
@@ -615,6 +699,9 @@ main(void)
 	tcase_add_test(t, an_address_that_moves_on_is_no_conflict);
 	tcase_add_test(t, a_probe_that_is_defended_is_a_duplicate);
 	tcase_add_test(t, the_first_dhcp_server_is_the_known_one);
+	tcase_add_test(t, one_machine_serves_ipv4_and_ipv6);
+	tcase_add_test(t, who_answers_as_the_known_dhcp_server_is_told_of);
+	tcase_add_test(t, who_claims_many_is_in_conflict_all_the_same);
 	tcase_add_test(t, dhcp_servers_of_the_configuration_are_known);
 	tcase_add_test(t, who_claims_a_thousand_addresses_gets_32);
 	tcase_add_test(t, ages);
