@@ -345,26 +345,25 @@ servers(const struct gateway *g, struct admin_reply *reply)
 		}
 }
 
-/* Handshakes of terminating listeners, at either side. */
 static void
-terminating(const struct gateway *g, struct admin_reply *reply)
+handshakes(const struct gateway *g, struct admin_reply *reply)
 {
-	const struct terminate *t = &g->terminate;
-	static const char *const sides[] = { "with=\"device\"",
-		"with=\"server\"" };
+	static const char *const with[SHAKEN_KINDS] = { "with=\"device\"",
+		"with=\"server\"", "with=\"uplink\"" };
+	const struct handshakes *h = g->shaken;
 
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < SHAKEN_KINDS; i++)
 		worker_metric(reply, "dpoint_gateway_handshake_seconds_sum",
-		    "counter", "Time that TLS handshakes took.", sides[i],
-		    (double)t->shake_ms[i] / 1000);
-	for (int i = 0; i < 2; i++)
+		    "counter", "Time that TLS handshakes took.", with[i],
+		    (double)h[i].ms / 1000);
+	for (int i = 0; i < SHAKEN_KINDS; i++)
 		worker_metric(reply, "dpoint_gateway_handshake_seconds_count",
-		    "counter", "TLS handshakes of terminating listeners.",
-		    sides[i], (double)t->shaken[i]);
-	for (int i = 0; i < 2; i++)
+		    "counter", "TLS handshakes completed, by who with.",
+		    with[i], (double)h[i].n);
+	for (int i = 0; i < SHAKEN_KINDS; i++)
 		worker_metric(reply, "dpoint_gateway_handshake_resumed_total",
-		    "counter", "Those that resumed a session.", sides[i],
-		    (double)t->resumed[i]);
+		    "counter", "Those that resumed a session.", with[i],
+		    (double)h[i].resumed);
 }
 
 void
@@ -449,7 +448,7 @@ gateway_metrics(void *gateway, struct worker *w, struct admin_reply *reply)
 		    label, (double)g->why[k]);
 	}
 	servers(g, reply);
-	terminating(g, reply);
+	handshakes(g, reply);
 	uplinks_metrics(g->uplinks, reply);
 }
 

@@ -296,6 +296,15 @@ conn_why_tls(const struct tls_conn *t, int r)
 						     : whys[tls_fault(t)];
 }
 
+void
+conn_shaken(struct gateway *g, enum shaken with, const struct tls_conn *t,
+    uint64_t since_ms)
+{
+	g->shaken[with].n++;
+	g->shaken[with].resumed += tls_resumed(t);
+	g->shaken[with].ms += loop_now_ms(g->loop) - since_ms;
+}
+
 /* -- events -- */
 
 void

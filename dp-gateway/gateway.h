@@ -142,7 +142,13 @@ struct terminate { /* what all connections that end here share */
 	struct addr_count *devices;
 	int64_t		   next_expiry; /* of a certificate, at the earliest; or 0 */
 	uint64_t	   looked_ms;
-	uint64_t	   shaken[2], resumed[2], shake_ms[2]; /* by side */
+};
+
+/* Whom hands were shaken with. */
+enum shaken { SHAKEN_DEVICE, SHAKEN_SERVER, SHAKEN_UPLINK, SHAKEN_KINDS };
+
+struct handshakes {
+	uint64_t n, resumed, ms;
 };
 
 struct push;
@@ -155,6 +161,7 @@ struct gateway {
 	struct tls	      *tls;
 	struct upstream	       upstream;
 	struct terminate       terminate;
+	struct handshakes      shaken[SHAKEN_KINDS];
 	struct connect_client *connector;
 	struct agent_sight    *agents; /* whom network polling is told of */
 	struct ask	       asks[ASKS_MAX + LINKS_ASKED];
@@ -252,6 +259,9 @@ void conn_count(struct gateway *g, const uint8_t addr[16], uint16_t port,
     const char *name, enum why why);
 /* Of a handshake with a device that came to r. */
 enum why conn_why_tls(const struct tls_conn *t, int r);
+/* One that is through is counted. */
+void conn_shaken(struct gateway *g, enum shaken with, const struct tls_conn *t,
+    uint64_t since_ms);
 void conn_check_drained(struct gateway *g); /* one has ended */
 void conn_drain(struct gateway *g);
 

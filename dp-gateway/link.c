@@ -357,6 +357,7 @@ link_shake(struct link *k)
 		return;
 	}
 	k->shaking = false;
+	conn_shaken(k->u->g, SHAKEN_UPLINK, k->tls, k->since_ms);
 	if ((r = tls_flush(k->tls)) < 0 && r != -EAGAIN) { /* a ticket, too */
 		link_end(k, END_GONE, strerror(-r));
 		return;

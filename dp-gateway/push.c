@@ -195,6 +195,7 @@ shake(struct push_conn *c)
 		push_end(c, conn_why_tls(c->tls, r));
 		return;
 	}
+	conn_shaken(p->g, SHAKEN_DEVICE, c->tls, c->start_ms);
 	push_state(c, S_HEAD);
 	if (p->next_expiry == 0 || tls_peer_expires(c->tls) < p->next_expiry)
 		p->next_expiry = tls_peer_expires(c->tls);

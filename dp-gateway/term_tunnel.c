@@ -243,7 +243,8 @@ term_give(struct conn *c, uint8_t *buf, size_t max)
 static void
 shaken(struct conn *c)
 {
-	terminate_shaken(c, SERVER, c->since_ms);
+	conn_shaken(c->g, SHAKEN_SERVER, c->term->ends.of[SERVER].tls,
+	    c->since_ms);
 	conn_phase(c, P_OPEN);
 	tls_readable(c->term->ends.of[CLIENT].tls, c->closing[CLIENT]);
 	wake(c);

@@ -75,16 +75,6 @@ watch(struct conn *c, int side)
 	conn_watch(c, side, EPOLLIN | EPOLLRDHUP | (out ? (uint32_t)EPOLLOUT : 0));
 }
 
-void
-terminate_shaken(struct conn *c, int side, uint64_t since_ms)
-{
-	struct terminate *t = &c->g->terminate;
-
-	t->shaken[side]++;
-	t->resumed[side] += tls_resumed(c->term->ends.of[side].tls);
-	t->shake_ms[side] += loop_now_ms(c->g->loop) - since_ms;
-}
-
 /* The 16 bytes of the UUID in a device's name; false: it is none. */
 static bool
 device_of(const char *name, uint8_t out[16])
@@ -122,7 +112,7 @@ verified(struct conn *c)
 	struct tls_conn	 *tls = c->term->ends.of[CLIENT].tls;
 
 	c->term->shaken = true;
-	terminate_shaken(c, CLIENT, c->start_ms);
+	conn_shaken(g, SHAKEN_DEVICE, tls, c->start_ms);
 	if ((c->sni = strdup(tls_peer_name(tls))) == NULL) {
 		conn_end(c, WHY_MEMORY);
 		return;
@@ -322,7 +312,7 @@ terminate_answer(struct conn *c, uint32_t events)
 	else if (r < 0)
 		next_server(c, r == -EPROTO ? tls_error() : "");
 	else {
-		terminate_shaken(c, SERVER, c->since_ms);
+		conn_shaken(c->g, SHAKEN_SERVER, tls, c->since_ms);
 		opened(c);
 	}
 }

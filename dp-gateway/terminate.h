@@ -48,11 +48,9 @@ void terminate_server_failed(struct conn *c);
 void terminate_fini(struct conn *c, enum why why);
 
 /* For either way: whether the server that was connected is (still) one of ours;
- * begins TLS with it (WHY_CLOSED: it has begun); counts a handshake that is
- * through. */
+ * begins TLS with it (WHY_CLOSED: it has begun). */
 bool	 terminate_listed(struct conn *c);
 enum why terminate_connect(struct conn *c, int fd, struct tls_conn **out);
-void	 terminate_shaken(struct conn *c, int side, uint64_t since_ms);
 
 /* term_tunnel.c: by way of a stream; for tunnel.c, as tunnel_ops has them */
 void	term_opened(struct conn *c); /* the far end has connected it */

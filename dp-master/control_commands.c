@@ -9,6 +9,7 @@
  */
 #include "dp-master/control.h"
 #include "common/size.h"
+#include "dp-master/merge.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -299,17 +300,18 @@ is_line(const char *s)
 }
 
 static void
-metrics_add(struct metrics *m, bool adds_up, const char *name, const char *type,
+metrics_add(struct metrics *m, bool of_many, const char *name, const char *type,
     const char *help, const char *labels, double value)
 {
 	struct sample *bigger;
 
-	for (size_t i = 0; adds_up && name != NULL && i < m->n; i++)
+	for (size_t i = 0; of_many && name != NULL && i < m->n; i++)
 		if (strcmp(m->samples[i].name, name) == 0 &&
 		    strcmp(m->samples[i].labels != NULL ? m->samples[i].labels
 							: "",
 			labels != NULL ? labels : "") == 0) {
-			m->samples[i].value += value;
+			m->samples[i].value = merge_sample(name,
+			    m->samples[i].value, value);
 			return;
 		}
 

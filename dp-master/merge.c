@@ -43,6 +43,16 @@ ends_with(const char *s, const char *tail)
 	return n >= t && strcmp(s + n - t, tail) == 0;
 }
 
+double
+merge_sample(const char *name, double a, double b)
+{
+	if (ends_with(name, "_up"))
+		return a < b ? a : b;
+	if (ends_with(name, "_seconds"))
+		return a > b ? a : b;
+	return a + b;
+}
+
 static json_t *
 numbers(const char *key, const json_t *a, const json_t *b)
 {

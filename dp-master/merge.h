@@ -12,6 +12,10 @@
 
 #include <jansson.h>
 
+/* Of two samples of a metric of this name: a state ("_up") is the worse of both, a
+ * time ("_seconds", a gauge's) the longer; all else adds up. */
+double merge_sample(const char *name, double a, double b);
+
 /* Into the row of rows that is about the same, or behind them. */
 void merge_row(json_t *rows, json_t *take_row);
 

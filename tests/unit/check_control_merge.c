@@ -59,6 +59,19 @@ START_TEST(rows_are_merged_as_listed)
 }
 END_TEST
 
+START_TEST(samples_are_merged_by_what_they_say)
+{
+	ck_assert(merge_sample("server_up", 1, 0) == 0);
+	ck_assert(merge_sample("server_up", 0, 1) == 0);
+	ck_assert(merge_sample("server_up", 1, 1) == 1);
+	ck_assert(merge_sample("rtt_seconds", 0.25, 0.5) == 0.5);
+	ck_assert(merge_sample("rtt_seconds", 0.5, 0.25) == 0.5);
+	ck_assert(merge_sample("handshake_seconds_sum", 0.5, 0.25) == 0.75);
+	ck_assert(merge_sample("connections", 2, 3) == 5);
+	ck_assert(merge_sample("up", 1, 1) == 2);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -68,6 +81,7 @@ main(void)
 	int	 bad;
 
 	tcase_add_loop_test(t, rows_are_merged_as_listed, 0, (int)COUNT(cases));
+	tcase_add_test(t, samples_are_merged_by_what_they_say);
 	suite_add_tcase(s, t);
 	srunner_run_all(sr, CK_NORMAL);
 	bad = srunner_ntests_failed(sr);
