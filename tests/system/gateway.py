@@ -320,16 +320,17 @@ def flood(n):
 
 # -- while it is carried --
 
-def cut_within(s, least, most, alert):
-    """The other end is held, and ends by this alert ("": by none) in these seconds."""
+def cut_within(s, least, most, alert, begun=None):
+    """The other end is held, and ends by this alert ("": by none) in these seconds,
+    the least of them since it was begun, which may have taken a while."""
     began, text = time.monotonic(), ""
     try:
         while s.recv(100):
             pass
     except ssl.SSLError as e:
         text = str(e)
-    took = time.monotonic() - began
-    assert float(least) <= took <= float(most), took
+    took, whole = time.monotonic() - began, time.monotonic() - (begun or began)
+    assert float(least) <= whole and took <= float(most), (whole, took)
     assert alert in text, text
 
 
@@ -474,7 +475,7 @@ def all_stuck(n, seconds):
 
 def closed_after(least, most, busy=""):
     """By idle-timeout or, busy or not, total-timeout."""
-    s, t = opened(), time.monotonic()
+    begun, s, t = time.monotonic(), opened(), time.monotonic()
     try:
         while not select.select([s], [], [], 0.2)[0]:
             if busy:
@@ -482,8 +483,8 @@ def closed_after(least, most, busy=""):
         assert not ends(s)
     except (EOFError, ConnectionResetError, BrokenPipeError):
         assert busy  # the end came in the middle of an echo
-    t = time.monotonic() - t
-    assert float(least) <= t <= float(most), t
+    begun, t = time.monotonic() - begun, time.monotonic() - t
+    assert float(least) <= begun and t <= float(most), (begun, t)
 
 
 def hold(n, source=""):
