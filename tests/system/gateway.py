@@ -1,12 +1,13 @@
 #!/usr/bin/python3
 """Both ends of connections through the gateway, for the system tests.
 
-gateway.py server PORT [echo|silent|shut|mute|reset|close|proxy|slow] [HOST]
+gateway.py server PORT [echo|silent|shut|mute|reset|close|first|proxy|slow] [HOST]
     A TCP server. echo: takes the ClientHello, answers its SHA-256 as a line,
     then echoes, and after the client's end says "end". silent: never says a
     word. shut: takes the ClientHello and closes. mute: so, but after the client's
     end. reset: answers the line, then resets. close: answers the line, then
-    closes. proxy: echo behind a PROXY v2 header, which it logs. slow: reads
+    closes. first: answers the line, sends no more and says what it still gets.
+    proxy: echo behind a PROXY v2 header, which it logs. slow: reads
     nothing after its answer for two seconds.
 gateway.py crowd_server PORT
     As echo, for many thousands at once.
@@ -136,6 +137,14 @@ def serve_one(s, mode):
             s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             return
         if mode == "close":
+            return
+        if mode == "first":
+            s.shutdown(socket.SHUT_WR)
+            got, n = hashlib.sha256(), 0
+            while part := s.recv(262144):
+                got.update(part)
+                n += len(part)
+            print("got", n, got.hexdigest(), flush=True)
             return
         if mode == "slow":
             time.sleep(2)
@@ -424,6 +433,17 @@ def shut_by_its_end():
 def server_closes():
     s = opened()
     assert ends(s) == b""
+
+
+def server_ends_first(megabytes):
+    """A server that sends no more still gets all of this; what that is."""
+    s, block, sent = opened(), os.urandom(1 << 20), hashlib.sha256()
+    assert ends(s) == b""
+    for _ in range(int(megabytes)):
+        s.sendall(block)
+        sent.update(block)
+    s.shutdown(socket.SHUT_WR)
+    print("got", int(megabytes) << 20, sent.hexdigest(), flush=True)
 
 
 def silent(least, most):
