@@ -357,7 +357,9 @@ on_closed(void *ctx, struct mux_stream *s, enum mux_end why)
 		return;
 	side = side_of(c, s);
 	c->stream[side] = NULL;
-	if (side == CLIENT && c->phase < P_ANSWER && why != MUX_LOST)
+	if (side == CLIENT && c->phase < P_ANSWER && why == MUX_OVERFLOW)
+		conn_end(c, WHY_QUEUE); /* we let it go, it did not leave */
+	else if (side == CLIENT && c->phase < P_ANSWER && why != MUX_LOST)
 		conn_end(c, WHY_LEFT);
 	else if (why == MUX_CLOSED && c->stream[!side] != NULL)
 		mux_give(c->stream[!side]); /* it has its end still to send */

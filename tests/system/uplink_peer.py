@@ -4,7 +4,7 @@
 uplink_peer.py near CASE CERT KEY [PORT]
     Connects to a far end's uplink-listen and does CASE until that is over; prints
     the word of the GOAWAY that came, or None.
-uplink_peer.py fills CERT KEY [PORT], opens CERT KEY LINKS N: see there.
+uplink_peer.py fills CERT KEY [PORT [N]], opens CERT KEY LINKS N: see there.
 uplink_peer.py far CASE CERT KEY PORT
     Listens as a far end and does CASE to the first gateway that comes, then to
     the next; prints the word of each GOAWAY.
@@ -35,6 +35,11 @@ def settings():
 def ping():
     return b"".join(PingFrame(0, opaque_data=b"12345678").serialize()
                     for _ in range(1000))
+
+
+def streams():
+    """None of them is ended, and no answer is waited for."""
+    return b"".join(headers(2 * i + 1) for i in range(20000))
 
 
 def rapid_reset():
@@ -108,14 +113,14 @@ def exchange(s, data, seconds=20):
     return None
 
 
-def fills(cert, key, port="13002"):
-    """1,000 streams to a server that never connects, each with all its window."""
+def fills(cert, key, port="13002", n=1000):
+    """n streams to a server that never connects, each with all its window."""
     c = context(ssl.PROTOCOL_TLS_CLIENT, cert, key)
     s = c.wrap_socket(socket.create_connection(("127.0.0.1", int(port))),
                       server_hostname="server.example")
     s.sendall(PREFACE + SettingsFrame(0).serialize())
     try:
-        for i in range(1, 2000, 2):
+        for i in range(1, 2 * int(n), 2):
             s.sendall(headers(i, block=CONNECT[:-4] + b"9009") +
                       3 * DataFrame(i, data=bytes(16384)).serialize() +
                       DataFrame(i, data=bytes(16383)).serialize())
