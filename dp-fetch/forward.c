@@ -278,7 +278,8 @@ forward_read(struct fetch *f, const struct inbox_conf *conf,
 	size_t		     pos = 0, n;
 	int		     r;
 
-	if ((*out = c) == NULL)
+	*out = c;
+	if (c == NULL)
 		return -ENOMEM;
 	c->parallel = conf->parallel;
 	if (!conf_word(conf->url, &pos, c->url, sizeof(c->url)))

@@ -165,7 +165,8 @@ keep(struct conn *c, const struct http_request *req, const char *p, size_t n)
 	struct forward_head *h = malloc(sizeof(*h) + n);
 
 	free(c->term->head);
-	if ((c->term->head = h) == NULL)
+	c->term->head = h;
+	if (h == NULL)
 		return -ENOMEM;
 	h->req = *req;
 	h->len = n;

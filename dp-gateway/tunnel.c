@@ -108,7 +108,8 @@ keep_origin(struct conn *c, const struct mux_request *rq, const char *via,
 	bool	       believed = via_believes(link_peer(k), rq->device);
 	int	       r;
 
-	if ((c->origin = o) == NULL ||
+	c->origin = o;
+	if (o == NULL ||
 	    (c->sni = strdup(rq->authority)) == NULL ||
 	    (o->via = strdup(via)) == NULL ||
 	    (o->device = strdup(believed ? rq->device : "")) == NULL)

@@ -332,7 +332,8 @@ uplinks_new(struct gateway *g, struct uplinks **out)
 {
 	struct uplinks *u = calloc(1, sizeof(*u));
 
-	if ((*out = u) == NULL)
+	*out = u;
+	if (u == NULL)
 		return -ENOMEM;
 	u->g = g;
 	u->up = (struct dialler){ .u = u, .head = &u->up, .near = true };

@@ -105,8 +105,9 @@ gateways_answered(struct request *q, const char *error)
 	if (q->conn == NULL)
 		tell_orderer(q);
 	else
-		json_array_foreach(q->merged, i, row)
+		json_array_foreach(q->merged, i, row) {
 			request_row(q, json_incref(row));
+		}
 	/* what one process could not do is said, whatever others did */
 	request_end(q, q->done && !q->failed ? NULL : q->error);
 }

@@ -78,10 +78,11 @@ sockets_take(struct probe *p, int fds[ASK_SOCKETS])
 static void
 server_add(struct ask_conf *c, const char *text)
 {
-	uint8_t *a = c->server[c->nservers];
+	uint8_t *a;
 
 	if (c->nservers == SERVERS_MAX)
 		return;
+	a = c->server[c->nservers];
 	memset(a, 0, 16);
 	if (inet_pton(AF_INET, text, a + 12) == 1)
 		a[10] = a[11] = 0xff;

@@ -342,8 +342,9 @@ page_devices(FILE *f, const struct snapshot *s)
 		return;
 	}
 	n = networks_of(s->polls, nets);
-	json_array_foreach(s->devices, i, device)
+	json_array_foreach(s->devices, i, device) {
 		place_device(network_of(device, nets, n), device);
+	}
 	fputs("<p>Routers stand above the wire of their network, others on it. A blue"
 	    " frame: a network agent is there; filled: this distribution point;"
 	    " broken: not seen of late.</p>\n", f);

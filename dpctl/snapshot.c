@@ -31,7 +31,7 @@ rate_of(const json_t *now, const json_t *before, const char *key, double seconds
 static json_t *
 rows_of(const struct args *a, const char *words, char *why, size_t size)
 {
-	char	other[256];
+	char	other[256] = "";
 	json_t *rows = json_array();
 
 	if (admin_rows(a, words, rows, why != NULL ? why : other,
