@@ -41,12 +41,13 @@ mac_text(const uint8_t *m, char out[18])
 	    m[3], m[4], m[5]);
 }
 
+/* In the record's order. */
 static json_t *
-list_of(const struct scan *s, const struct record *r, uint8_t kind)
+list_of(const struct record *r, uint8_t kind)
 {
 	json_t	   *list = json_array();
 	struct item it;
-	char	    text[80];
+	char	    text[18];
 	size_t	    pos = 0;
 
 	while (record_next(r, &pos, &it)) {
@@ -54,10 +55,31 @@ list_of(const struct scan *s, const struct record *r, uint8_t kind)
 			continue;
 		if (kind == ITEM_MAC)
 			mac_text(it.data, text);
-		else if (kind == ITEM_ADDR)
-			scan_addr_text(s, it.data, text);
-		json_array_append_new(list, kind == ITEM_MAC || kind == ITEM_ADDR
-			? json_string(text) : text_of(&it));
+		json_array_append_new(list, kind == ITEM_MAC ? json_string(text)
+							     : text_of(&it));
+	}
+	return list;
+}
+
+/* The one that was heard last comes first. */
+static json_t *
+addresses_of(const struct scan *s, const struct record *r)
+{
+	json_t	   *list = json_array();
+	struct item it, by_age[RECORD_ADDRS];
+	char	    text[80];
+	size_t	    pos = 0, n = 0, i;
+
+	while (n < RECORD_ADDRS && record_next(r, &pos, &it)) {
+		if (it.kind != ITEM_ADDR)
+			continue;
+		for (i = n++; i > 0 && by_age[i - 1].seen < it.seen; i--)
+			by_age[i] = by_age[i - 1];
+		by_age[i] = it;
+	}
+	for (i = 0; i < n; i++) {
+		scan_addr_text(s, by_age[i].data, text);
+		json_array_append_new(list, json_string(text));
 	}
 	return list;
 }
@@ -156,13 +178,13 @@ short_row(const struct scan *s, const struct record *r, struct guess *g)
 {
 	size_t	    len = 0;
 	const char *v = vendor_name(r, &len);
-	json_t	   *macs = list_of(s, r, ITEM_MAC), *row;
+	json_t	   *macs = list_of(r, ITEM_MAC), *row;
 
 	guess(r, v, len, routes_lead_to(s, r), g);
 	row = json_pack("{s:I,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:I,s:I,s:o,s:o}", "id",
 	    (json_int_t)r->id, "state",
 	    r->state == RECORD_SEEN ? "seen" : "not-seen", "name", best_name(r),
-	    "addresses", list_of(s, r, ITEM_ADDR), "mac",
+	    "addresses", addresses_of(s, r), "mac",
 	    json_array_size(macs) > 0 ? json_incref(json_array_get(macs, 0))
 				      : json_null(),
 	    "vendor", or_null_n(v, len),
@@ -204,9 +226,9 @@ scan_device_row(const struct scan *s, const struct record *r)
 				text_of(&it), "by",
 				sight_by_name((enum sight_by)it.by), "seen",
 				(json_int_t)it.seen));
-	json_object_set_new(row, "macs", list_of(s, r, ITEM_MAC));
-	json_object_set_new(row, "names", list_of(s, r, FACT_NAME));
-	json_object_set_new(row, "services", list_of(s, r, FACT_SERVICE));
+	json_object_set_new(row, "macs", list_of(r, ITEM_MAC));
+	json_object_set_new(row, "names", list_of(r, FACT_NAME));
+	json_object_set_new(row, "services", list_of(r, FACT_SERVICE));
 	json_object_set_new(row, "facts", facts);
 	json_object_set_new(row, "kind_weight",
 	    json_integer((json_int_t)g.kind_weight));
@@ -291,7 +313,7 @@ list(struct scan *s, struct admin_reply *reply, int argc, char *argv[],
 	l->s = s;
 	l->reply = reply;
 	l->whole = whole;
-	l->since = (uint32_t)time(NULL) - (uint32_t)s->conf.life_time;
+	l->since = scan_now(s) - (uint32_t)s->conf.life_time;
 	on_slice(l);
 }
 
@@ -655,7 +677,7 @@ scan_warnings(void *scan, struct admin_reply *r)
 			    e->interface[0] != '\0' ? " on " : "", e->interface,
 			    why);
 	}
-	devices_conflicts(s->devices, (uint32_t)time(NULL), warn_conflict, &c);
+	devices_conflicts(s->devices, scan_now(s), warn_conflict, &c);
 	if (s->save_failed)
 		worker_warning(r, "scan: devices are not kept in the store");
 	upward_warnings(s->upward, r);

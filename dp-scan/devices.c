@@ -27,6 +27,7 @@
 #define PROBES	      32
 #define DEFEND_S      5
 #define DHCP_SERVERS  16
+#define BYTES_EACH    640 /* of items, on an average: half of it is common */
 
 enum list { LIST_HEARD, LIST_CONFIRMED, LIST_ABSENT, LISTS };
 
@@ -55,6 +56,7 @@ struct devices {
 	struct record	     *recs;
 	uint8_t		     *dirty; /* by page */
 	size_t		      nslots, room, used;
+	size_t		      bytes; /* of all items */
 	uint32_t	      next_id, free_hint;
 	struct { uint32_t head, tail; } lists[LISTS]; /* longest silent first */
 	struct index	      index;
@@ -68,6 +70,7 @@ struct devices {
 	size_t		      nservers; /* that were seen; the first may be right */
 	uint32_t	      full_told;
 	uint32_t	      own; /* this machine, or NONE */
+	uint32_t	      began; /* time of the first look at ages; 0: none yet */
 };
 
 static const char *const event_names[DEVICE_EVENTS] = { "device-new",
@@ -245,9 +248,11 @@ learn(struct devices *d, uint32_t slot, uint8_t kind, uint8_t by, uint32_t now,
 {
 	enum record_change change;
 	struct item_copy   out;
+	uint16_t	   room = d->recs[slot].room;
 	int r = record_put(&d->recs[slot], kind, by, now, data, len, &change,
 	    &out);
 
+	d->bytes += (size_t)d->recs[slot].room - room;
 	if (out.kind != 0)
 		forget(d, slot, out.kind, out.data, out.len);
 	if (r < 0 || change == RECORD_KNOWN)
@@ -318,12 +323,19 @@ slot_free(struct devices *d, uint32_t slot)
 			index_del(&d->index, hash_of(d, it.kind, it.data, it.len),
 			    slot);
 	unlink_rec(d, slot);
+	d->bytes -= r->room;
 	record_fini(r); /* the state is RECORD_FREE then */
 	d->used--;
 	d->free_hint = slot;
 	if (d->own == slot)
 		d->own = NONE;
 	soil(d, slot);
+}
+
+static bool
+are_too_long(const struct devices *d)
+{
+	return d->bytes > d->conf.max * BYTES_EACH;
 }
 
 /* Room for one more: who was only heard goes for anybody, who answered only for
@@ -336,7 +348,7 @@ make_room(struct devices *d, bool confirmed, uint32_t now)
 	uint32_t slot;
 
 again: /* max may have become smaller */
-	if (d->used < d->conf.max)
+	if (d->used < d->conf.max && !are_too_long(d))
 		return true;
 	slot = NONE;
 	for (size_t i = 0; slot == NONE && i < COUNT(order); i++)
@@ -399,6 +411,7 @@ struct claim {
 	uint8_t		    addr[16];
 	bool		    has_addr;
 	const char	   *agent, *directory, *client, *chassis;
+	bool		    shows; /* the device; else what others say of it */
 	bool		    confirms;
 };
 
@@ -446,8 +459,9 @@ claim_read(struct devices *d, const struct sight *s, struct claim *c)
 		c->client = sight_first(s, FACT_CLIENT_ID);
 	if (s->by == SIGHT_LLDP || s->by == SIGHT_CDP)
 		c->chassis = sight_first(s, FACT_SWITCH);
-	c->confirms = s->asked || s->by == SIGHT_AGENT || s->by == SIGHT_LDAP ||
-	    s->by == SIGHT_OWN;
+	c->shows = s->by != SIGHT_DNS && s->by != SIGHT_LDAP;
+	c->confirms = (s->asked && c->shows) || s->by == SIGHT_AGENT ||
+	    s->by == SIGHT_LDAP || s->by == SIGHT_OWN;
 	return c->mac != NULL || c->has_addr || c->agent != NULL ||
 	    c->directory != NULL;
 }
@@ -839,9 +853,10 @@ learn_facts(struct devices *d, const struct claim *c, uint32_t slot,
 				continue;
 			devices_scope(s->ifindex, addr);
 			has = holder(d, ITEM_ADDR, addr, 16);
+			/* nobody is believed that he is behind a router */
 			if ((has == NONE || has == slot) &&
-			    d->ops.place(d->ctx, s->ifindex, addr) !=
-				PLACE_NOWHERE &&
+			    d->ops.place(d->ctx, s->ifindex, addr) ==
+				PLACE_LINK &&
 			    learn(d, slot, ITEM_ADDR, (uint8_t)s->by, now, addr,
 				16) == -EAGAIN)
 				claims_many(d, slot, now);
@@ -859,19 +874,41 @@ learn_facts(struct devices *d, const struct claim *c, uint32_t slot,
 	}
 }
 
+/* What it was not heard to have for a life time is not its address any more. */
+static void
+expire_addresses(struct devices *d, uint32_t slot, uint32_t now)
+{
+	struct item it;
+	size_t	    pos = 0;
+	uint8_t	    addr[16];
+
+	while (record_next(&d->recs[slot], &pos, &it))
+		if (it.kind == ITEM_ADDR &&
+		    (uint64_t)it.seen + d->conf.life_time < now) {
+			memcpy(addr, it.data, 16);
+			take_away(d, slot, ITEM_ADDR, addr, 16);
+			pos = 0;
+		}
+}
+
 static void
 touch(struct devices *d, const struct claim *c, uint32_t slot, uint32_t now)
 {
 	struct record *r = &d->recs[slot];
+	const uint32_t hearsay = 1U << SIGHT_DNS | 1U << SIGHT_LDAP;
+	bool	       shows = c->shows || (r->by & ~hearsay) == 0;
 	bool	       back = r->state == RECORD_ABSENT;
 
-	unlink_rec(d, slot);
-	if (now > r->last)
-		r->last = now;
-	if ((r->by & 1U << c->s->by) == 0 || back ||
-	    (c->confirms && !r->confirmed))
+	if ((r->by & 1U << c->s->by) == 0)
 		soil(d, slot);
 	r->by |= 1U << c->s->by;
+	if (!shows) /* a name outlives who had it */
+		return;
+	if (back || (c->confirms && !r->confirmed))
+		soil(d, slot);
+	expire_addresses(d, slot, now);
+	unlink_rec(d, slot);
+	r->last = now;
 	if (c->s->by == SIGHT_OWN)
 		d->own = slot;
 	r->confirmed |= c->confirms;
@@ -890,6 +927,8 @@ devices_see(struct devices *d, const struct sight *s, uint32_t now)
 	bool	     is_new = false;
 
 	d->n.sights++;
+	if (are_too_long(d)) /* they have grown */
+		(void)make_room(d, true, now);
 	probed(d, s, now);
 	if (!claim_read(d, s, &c)) {
 		d->n.dropped_foreign++;
@@ -911,7 +950,7 @@ devices_see(struct devices *d, const struct sight *s, uint32_t now)
 	if (c.mac != NULL)
 		(void)learn(d, slot, ITEM_MAC, (uint8_t)s->by, now, c.mac, 6);
 	defended(d, &c, slot, now);
-	if (c.has_addr)
+	if (c.has_addr && (c.shows || is_new))
 		learn_address(d, &c, slot, now);
 	learn_facts(d, &c, slot, now);
 	touch(d, &c, slot, now);
@@ -932,19 +971,59 @@ devices_age(struct devices *d, uint32_t now)
 {
 	uint32_t slot;
 
+	if (d->began == 0)
+		d->began = now;
 	for (int l = LIST_HEARD; l <= LIST_CONFIRMED; l++)
 		while ((slot = d->lists[l].head) != NONE &&
-		    d->recs[slot].last + d->conf.life_time < now) {
+		    (uint64_t)d->recs[slot].last + d->conf.life_time < now) {
 			unlink_rec(d, slot);
 			d->recs[slot].state = RECORD_ABSENT;
 			link_rec(d, slot);
 			soil(d, slot);
 			tell(d, DEVICE_VANISHED, &d->recs[slot], NULL, NULL);
 		}
-	while ((slot = d->lists[LIST_ABSENT].head) != NONE &&
+	/* nobody was looked for while we were away: not before all may be back */
+	while (now - d->began >= d->conf.life_time &&
+	    (slot = d->lists[LIST_ABSENT].head) != NONE &&
 	    (uint64_t)d->recs[slot].last + d->conf.life_time +
 		    d->conf.keep_time < now)
 		slot_free(d, slot);
+}
+
+struct leap {
+	uint32_t from, to;
+	int64_t	 by;
+};
+
+static uint32_t
+leapt(void *ctx, uint32_t t)
+{
+	const struct leap *l = ctx;
+
+	return t >= l->from && t <= l->to ? (uint32_t)(t + l->by) : t;
+}
+
+void
+devices_leap(struct devices *d, uint32_t from, uint32_t to, int64_t by)
+{
+	struct leap l = { from, to, by };
+
+	for (size_t i = 0; i < d->nslots; i++)
+		if (d->recs[i].state != RECORD_FREE)
+			record_times(&d->recs[i], leapt, &l);
+	for (size_t i = 0; i < MOVES; i++) {
+		d->moves[i].when = leapt(&l, d->moves[i].when);
+		d->moves[i].conflict = leapt(&l, d->moves[i].conflict);
+		d->moves[i].told = leapt(&l, d->moves[i].told);
+	}
+	for (size_t i = 0; i < PROBES; i++)
+		d->probes[i].when = leapt(&l, d->probes[i].when);
+	for (size_t i = 0; i < DHCP_SERVERS; i++)
+		d->servers[i].told = leapt(&l, d->servers[i].told);
+	d->full_told = leapt(&l, d->full_told);
+	d->began = leapt(&l, d->began);
+	(void)devices_loaded(d, (uint32_t)(to + by));
+	devices_unsaved(d);
 }
 
 /* -- what is asked -- */
@@ -1156,12 +1235,23 @@ by_last(const void *a, const void *b, void *recs)
 	return x < y ? -1 : x > y;
 }
 
+static uint32_t
+not_after(void *ctx, uint32_t t)
+{
+	const uint32_t *now = ctx;
+
+	return t < *now ? t : *now;
+}
+
 int
-devices_loaded(struct devices *d)
+devices_loaded(struct devices *d, uint32_t now)
 {
 	uint32_t *slots = calloc(d->used + 1, sizeof(*slots));
 	size_t	  n = 0;
 
+	for (size_t i = 0; i < d->nslots; i++)
+		if (d->recs[i].state != RECORD_FREE)
+			record_times(&d->recs[i], not_after, &now);
 	if (slots == NULL)
 		return -ENOMEM;
 	for (size_t i = 0; i < d->nslots; i++)

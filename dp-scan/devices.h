@@ -7,10 +7,14 @@
  *          for ever, its slot until it is gone.
  * Bounds:  conf.max records; of more, those go first that were only heard of,
  *          the longest silent of them first; who answered us or shows an agent
- *          stays while there are others. A sight that would push out a better
+ *          stays while there are others, and so many as are longer than 640 bytes
+ *          on an average. A sight that would push out a better
  *          one is dropped. A device that claims more than 32 addresses at once is
  *          believed the first 32 and marked.
- * Ages:    silent for life_time: absent; for keep_time more: removed.
+ * Ages:    silent for life_time: absent; for keep_time more: removed, though not in
+ *          the first life_time that we run. What others say of it (DNS, a directory)
+ *          does not show a device. An address goes when it was not heard for
+ *          life_time.
  * Units:   now is seconds since 1970 and may stand still; addresses are 16 bytes.
  * Does no I/O.
  * SPDX-License-Identifier: ISC
@@ -74,6 +78,8 @@ const struct record *devices_see(struct devices *d, const struct sight *s,
 /* Kept records may come later: numbers of new ones lie above theirs. */
 void devices_begin(struct devices *d, uint32_t now);
 void devices_age(struct devices *d, uint32_t now);
+/* The clock that showed `to` was wrong since `from`, and shows to + by now. */
+void devices_leap(struct devices *d, uint32_t from, uint32_t to, int64_t by);
 
 size_t devices_slots(const struct devices *d);
 const struct record *devices_at(const struct devices *d, size_t slot); /* or NULL */
@@ -99,7 +105,8 @@ void   devices_save(struct devices *d, size_t page, struct wr *w); /* is clean t
 void   devices_unsaved(struct devices *d); /* some were not kept: all are dirty */
 /* Of a page that was kept, in any order. -EBADMSG: the rest of it is left out. */
 int    devices_load(struct devices *d, const uint8_t *bytes, size_t len);
-int    devices_loaded(struct devices *d); /* the last one; puts ages in order */
+/* That was the last one: puts ages in order; nothing was seen after now. */
+int    devices_loaded(struct devices *d, uint32_t now);
 
 /* An address as its record holds it: link-local ones are told apart by interface. */
 void devices_scope(uint32_t ifindex, uint8_t addr[16]);

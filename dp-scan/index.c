@@ -11,6 +11,7 @@
 #include <sys/random.h>
 
 #define ROOM_MIN 1024
+#define SAME_MAX 8
 
 struct index_entry {
 	uint32_t hash, slot; /* slot + 1; 0: empty */
@@ -97,10 +98,11 @@ int
 index_put(struct index *x, uint32_t hash, uint32_t slot)
 {
 	struct index_entry *more;
-	size_t		    i = hash & (x->room - 1);
+	size_t		    i = hash & (x->room - 1), same = 0;
 
 	for (; x->entries[i].slot != 0; i = (i + 1) & (x->room - 1))
-		if (x->entries[i].hash == hash && x->entries[i].slot == slot + 1)
+		if (x->entries[i].hash == hash &&
+		    (x->entries[i].slot == slot + 1 || ++same == SAME_MAX))
 			return 0;
 	if (x->n * 4 >= x->room * 3) {
 		if ((more = calloc(x->room * 2, sizeof(*more))) == NULL)

@@ -3,7 +3,9 @@
  *
  * Shape:   an open hash table, 8 bytes an entry, which holds hashes and slots and no
  *          keys: who looks something up proves that the record has it. Names of
- *          people's choice collide as they like: the hash is keyed at random.
+ *          people's choice collide as they like: the hash is keyed at random, and
+ *          of one hash eight are kept, so that a name that all have costs no more
+ *          than others. Who finds two need not know of the ninth.
  * Errors:  -ENOMEM.
  * SPDX-License-Identifier: ISC
  */

@@ -37,7 +37,7 @@ load_done(struct scan *s)
 {
 	s->loading = false;
 	s->loaded = s->going = true;
-	if (devices_loaded(s->devices) < 0)
+	if (devices_loaded(s->devices, scan_now(s)) < 0)
 		log_warn("no memory to put kept devices in order");
 	log_info("%zu devices were known",
 	    devices_counts(s->devices)->seen + devices_counts(s->devices)->absent);

@@ -12,7 +12,7 @@
 #include <strings.h>
 
 /* Kept free of texts: what a device says must not hide where it is. */
-#define KEYS_ROOM (32 * (7 + 16) + 8 * (7 + 6))
+#define KEYS_ROOM (RECORD_ADDRS * (7 + 16) + 8 * (7 + 6))
 #define HEAD 7 /* bytes before an item's own */
 
 unsigned
@@ -20,6 +20,7 @@ record_limit(uint8_t kind)
 {
 	switch (kind) {
 	case ITEM_ADDR:
+		return RECORD_ADDRS;
 	case FACT_SERVICE:
 		return 32;
 	case FACT_NAME:
@@ -209,6 +210,16 @@ record_put(struct record *r, uint8_t kind, uint8_t by, uint32_t now,
 	r->len = (uint16_t)(r->len + HEAD + len);
 	*change = RECORD_ADDED;
 	return 0;
+}
+
+void
+record_times(struct record *r, uint32_t (*fn)(void *ctx, uint32_t t), void *ctx)
+{
+	r->first = fn(ctx, r->first);
+	r->last = fn(ctx, r->last);
+	r->saved = fn(ctx, r->saved);
+	for (size_t at = 0; at < r->len; at += HEAD + (size_t)r->items[at + 2])
+		put32(r->items + at + 3, fn(ctx, get32(r->items + at + 3)));
 }
 
 void

@@ -26,6 +26,8 @@
 /* What record_write() writes at most. */
 #define RECORD_WIRE    (24 + RECORD_BYTES)
 
+#define RECORD_ADDRS   32 /* of a device */
+
 /* Kinds of items: enum fact, and these. */
 #define ITEM_MAC     64 /* 6 bytes */
 #define ITEM_ADDR    65 /* 16 bytes, IPv4 mapped; of a link, see addr.h */
@@ -82,6 +84,9 @@ bool record_has(const struct record *r, uint8_t kind);
 bool record_newest(const struct record *r, uint8_t kind, struct item *out);
 /* From *pos (0 at first) on: true, and *pos moves. */
 bool record_next(const struct record *r, size_t *pos, struct item *out);
+/* Each of its times becomes fn's of it. */
+void record_times(struct record *r, uint32_t (*fn)(void *ctx, uint32_t t),
+     void *ctx);
 void record_fini(struct record *r);
 
 void record_write(const struct record *r, struct wr *w);

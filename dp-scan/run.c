@@ -732,7 +732,7 @@ release(struct scan *s, const struct poll *p)
 	sight_begin(&g, SIGHT_ECHO);
 	g.asked = true;
 	while (poll_next_heard(p, &pos, g.addr))
-		(void)devices_see(s->devices, &g, (uint32_t)time(NULL));
+		(void)devices_see(s->devices, &g, scan_now(s));
 }
 
 static void

@@ -29,6 +29,7 @@
 #define OWN_EACH     60	 /* s from one look at ourselves to the next */
 #define GO_AFTER     10	 /* s without a store */
 #define DRAIN_MS     3000
+#define LEAP_S	     60	 /* what a clock may be off and is set to at once */
 
 /* -- names for people -- */
 
@@ -166,6 +167,38 @@ on_place(void *ctx, uint32_t ifindex, const uint8_t addr[16])
 	return PLACE_NOWHERE;
 }
 
+static int64_t
+boot_s(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_BOOTTIME, &ts);
+	return ts.tv_sec;
+}
+
+uint32_t
+scan_now(const struct scan *s)
+{
+	return (uint32_t)(s->clock.wall + boot_s() - s->clock.boot);
+}
+
+static void
+look_at_clock(struct scan *s)
+{
+	int64_t wall = time(NULL), by = wall - scan_now(s);
+
+	if (s->clock.wall == 0) {
+		s->clock.began = (uint32_t)wall;
+	} else if (by > LEAP_S || by < -LEAP_S) {
+		log_warn("the clock leapt by %lld s; devices have the age they "
+			 "had", (long long)by);
+		devices_leap(s->devices, s->clock.began, scan_now(s), by);
+		s->clock.began = (uint32_t)(s->clock.began + by);
+	}
+	s->clock.wall = wall;
+	s->clock.boot = boot_s();
+}
+
 void
 scan_see(struct scan *s, const struct sight *g)
 {
@@ -177,7 +210,7 @@ scan_see(struct scan *s, const struct sight *g)
 	}
 	runs_heard(s, g);
 	if (!runs_withholds(s, g))
-		(void)devices_see(s->devices, g, (uint32_t)time(NULL));
+		(void)devices_see(s->devices, g, scan_now(s));
 }
 
 /* What a listener can know; the rest has tellers of its own. */
@@ -411,9 +444,10 @@ on_second(void *ctx)
 
 	loop_timer_set(s->second, 1000);
 	s->ticks++;
+	look_at_clock(s);
 	if (!s->going && s->ticks >= GO_AFTER && !s->loading) {
 		log_warn("the store is away: devices begin anew");
-		devices_begin(s->devices, (uint32_t)time(NULL));
+		devices_begin(s->devices, scan_now(s));
 		s->going = true;
 	}
 	if (!net_is_read(s->net) && s->ticks % OWN_EACH == 0)
@@ -424,9 +458,10 @@ on_second(void *ctx)
 	if (s->going && net_is_read(s->net)) /* knows places, too */
 		scan_agents_begin(s->agents);
 	events_second(s);
-	if (s->going && s->ticks % OWN_EACH == 1)
+	if (s->going && (s->ticks % OWN_EACH == 1 ||
+		(s->conf.life_time < 2 * OWN_EACH && s->ticks % 4 == 1)))
 		see_ourselves(s);
-	devices_age(s->devices, (uint32_t)time(NULL));
+	devices_age(s->devices, scan_now(s));
 	runs_second(s);
 	keep_second(s);
 	upward_second(s->upward);
@@ -460,6 +495,7 @@ make(struct scan *s, int netlink)
 	struct devices_conf none = { .max = 1 };
 	int		    r;
 
+	look_at_clock(s);
 	if ((r = store_client_new(s->loop, -1, &store_ops, s, &s->store)) < 0 ||
 	    (r = devices_new(&none, &device_ops, s, &s->devices)) < 0 ||
 	    (r = loop_timer_new(s->loop, on_second, s, &s->second)) < 0 ||
