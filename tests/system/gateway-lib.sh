@@ -22,7 +22,7 @@ gconf() {
 }
 server() { # PORT [MODE [HOST]]
 	run "server-$1" python3 "$GW" server "$@"
-	wait_for 5 grep -q listening "$T/server-$1.log"
+	wait_for 20 grep -q listening "$T/server-$1.log"
 }
 client() { timeout 120 python3 "$GW" "$@"; }
 metric() { admin metrics | awk -v m="$1" '$1 == m { print $2 }'; }
