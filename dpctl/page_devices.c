@@ -246,8 +246,8 @@ put_network(FILE *f, const struct network *net, const char *title)
 	others = net->shown - routers;
 	rows = (routers + COLUMNS - 1) / COLUMNS;
 	bus = 4 + (double)rows * (CELL_H + GAP_Y);
-	height = bus + GAP_Y + (double)((others + COLUMNS - 1) / COLUMNS) *
-	    (CELL_H + GAP_Y);
+	rows = (others + COLUMNS - 1) / COLUMNS;
+	height = bus + GAP_Y + (double)rows * (CELL_H + GAP_Y);
 	fputs("<h3>", f);
 	html_text(f, title);
 	if (net->n == 0) {
