@@ -15,6 +15,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <malloc.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -25,6 +26,7 @@
 #include <unistd.h>
 
 #define EVENTS	 256   /* of one turn */
+#define BEGINS	 256   /* handshakes, likewise */
 #define SAY_MS	 10000 /* between two lines about one reason */
 #define MOVED_MS 1000  /* a busy connection is put in order so often */
 #define QUIET_MS 2000  /* at the end: it carries nothing now */
@@ -426,9 +428,20 @@ conn_events(void *gateway, int events)
 	for (int i = 0; i < n; i++)
 		on_event((struct conn *)(uintptr_t)(ev[i].data.u64 & ~1ULL),
 		    (int)(ev[i].data.u64 & 1), ev[i].events);
+	conn_settle(g);
+}
+
+void
+conn_settle(struct gateway *g)
+{
+	struct shake *e;
+
+	for (int n = 0; n < BEGINS && (e = shakes_next(&g->shakes)) != NULL; n++)
+		e->begin(e->owner);
 	dial_pump(g);
 	uplink_pump(g->uplinks);
 	conn_bury(g);
+	push_bury(g->push);
 }
 
 /* -- the server's side -- */
@@ -627,9 +640,10 @@ conn_tick(void *gateway)
 	accept_tick(g);
 	dial_tick(g);
 	dial_probe(g);
-	dial_pump(g);
 	uplinks_tick(g->uplinks);
-	conn_bury(g);
+	conn_settle(g);
+	if (shakes_rest(&g->shakes))
+		(void)malloc_trim(0); /* malloc keeps what lies between others */
 	conn_tick_soon(g);
 }
 

@@ -222,6 +222,9 @@ gateway_open(struct worker *w)
 		&g->connector) < 0 ||
 	    agent_sight_new(l, &g->agents) < 0)
 		log_fatal(EXIT_TEMPORARY, "no memory");
+	if (RAND_bytes((uint8_t *)&g->shakes.secret,
+		sizeof(g->shakes.secret)) != 1)
+		log_fatal(EXIT_TEMPORARY, "no random numbers");
 	g->w = w;
 	g->loop = l;
 	g->epoll = epoll_create1(EPOLL_CLOEXEC);

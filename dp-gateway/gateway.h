@@ -35,6 +35,7 @@
 #include "common/worker.h"
 #include "dp-gateway/admit.h"
 #include "dp-gateway/relay.h"
+#include "dp-gateway/shakes.h"
 #include "dp-gateway/upstream.h"
 
 #define CLIENT 0 /* sides of a relay */
@@ -161,6 +162,7 @@ struct gateway {
 	struct tls	      *tls;
 	struct upstream	       upstream;
 	struct terminate       terminate;
+	struct shakes	       shakes; /* handshakes under way, with devices */
 	struct handshakes      shaken[SHAKEN_KINDS];
 	struct connect_client *connector;
 	struct agent_sight    *agents; /* whom network polling is told of */
@@ -249,6 +251,7 @@ size_t conn_introduction(const struct conn *c, uint8_t *out);
 void conn_end(struct conn *c, enum why why);
 void conn_bury(struct gateway *g); /* those that have ended */
 void conn_events(void *gateway, int events);
+void conn_settle(struct gateway *g); /* after events: whose turn it is now */
 void conn_tick(void *gateway);
 void conn_tick_soon(struct gateway *g);
 /* No delay, and keep-alives as configured: of a listener or a connection. */

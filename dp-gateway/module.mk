@@ -27,6 +27,7 @@ dp-gateway_SRCS := \
 	dp-gateway/redial.c \
 	dp-gateway/relay.c \
 	dp-gateway/sandbox.c \
+	dp-gateway/shakes.c \
 	dp-gateway/target.c \
 	dp-gateway/terminate.c \
 	dp-gateway/term_tunnel.c \
@@ -37,5 +38,5 @@ dp-gateway_SRCS := \
 	dp-gateway/via.c \
 	dp-gateway/wake.c
 dp-gateway_PKGS := libnghttp2
-dp-gateway_TESTS := check_gateway_ends check_gateway_hello check_gateway_mux check_gateway_redial check_gateway_registry check_gateway_wake check_gateway_relay check_gateway_target check_gateway_upstream
+dp-gateway_TESTS := check_gateway_ends check_gateway_hello check_gateway_mux check_gateway_redial check_gateway_registry check_gateway_wake check_gateway_relay check_gateway_shakes check_gateway_target check_gateway_upstream
 dp-gateway_FUZZ := fuzz_connect_headers fuzz_hello fuzz_mux fuzz_proxy fuzz_target fuzz_wake

@@ -96,6 +96,7 @@ push_end(struct push_conn *c, enum why why)
 	push_forget_waiting(c);
 	free(c->head);
 	c->head = NULL;
+	shakes_leave(&g->shakes, &c->shake);
 	tls_conn_free(&c->tls);
 	close(c->fd); /* and with it leaves the epoll set */
 	addr_count_drop(g->addresses, c->addr);
@@ -191,6 +192,7 @@ shake(struct push_conn *c)
 
 	if (r == -EAGAIN)
 		return;
+	shakes_leave(&p->g->shakes, &c->shake);
 	if (r < 0) {
 		push_end(c, conn_why_tls(c->tls, r));
 		return;
@@ -209,10 +211,32 @@ shake(struct push_conn *c)
 	}
 }
 
+/* Its hello is read when it is its turn: whether that is now. */
+static bool
+may_begin(struct push_conn *c, uint32_t events)
+{
+	if (c->tls != NULL)
+		return true;
+	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
+		push_end(c, WHY_LEFT);
+		return false;
+	}
+	if (c->shake.state == SHAKE_NONE &&
+	    (!(events & EPOLLIN) ||
+		!shakes_enter(&c->p->g->shakes, &c->shake, c->addr)))
+		return false;
+	if (c->shake.state == SHAKE_ON && c->p->g->tls != NULL &&
+	    tls_accept(c->p->g->tls, c->fd, &c->tls) == 0)
+		return true;
+	if (c->shake.state == SHAKE_ON)
+		push_end(c, WHY_MEMORY);
+	return false;
+}
+
 static void
 on_event(struct push_conn *c, uint32_t events)
 {
-	if (c->state == S_ENDED)
+	if (c->state == S_ENDED || !may_begin(c, events))
 		return;
 	tls_readable(c->tls, (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0);
 	if (c->state == S_SHAKE)
@@ -228,6 +252,12 @@ on_event(struct push_conn *c, uint32_t events)
 }
 
 static void
+on_turn(void *owner)
+{
+	on_event(owner, EPOLLIN);
+}
+
+static void
 on_events(void *ctx, int events)
 {
 	struct push	  *p = ctx;
@@ -237,7 +267,7 @@ on_events(void *ctx, int events)
 	(void)events;
 	for (int i = 0; i < n; i++)
 		on_event(ev[i].data.ptr, ev[i].events);
-	push_bury(p);
+	conn_settle(p->g);
 	tick_soon(p);
 }
 
@@ -269,6 +299,8 @@ push_take(struct listener *l, int take_fd, const uint8_t addr[16], uint16_t port
 		return;
 	}
 	c->p = p;
+	c->shake.begin = on_turn;
+	c->shake.owner = c;
 	c->fd = take_fd;
 	c->id = conn_number(g);
 	c->port = port;
@@ -288,8 +320,7 @@ push_take(struct listener *l, int take_fd, const uint8_t addr[16], uint16_t port
 	/* keep-alives of TCP's do not count while bytes are under way */
 	set_int(take_fd, IPPROTO_TCP, TCP_USER_TIMEOUT,
 	    g->conf.send_timeout * 1000);
-	if (tls_accept(g->tls, take_fd, &c->tls) < 0 ||
-	    epoll_ctl(p->epoll, EPOLL_CTL_ADD, take_fd, &e) < 0) {
+	if (epoll_ctl(p->epoll, EPOLL_CTL_ADD, take_fd, &e) < 0) {
 		push_end(c, WHY_MEMORY);
 		push_bury(p);
 	}

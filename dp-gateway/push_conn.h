@@ -37,7 +37,8 @@ struct push_conn {
 	struct push	 *p;
 	struct push_conn *prev, *next;	 /* in the list of its state */
 	struct push_conn *older, *newer; /* of all */
-	struct tls_conn	 *tls;
+	struct shake	  shake;
+	struct tls_conn	 *tls; /* NULL until it has spoken, and it is its turn */
 	struct head	 *head;
 	struct wake	**waiting; /* by kind; NULL: nothing waits */
 	uint64_t	  id, start_ms, since_ms, swap_ms;

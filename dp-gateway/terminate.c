@@ -143,9 +143,6 @@ begin(struct conn *c)
 {
 	struct tls_conn *tls;
 
-	if ((c->term = calloc(1, sizeof(*c->term))) == NULL)
-		return false;
-	ends_init(&c->term->ends);
 	if (tls_accept(c->g->tls, c->relay.fd[CLIENT], &tls) < 0)
 		return false;
 	tls_offer_alpn(tls, c->kind->is_forward		? "http/1.1"
@@ -171,29 +168,20 @@ alpn_is_missing(const struct conn *c, const struct tls_conn *tls)
 	return true;
 }
 
-void
-terminate_hello(struct conn *c, uint32_t events)
+static void
+shake(struct conn *c)
 {
-	struct tls_conn *tls;
+	struct tls_conn *tls = c->term->ends.of[CLIENT].tls;
 	int		 r;
 
-	(void)events;
-	if (c->term == NULL && !begin(c)) {
-		conn_end(c, WHY_MEMORY);
-		return;
-	}
-	tls = c->term->ends.of[CLIENT].tls;
 	tls_readable(tls, false);
-	if (c->term->counted) {
-		onward(c);
-		return;
-	}
 	if ((r = tls_handshake(tls)) == 0 && (r = tls_flush(tls)) == -EAGAIN)
 		r = 0; /* the ticket goes with what comes after */
 	else if (r == -EAGAIN) {
 		watch(c, CLIENT);
 		return;
 	}
+	shakes_leave(&c->g->shakes, &c->term->shake);
 	if (r < 0) {
 		enum why why = conn_why_tls(tls, r);
 
@@ -204,6 +192,59 @@ terminate_hello(struct conn *c, uint32_t events)
 		conn_end(c, WHY_ALPN);
 	else
 		verified(c);
+}
+
+static void
+on_turn(void *owner)
+{
+	struct conn *c = owner;
+
+	if (!begin(c))
+		conn_end(c, WHY_MEMORY);
+	else
+		shake(c);
+}
+
+/* Who says nothing holds no place among those whose hands are shaken. */
+static bool
+has_spoken(struct conn *c)
+{
+	uint8_t byte;
+	ssize_t n = recv(c->relay.fd[CLIENT], &byte, 1, MSG_PEEK);
+
+	if (n == 0 || (n < 0 && errno != EAGAIN))
+		conn_end(c, WHY_LEFT);
+	else if (n < 0)
+		conn_watch(c, CLIENT, EPOLLIN | EPOLLRDHUP);
+	return n > 0;
+}
+
+void
+terminate_hello(struct conn *c, uint32_t events)
+{
+	struct term *t = c->term;
+
+	(void)events;
+	if (t == NULL && !has_spoken(c))
+		return;
+	if (t == NULL && (t = c->term = calloc(1, sizeof(*t))) == NULL)
+		conn_end(c, WHY_MEMORY);
+	else if (t->counted) {
+		tls_readable(t->ends.of[CLIENT].tls, false);
+		onward(c);
+	} else if (t->shake.state == SHAKE_ON)
+		shake(c);
+	else if (t->shake.state == SHAKE_WAITS)
+		conn_end(c, WHY_LEFT);
+	else {
+		ends_init(&t->ends);
+		t->shake.begin = on_turn;
+		t->shake.owner = c;
+		if (shakes_enter(&c->g->shakes, &t->shake, c->addr))
+			on_turn(c);
+		else
+			conn_watch(c, CLIENT, EPOLLRDHUP);
+	}
 }
 
 /* -- the server's side -- */
@@ -368,6 +409,7 @@ terminate_fini(struct conn *c, enum why why)
 		farewell(&t->ends.of[CLIENT], why);
 	if (c->phase == P_OPEN && why > WHY_SERVER_RESET)
 		farewell(&t->ends.of[SERVER], WHY_CLOSED);
+	shakes_leave(&c->g->shakes, &t->shake);
 	if (t->counted)
 		addr_count_drop(c->g->terminate.devices, t->device);
 	ends_fini(&t->ends);

@@ -27,6 +27,7 @@ struct stream_io { /* TLS to the server, inside a stream */
 
 struct term {
 	struct ends ends;
+	struct shake shake;
 	struct stream_io io;
 	struct forward_head *head; /* of a request, or what came with it */
 	uint8_t	    device[16]; /* the UUID of its name */

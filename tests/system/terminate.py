@@ -14,6 +14,7 @@ terminate.py DIR CASE [ARG...]: see the functions below, clients of the gateway
 SPDX-License-Identifier: ISC
 """
 import os
+import resource
 import select
 import socket
 import ssl
@@ -135,6 +136,24 @@ def refused(cert="device"):
         assert s.recv(10) == b"", "served"
     except (ssl.SSLError, ConnectionResetError, BrokenPipeError):
         pass
+
+
+def half(n):
+    """So many say hello and no more, until each is ended."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    out = ssl.MemoryBIO()
+    try:
+        context(False, "").wrap_bio(ssl.MemoryBIO(), out, server_hostname="gateway.example").do_handshake()
+    except ssl.SSLWantReadError:
+        hello = out.read()
+    held = []
+    for _ in range(int(n)):
+        held.append(connect(GATEWAY))
+        held[-1].sendall(hello)
+    print("held", flush=True)
+    for s in held:
+        ends(s)
 
 
 def midway(cert="device", port="13001", name="gateway.example"):
