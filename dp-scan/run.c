@@ -158,6 +158,7 @@ result(struct scan *s, struct run *r, struct poll *p, const char *state)
 	e->failed = r->failed;
 	e->claimant = claimant_of(s);
 	s->polls++;
+	r->results++;
 	r->found += p->answered;
 	r->sent_all += r->sent;
 	if (r->reply != NULL)
@@ -198,13 +199,14 @@ sender(struct scan *s, struct poll *p, const uint8_t source[16])
 	memcpy(p->source, source, 16);
 }
 
+/* Whether its network is asked by ARP, or all nodes of it at once. */
 static bool
-same_net(const uint8_t a[16], const uint8_t b[16], unsigned bits)
+is_attached(const struct scan *s, const struct net_addr *a)
 {
-	unsigned rest = bits % 8;
+	const struct net_link *l = net_link_by(s->net, a->ifindex);
 
-	return memcmp(a, b, bits / 8) == 0 && (rest == 0 ||
-	    (a[bits / 8] ^ b[bits / 8]) >> (8 - rest) == 0);
+	return l != NULL && l->up && l->ethernet && scan_uses(s, l) &&
+	    a->bits < 128 && !(is_v4(a->addr) && a->addr[12] == 127);
 }
 
 static void
@@ -222,7 +224,8 @@ too_large(struct scan *s, struct run *r, enum probe_kind kind,
 	result(s, r, &p, "too-large");
 }
 
-static void
+/* All of it but what this stage asks already, or ARP. False: it is too large. */
+static bool
 add_network(struct scan *s, struct run *r, enum probe_kind kind,
     uint32_t ifindex, const uint8_t net[16], unsigned bits,
     const uint8_t source[16])
@@ -232,30 +235,56 @@ add_network(struct scan *s, struct run *r, enum probe_kind kind,
 
 	if ((bits < 112 && !yes) || bits < 104) {
 		too_large(s, r, kind, ifindex, net, bits);
-		return;
+		return false;
 	}
 	if ((p = poll_more(r)) == NULL ||
 	    poll_network(p, kind, net, bits) < 0) {
 		log_warn("no memory for a poll");
-		return;
+		return true;
 	}
 	p->ifindex = ifindex;
 	sender(s, p, source);
 	skip_ours(s, p);
-	r->npolls++;
+	for (size_t i = 0; i < r->npolls; i++)
+		if (r->polls[i].kind == kind && r->polls[i].ifindex == ifindex)
+			poll_skip_poll(p, &r->polls[i]);
+	if (kind != PROBE_ARP)
+		for (size_t i = 0; i < net_naddrs(s->net); i++)
+			if (is_attached(s, net_addr_at(s->net, i)))
+				poll_skip_network(p,
+				    net_addr_at(s->net, i)->addr,
+				    net_addr_at(s->net, i)->bits);
+	if (p->left > 0)
+		r->npolls++;
+	else
+		poll_fini(p);
+	return true;
 }
 
-/* Networks of our interfaces: by ARP. */
+/* What of the range is in the network of one of our addresses. */
+static void
+add_part(struct scan *s, struct run *r, const struct net_addr *a,
+    const uint8_t net[16], unsigned bits)
+{
+	if (!poll_same_network(net, a->addr, bits < a->bits ? bits : a->bits))
+		return;
+	if (bits < a->bits)
+		(void)add_network(s, r, PROBE_ARP, a->ifindex, a->addr, a->bits,
+		    a->addr);
+	else
+		(void)add_network(s, r, PROBE_ARP, a->ifindex, net, bits,
+		    a->addr);
+}
+
+/* By ARP: networks of our interfaces, and what of the ranges is in them. */
 static void
 add_attached(struct scan *s, struct run *r)
 {
 	for (size_t i = 0; i < net_naddrs(s->net); i++) {
 		const struct net_addr *a = net_addr_at(s->net, i);
-		const struct net_link *l = net_link_by(s->net, a->ifindex);
 		bool		       twice = false;
 
-		if (!is_v4(a->addr) || l == NULL || !l->up || !l->ethernet ||
-		    !scan_uses(s, l) || a->addr[12] == 127 || a->bits >= 128 ||
+		if (!is_v4(a->addr) || !is_attached(s, a) ||
 		    (r->ifindex != 0 && r->ifindex != a->ifindex))
 			continue;
 		for (size_t k = 0; k < i; k++) {
@@ -263,44 +292,37 @@ add_attached(struct scan *s, struct run *r)
 
 			twice = twice || (b->ifindex == a->ifindex &&
 			    b->bits == a->bits &&
-			    same_net(a->addr, b->addr, a->bits));
+			    poll_same_network(a->addr, b->addr, a->bits));
 		}
 		if (twice)
 			continue;
-		if (!r->has_net) {
-			if (s->conf.attached)
-				add_network(s, r, PROBE_ARP, a->ifindex, a->addr,
-				    a->bits, a->addr);
-		} else if (r->bits >= a->bits &&
-		    same_net(r->net, a->addr, a->bits))
-			add_network(s, r, PROBE_ARP, a->ifindex, r->net, r->bits,
-			    a->addr);
-		else if (r->bits < a->bits && same_net(r->net, a->addr, r->bits))
-			add_network(s, r, PROBE_ARP, a->ifindex, a->addr, a->bits,
-			    a->addr);
+		if (r->has_net)
+			add_part(s, r, a, r->net, r->bits);
+		else if (!s->conf.attached ||
+		    !add_network(s, r, PROBE_ARP, a->ifindex, a->addr, a->bits,
+			a->addr))
+			for (unsigned k = 0; k < s->ranges.n; k++)
+				add_part(s, r, a, s->ranges.range[k].addr,
+				    s->ranges.range[k].bits);
 	}
 }
 
-/* What is behind routers: by echo. */
+/* By echo: what of the ranges is not. */
 static void
 add_routed(struct scan *s, struct run *r, bool v4)
 {
 	enum probe_kind kind = v4 ? PROBE_ECHO4 : PROBE_ECHO6;
 
 	if (r->has_net) {
-		if (is_v4(r->net) == v4 && r->bits >= 96 &&
-		    !net_is_on_link(s->net, 0, r->net))
-			add_network(s, r, kind, 0, r->net, r->bits, none);
+		if (is_v4(r->net) == v4 && r->bits >= 96)
+			(void)add_network(s, r, kind, 0, r->net, r->bits, none);
 		return;
 	}
-	for (unsigned i = 0; r->ifindex == 0 && i < s->ranges.n; i++) {
-		const uint8_t *net = s->ranges.range[i].addr;
-
-		if (is_v4(net) == v4 && s->ranges.range[i].bits >= 96 &&
-		    !net_is_on_link(s->net, 0, net))
-			add_network(s, r, kind, 0, net, s->ranges.range[i].bits,
-			    none);
-	}
+	for (unsigned i = 0; r->ifindex == 0 && i < s->ranges.n; i++)
+		if (is_v4(s->ranges.range[i].addr) == v4 &&
+		    s->ranges.range[i].bits >= 96)
+			(void)add_network(s, r, kind, 0, s->ranges.range[i].addr,
+			    s->ranges.range[i].bits, none);
 }
 
 /* "_ipp._tcp 631 x" as msg.h has it for PROBE_MDNS_BROWSE. */
@@ -366,7 +388,7 @@ add_group(struct scan *s, struct run *r, enum probe_kind kind, bool v4)
 		if (is_v4(a->addr) != v4 || l == NULL || !l->up ||
 		    !l->ethernet || !scan_uses(s, l) || a->tentative ||
 		    (r->ifindex != 0 && r->ifindex != a->ifindex) ||
-		    (r->has_net && !same_net(r->net, a->addr,
+		    (r->has_net && !poll_same_network(r->net, a->addr,
 			r->bits < a->bits ? r->bits : a->bits)) ||
 		    (!v4 && kind != PROBE_ALLNODES && !is_link_local(a->addr)))
 			continue;
@@ -385,7 +407,7 @@ add_group(struct scan *s, struct run *r, enum probe_kind kind, bool v4)
 static bool
 in_run(const struct run *r, const uint8_t addr[16])
 {
-	return !r->has_net || same_net(r->net, addr, r->bits);
+	return !r->has_net || poll_same_network(r->net, addr, r->bits);
 }
 
 /* Whether the kind is asked of this address of a device. */
@@ -428,7 +450,7 @@ way_to(const struct scan *s, const uint8_t addr[16])
 	for (size_t i = 0; i < net_naddrs(s->net); i++) {
 		const struct net_addr *a = net_addr_at(s->net, i);
 
-		if (same_net(a->addr, addr, a->bits))
+		if (poll_same_network(a->addr, addr, a->bits))
 			return a->ifindex;
 	}
 	return 0;
@@ -446,7 +468,7 @@ set_sender(struct scan *s, struct poll *p, const uint8_t addr[16])
 		if (a->ifindex != p->ifindex || is_v4(a->addr) != is_v4(addr) ||
 		    a->tentative)
 			continue;
-		if (best == none || same_net(a->addr, addr, a->bits) ||
+		if (best == none || poll_same_network(a->addr, addr, a->bits) ||
 		    is_link_local(a->addr))
 			best = a->addr;
 	}
@@ -589,7 +611,7 @@ add_introductions(struct scan *s, struct run *r)
 		if (!is_v4(a->addr) && l != NULL && l->up && l->ethernet &&
 		    scan_uses(s, l) && !a->tentative &&
 		    (r->ifindex == 0 || r->ifindex == a->ifindex) &&
-		    (!r->has_net || same_net(r->net, a->addr,
+		    (!r->has_net || poll_same_network(r->net, a->addr,
 			r->bits < a->bits ? r->bits : a->bits)))
 			add_introduction(s, r, a);
 	}
@@ -794,7 +816,7 @@ run_end(struct scan *s)
 	    (json_int_t)(loop_now_ms(s->loop) - r->begun_ms)));
 	if (r->reply != NULL) {
 		admin_row(r->reply, json_pack("{s:s,s:I,s:I,s:f,s:I}", "state",
-		    "done", "sent", (json_int_t)r->sent_all, "answered",
+		    r->results > 0 ? "done" : "nothing-to-ask", "sent", (json_int_t)r->sent_all, "answered",
 		    (json_int_t)r->found, "seconds",
 		    (double)(loop_now_ms(s->loop) - r->begun_ms) / 1000,
 		    "devices", (json_int_t)devices_counts(s->devices)->seen));
@@ -830,7 +852,7 @@ has_link(const struct scan *s, const struct poll *p)
 {
 	const struct net_link *l = net_link_by(s->net, p->ifindex);
 
-	return p->ifindex == 0 || (l != NULL && l->up);
+	return p->ifindex == 0 || (l != NULL && l->up && scan_uses(s, l));
 }
 
 /* How long answers to a round are waited for. */
@@ -1008,7 +1030,7 @@ bool
 runs_covers(const struct scan *s, const uint8_t addr[16])
 {
 	return s->nruns > 0 && s->runs[0].has_net &&
-	    same_net(s->runs[0].net, addr, s->runs[0].bits);
+	    poll_same_network(s->runs[0].net, addr, s->runs[0].bits);
 }
 
 /* -- what changes under way -- */
@@ -1024,33 +1046,40 @@ look_at_link(struct scan *s)
 	advance(s);
 }
 
-/* A network that was not there when the last ranges were polled. */
+/* Whether the address's network was polled, or is about to be. */
+static bool
+is_polled(const struct scan *s, const struct net_addr *a)
+{
+	const struct net_link *l = net_link_by(s->net, a->ifindex);
+	bool		       v4 = is_v4(a->addr);
+
+	for (size_t k = 0; k < RESULTS_MAX; k++)
+		if (s->results[k].kind == (v4 ? PROBE_ARP : PROBE_ALLNODES) &&
+		    strcmp(s->results[k].interface, l->name) == 0 &&
+		    strcmp(s->results[k].state, "interface-gone") != 0 &&
+		    (!v4 || (s->results[k].bits == a->bits &&
+			poll_same_network(s->results[k].net, a->addr, a->bits))))
+			return true;
+	for (size_t k = 0; k < s->nruns; k++)
+		if (s->runs[k].kinds & BIT(PROBE_ARP) && !s->runs[k].has_net &&
+		    (!v4 || s->runs[k].stage == 0) &&
+		    (s->runs[k].ifindex == 0 ||
+			s->runs[k].ifindex == a->ifindex))
+			return true;
+	return false;
+}
+
+/* A network that was not there when the last ranges were polled; all of IPv6 on an
+ * interface is one. */
 static void
 look_for_new(struct scan *s)
 {
 	for (size_t i = 0; i < net_naddrs(s->net); i++) {
 		const struct net_addr *a = net_addr_at(s->net, i);
-		const struct net_link *l = net_link_by(s->net, a->ifindex);
 		struct run r = { .kinds = RANGES, .ifindex = a->ifindex,
 			.why = "new network" };
-		bool known = false;
 
-		if (l == NULL || !l->up || !l->ethernet || !scan_uses(s, l) ||
-		    !is_v4(a->addr) || a->bits >= 128)
-			continue;
-		for (size_t k = 0; k < RESULTS_MAX; k++)
-			known = known || (s->results[k].kind == PROBE_ARP &&
-			    s->results[k].bits == a->bits &&
-			    strcmp(s->results[k].interface, l->name) == 0 &&
-			    strcmp(s->results[k].state, "interface-gone") != 0 &&
-			    same_net(s->results[k].net, a->addr, a->bits));
-		for (size_t k = 0; k < s->nruns; k++)
-			known = known || (s->runs[k].kinds & BIT(PROBE_ARP) &&
-			    !s->runs[k].has_net &&
-			    s->runs[k].stage == 0 &&
-			    (s->runs[k].ifindex == 0 ||
-				s->runs[k].ifindex == a->ifindex));
-		if (!known)
+		if (is_attached(s, a) && !a->tentative && !is_polled(s, a))
 			(void)runs_add(s, &r);
 	}
 }

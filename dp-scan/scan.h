@@ -50,6 +50,7 @@ struct run { /* what was ordered, or is due */
 	uint32_t	    begun;
 	uint64_t	    sent, failed; /* of the poll */
 	int		    error;
+	size_t		    results; /* polls that are over */
 	size_t		    found; /* answers in all polls */
 	uint64_t	    sent_all;
 };

@@ -97,6 +97,35 @@ START_TEST(who_was_silent_is_asked_once_more)
 }
 END_TEST
 
+START_TEST(networks_that_overlap_are_asked_once)
+{
+	struct poll whole, part, far;
+	uint8_t	    net[16], a[16];
+
+	parse("10.9.0.0", net);
+	ck_assert_int_eq(poll_network(&part, PROBE_ARP, net, 96 + 26), 0);
+	ck_assert_int_eq(poll_network(&whole, PROBE_ARP, net, 96 + 25), 0);
+	poll_skip_poll(&whole, &part);
+	ck_assert_uint_eq(whole.left, 126 - 62);
+	parse("10.9.0.63", a); /* the part's own broadcast address is a host of it */
+	ck_assert(poll_has(&whole, a));
+	parse("10.9.0.62", a);
+	ck_assert(!poll_has(&whole, a));
+	poll_skip_network(&whole, net, 96 + 26);
+	ck_assert_uint_eq(whole.left, 63);
+	parse("10.9.1.0", a);
+	ck_assert_int_eq(poll_network(&far, PROBE_ARP, a, 96 + 25), 0);
+	poll_skip_poll(&far, &part);
+	poll_skip_network(&far, net, 96 + 24);
+	ck_assert_uint_eq(far.left, 126);
+	poll_skip_network(&far, net, 96 + 16);
+	ck_assert_uint_eq(far.left, 0);
+	poll_fini(&whole);
+	poll_fini(&part);
+	poll_fini(&far);
+}
+END_TEST
+
 START_TEST(there_is_no_second_round_where_all_answer)
 {
 	uint8_t	    out[8][16], net[16];
@@ -304,6 +333,7 @@ main(void)
 
 	tcase_add_loop_test(t, a_network_is_its_hosts, 0, (int)COUNT(networks));
 	tcase_add_test(t, who_was_silent_is_asked_once_more);
+	tcase_add_test(t, networks_that_overlap_are_asked_once);
 	tcase_add_test(t, there_is_no_second_round_where_all_answer);
 	tcase_add_test(t, a_list_has_each_once);
 	tcase_add_loop_test(t, who_answers_for_all_is_noticed, 0,
