@@ -358,7 +358,7 @@ on_closed(void *ctx, struct mux_stream *s, enum mux_end why)
 		return;
 	side = side_of(c, s);
 	c->stream[side] = NULL;
-	if (side == CLIENT && c->phase < P_ANSWER && why == MUX_OVERFLOW)
+	if (why == MUX_OVERFLOW)
 		conn_end(c, WHY_QUEUE); /* we let it go, it did not leave */
 	else if (side == CLIENT && c->phase < P_ANSWER && why != MUX_LOST)
 		conn_end(c, WHY_LEFT);
@@ -378,8 +378,6 @@ on_closed(void *ctx, struct mux_stream *s, enum mux_end why)
 		term_closed(c);
 	else if (why == MUX_CLOSED)
 		conn_end(c, WHY_CLOSED);
-	else if (why == MUX_OVERFLOW)
-		conn_end(c, WHY_QUEUE);
 	else if (why == MUX_LOST)
 		conn_end(c, WHY_UPLINK);
 	else if (c->term != NULL && c->phase == P_ANSWER)

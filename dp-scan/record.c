@@ -20,9 +20,8 @@ record_limit(uint8_t kind)
 {
 	switch (kind) {
 	case ITEM_ADDR:
-		return RECORD_ADDRS;
 	case FACT_SERVICE:
-		return 32;
+		return RECORD_ADDRS;
 	case FACT_NAME:
 		return 16;
 	case ITEM_MAC:

@@ -26,7 +26,7 @@
 /* What record_write() writes at most. */
 #define RECORD_WIRE    (24 + RECORD_BYTES)
 
-#define RECORD_ADDRS   32 /* of a device */
+#define RECORD_ADDRS   32 /* of a device; it may have as many services */
 
 /* Kinds of items: enum fact, and these. */
 #define ITEM_MAC     64 /* 6 bytes */

@@ -128,10 +128,12 @@ void
 cell_text(const char *key, const json_t *v, char *out, size_t size)
 {
 	char number[SIZE_TEXT];
+	bool percent = json_is_number(v) && ends_with(key, "_percent");
 
 	if (json_is_string(v))
 		snprintf(out, size, "%s", json_string_value(v));
-	else if (json_is_null(v) || v == NULL)
+	else if (json_is_null(v) || v == NULL ||
+	    (percent && json_number_value(v) < 0))
 		snprintf(out, size, "-");
 	else if (json_is_boolean(v))
 		snprintf(out, size, "%s", json_is_true(v) ? "yes" : "no");
@@ -144,10 +146,7 @@ cell_text(const char *key, const json_t *v, char *out, size_t size)
 		snprintf(out, size, "%s", size_text(json_number_value(v), number));
 	else if (json_is_number(v) && is_seconds(key))
 		span_text(json_number_value(v), out, size);
-	else if (json_is_number(v) && ends_with(key, "_percent") &&
-	    json_number_value(v) < 0)
-		snprintf(out, size, "-");
-	else if (json_is_number(v) && ends_with(key, "_percent"))
+	else if (percent)
 		snprintf(out, size, "%.1f %%", json_number_value(v));
 	else if (json_is_integer(v) && is_time(key))
 		time_text(json_integer_value(v), out, size);
