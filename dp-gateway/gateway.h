@@ -121,7 +121,8 @@ struct listener_kind {
 	/* There is the server's socket: what goes first, then what they say. */
 	void	  (*open)(struct conn *c);
 	/* Tells the client why, before the close; before its hello, too. NULL:
-	 * TLS ends here, by g->tls, which is there for whom take gets. */
+	 * TLS ends here, by g->tls, which is there for whom take gets, but which
+	 * a reload may take away before such a one has said anything. */
 	void	  (*refuse)(int fd, enum why why);
 	bool	    is_forward; /* to where its sni says, HOST:PORT, not the server */
 };

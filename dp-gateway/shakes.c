@@ -28,7 +28,8 @@ lane_of(const struct shakes *s, const uint8_t addr[16])
 static bool
 has_room(const struct shakes *s, unsigned lane)
 {
-	return s->on < SHAKES_MAX && s->lanes[lane].on < SHAKES_LANE;
+	return s->lanes[lane].on <
+	    (s->on < SHAKES_MAX ? SHAKES_LANE : SHAKES_MAX / SHAKES_LANES);
 }
 
 static void

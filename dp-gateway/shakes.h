@@ -2,11 +2,14 @@
  * dp-gateway/shakes.h - which TLS handshakes with devices may be under way.
  *
  * Half a handshake holds some 40 kB here, and whoever leaves it at that pays
- * nothing. So SHAKES_MAX of them hold memory at once, the others wait, unread.
+ * nothing. So SHAKES_MAX of them hold memory at once, and beyond these only such
+ * as leave their lane within its even share: 2 * SHAKES_MAX at the very most. The
+ * others wait, unread.
  * Shape:   a struct shake in each connection, zeroed before. Addresses fall into
  *          SHAKES_LANES lanes, by a secret; lanes take turns, in a lane who came
- *          first, and none has more than SHAKES_LANE: one address keeps nobody out but
- *          those of its own lane (McKenney's stochastic fairness queueing).
+ *          first, and none has more than SHAKES_LANE. Whatever the others hold, its
+ *          even share is there for each: who fills some lanes keeps nobody out but
+ *          those of these lanes (McKenney's stochastic fairness queueing).
  * Who is done, whichever way, leaves; the caller of shakes_next calls begin of
  * what it gives. Pure.
  * SPDX-License-Identifier: ISC
@@ -19,7 +22,7 @@
 
 #define SHAKES_MAX   1024
 #define SHAKES_LANES 64
-#define SHAKES_LANE  256
+#define SHAKES_LANE  256 /* of all lanes, SHAKES_MAX / SHAKES_LANES is each one's own */
 
 enum shake_state { SHAKE_NONE, SHAKE_WAITS, SHAKE_ON };
 

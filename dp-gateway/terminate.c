@@ -199,7 +199,9 @@ on_turn(void *owner)
 {
 	struct conn *c = owner;
 
-	if (!begin(c))
+	if (c->g->tls == NULL) /* a reload took it while this one was silent */
+		conn_end(c, WHY_DRAINING);
+	else if (!begin(c))
 		conn_end(c, WHY_MEMORY);
 	else
 		shake(c);

@@ -442,7 +442,9 @@ bool
 tunnel_is_stuck(const struct conn *c, uint64_t now)
 {
 	for (int side = 0; side < 2; side++)
-		if ((c->stream[side] != NULL || c->term != NULL) &&
+		/* without a link, blocked_ms is nobody's: ends.h keeps time itself */
+		if ((c->stream[side] != NULL ||
+			(c->term != NULL && c->link != 0)) &&
 		    c->relay.blocked[side] &&
 		    now - c->blocked_ms >= c->g->conf.send_timeout * 1000)
 			return true;

@@ -9,6 +9,7 @@
 #include "dp-gateway/shakes.h"
 
 #define CROWD 2000
+#define SHARE (SHAKES_MAX / SHAKES_LANES)
 
 static struct shakes s;
 static struct shake  crowd[CROWD];
@@ -72,20 +73,66 @@ END_TEST
 
 START_TEST(all_have_a_bound_and_lanes_take_turns)
 {
-	unsigned on = 0, of[SHAKES_LANES] = { 0 };
+	unsigned on = 0, left = 0, of[SHAKES_LANES] = { 0 };
 	struct shake *e;
 
 	for (uint32_t i = 0; i < CROWD; i++)
 		on += enter(&crowd[i], i);
-	ck_assert_uint_eq(on, SHAKES_MAX);
-	ck_assert_uint_eq(s.waiting, CROWD - SHAKES_MAX);
+	ck_assert_uint_eq(s.on, on);
+	ck_assert_uint_ge(on, SHAKES_MAX);
+	ck_assert_uint_le(on, 2 * SHAKES_MAX);
+	ck_assert_uint_eq(s.waiting, CROWD - on);
+	for (int i = 0; i < SHAKES_LANES; i++)
+		ck_assert(s.lanes[i].on >= SHARE && s.lanes[i].first != NULL);
+	ck_assert_ptr_null(shakes_next(&s));
+	/* room for one in each: nobody has a second turn before all had one */
+	for (int i = 0; i < CROWD; i++)
+		if (crowd[i].state == SHAKE_ON &&
+		    s.lanes[crowd[i].lane].on >= SHARE) {
+			shakes_leave(&s, &crowd[i]);
+			left++;
+		}
+	ck_assert_uint_ge(left, SHAKES_LANES);
 	for (int i = 0; i < SHAKES_LANES; i++) {
-		shakes_leave(&s, &crowd[i]);
 		e = shakes_next(&s);
 		ck_assert_ptr_nonnull(e);
 		ck_assert_uint_eq(of[e->lane]++, 0);
 	}
+}
+END_TEST
+
+START_TEST(a_few_addresses_do_not_stop_all)
+{
+	bool	     full[SHAKES_LANES] = { false };
+	struct shake others[64] = { 0 };
+	unsigned     lanes = 0, at = 0;
+	uint32_t     from;
+
+	/* four lanes have all that they may, and so is SHAKES_MAX reached */
+	for (from = 0; lanes < SHAKES_MAX / SHAKES_LANE; from++) {
+		ck_assert(enter(&crowd[at], from));
+		if (full[crowd[at].lane]) {
+			shakes_leave(&s, &crowd[at]);
+			continue;
+		}
+		full[crowd[at].lane] = true;
+		lanes++;
+		for (int i = 1; i < SHAKES_LANE; i++)
+			ck_assert(enter(&crowd[at + (unsigned)i], from));
+		at += SHAKES_LANE;
+	}
 	ck_assert_uint_eq(s.on, SHAKES_MAX);
+	/* one more of these waits, and everybody else shakes hands */
+	ck_assert(!enter(&crowd[at], from - 1));
+	for (unsigned i = 0; i < 64; i++) {
+		bool goes = enter(&others[i], 1000 + i);
+
+		ck_assert(goes != full[others[i].lane]);
+	}
+	for (unsigned i = 0; i < 64; i++)
+		shakes_leave(&s, &others[i]);
+	ck_assert_ptr_null(shakes_next(&s));
+	shakes_leave(&s, &crowd[at]);
 }
 END_TEST
 
@@ -136,6 +183,7 @@ main(void)
 	tcase_add_checked_fixture(t, setup, NULL);
 	tcase_add_test(t, one_address_has_its_share_and_others_theirs);
 	tcase_add_test(t, all_have_a_bound_and_lanes_take_turns);
+	tcase_add_test(t, a_few_addresses_do_not_stop_all);
 	tcase_add_test(t, ipv6_counts_by_its_net);
 	tcase_add_test(t, a_burst_is_over_once);
 	suite_add_tcase(suite, t);
