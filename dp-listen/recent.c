@@ -161,7 +161,9 @@ take(struct bucket *b, uint64_t rate, uint64_t now_ms)
 static bool
 is_grave(const struct sight *s)
 {
-	return s->by == SIGHT_ROUTER || sight_first(s, FACT_DHCP_SERVER) != NULL;
+	return s->by == SIGHT_ROUTER ||
+	    sight_first(s, FACT_DHCP_SERVER) != NULL ||
+	    sight_first(s, FACT_CONFLICT) != NULL;
 }
 
 static void
@@ -178,9 +180,9 @@ probe_put(struct recent *r, const struct sight *s, const char *text,
 	r->probes[r->next_probe++ % PROBES] = p;
 }
 
-/* Who holds it may have said so all the time: this once it is an answer. */
+/* Who holds it may have said so all the time: this once (taken) it is an answer. */
 static bool
-defends(struct recent *r, const struct sight *s, uint64_t now_ms)
+defends(struct recent *r, const struct sight *s, uint64_t now_ms, bool taken)
 {
 	bool does = false;
 
@@ -194,8 +196,9 @@ defends(struct recent *r, const struct sight *s, uint64_t now_ms)
 		    memcmp(p->addr, s->addr, sizeof(p->addr)) != 0 ||
 		    memcmp(p->mac, s->mac, sizeof(p->mac)) == 0)
 			continue;
-		p->said = 0;
 		does = true;
+		if (taken)
+			p->said = 0;
 	}
 	return does;
 }
@@ -208,8 +211,8 @@ recent_look(struct recent *r, const struct sight *s, uint64_t now_ms)
 	struct slot *at = set;
 	const char  *probed = sight_first(s, FACT_CONFLICT);
 	uint64_t     pause = probed != NULL ? RECENT_PROBE_MS : RECENT_MS;
-	bool	     passes = s->asked || s->by == SIGHT_MLD ||
-	    defends(r, s, now_ms);
+	bool	     defence = defends(r, s, now_ms, false);
+	bool	     passes = s->asked || s->by == SIGHT_MLD || defence;
 
 	for (int i = 0; i < WAYS; i++) {
 		if (set[i].hash == h && set[i].said != 0) {
@@ -223,10 +226,13 @@ recent_look(struct recent *r, const struct sight *s, uint64_t now_ms)
 	}
 	if (!(s->asked ? take(&r->asked, RECENT_ASKED, now_ms)
 		       : take(&r->heard, RECENT_RATE, now_ms) ||
-		      (is_grave(s) && take(&r->grave, RECENT_GRAVE, now_ms))))
+		      ((is_grave(s) || defence) &&
+			  take(&r->grave, RECENT_GRAVE, now_ms))))
 		return RECENT_TOO_MANY;
 	at->hash = h;
 	at->said = now_ms;
+	if (defence)
+		(void)defends(r, s, now_ms, true);
 	if (probed != NULL)
 		probe_put(r, s, probed, now_ms);
 	return RECENT_SAY;

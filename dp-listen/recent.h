@@ -4,8 +4,9 @@
  * A network says the same all the time. What was said within RECENT_MS is held
  * back, and of the rest RECENT_RATE a second go through (a second's worth at once),
  * so that no flood drowns who keeps the records; who flooded may not hide by it what
- * routers and DHCP servers say: RECENT_GRAVE more of these do. What answers us (asked) always
- * goes through, up to RECENT_ASKED a second. An MLD report goes to all, and may be the
+ * routers, DHCP servers, and those who probe for an address or defend it say:
+ * RECENT_GRAVE more of these do. What answers us (asked) always goes through, up to
+ * RECENT_ASKED a second. An MLD report goes to all, and may be the
  * answer to our query: the same one is not held back. A probe for an address (RFC
  * 5227, 4862) is said again after RECENT_PROBE_MS, and what defends the address within
  * that time is said whenever it was said before.

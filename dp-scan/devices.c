@@ -27,6 +27,7 @@
 #define PROBES	      32
 #define DEFEND_S      5
 #define DHCP_SERVERS  16
+#define HEARSAY	      (1U << SIGHT_DNS | 1U << SIGHT_LDAP)
 #define BYTES_EACH    640 /* of items, on an average: half of it is common */
 
 enum list { LIST_HEARD, LIST_CONFIRMED, LIST_ABSENT, LISTS };
@@ -255,6 +256,8 @@ learn(struct devices *d, uint32_t slot, uint8_t kind, uint8_t by, uint32_t now,
 	d->bytes += (size_t)d->recs[slot].room - room;
 	if (out.kind != 0)
 		forget(d, slot, out.kind, out.data, out.len);
+	if (change == RECORD_KNOWN && kind == FACT_NAME) /* one of too many once */
+		(void)index_put(&d->index, hash_of(d, kind, data, len), slot);
 	if (r < 0 || change == RECORD_KNOWN)
 		return r;
 	if (change == RECORD_REFUSED)
@@ -390,12 +393,14 @@ absorb(struct devices *d, uint32_t a, uint32_t b, const char *why)
 		ra->id = gone.id;
 	if (gone.first < ra->first)
 		ra->first = gone.first;
-	if (gone.last > ra->last)
-		ra->last = gone.last;
+	if ((gone.by & ~HEARSAY) != 0) {
+		if (gone.last > ra->last)
+			ra->last = gone.last;
+		if (gone.state == RECORD_SEEN)
+			ra->state = RECORD_SEEN;
+	}
 	ra->by |= gone.by;
 	ra->confirmed |= gone.confirmed;
-	if (gone.state == RECORD_SEEN)
-		ra->state = RECORD_SEEN;
 	link_rec(d, a);
 	while (record_next(&gone, &pos, &it))
 		(void)learn(d, a, it.kind, it.by, it.seen, it.data, it.len);
@@ -460,7 +465,8 @@ claim_read(struct devices *d, const struct sight *s, struct claim *c)
 	if (s->by == SIGHT_LLDP || s->by == SIGHT_CDP)
 		c->chassis = sight_first(s, FACT_SWITCH);
 	c->shows = s->by != SIGHT_DNS && s->by != SIGHT_LDAP;
-	c->confirms = (s->asked && c->shows) || s->by == SIGHT_AGENT ||
+	/* who answers a search for UPnP proves nothing */
+	c->confirms = (s->asked && c->shows && s->by != SIGHT_SSDP) || s->by == SIGHT_AGENT ||
 	    s->by == SIGHT_LDAP || s->by == SIGHT_OWN;
 	return c->mac != NULL || c->has_addr || c->agent != NULL ||
 	    c->directory != NULL;
@@ -716,6 +722,10 @@ is_first_server(const struct devices *d, const struct record *r,
 	size_t	       pos = 0;
 	bool	       is = memcmp(addr, first, 16) == 0;
 
+	/* whose address it takes it does not become */
+	if (!is && d->servers[0].ifindex != 0 &&
+	    !record_find(r, ITEM_MAC, d->servers[0].mac, 6, NULL))
+		return false;
 	while (!is && record_next(r, &pos, &it)) {
 		if (it.kind != ITEM_ADDR)
 			continue;
@@ -895,23 +905,25 @@ static void
 touch(struct devices *d, const struct claim *c, uint32_t slot, uint32_t now)
 {
 	struct record *r = &d->recs[slot];
-	const uint32_t hearsay = 1U << SIGHT_DNS | 1U << SIGHT_LDAP;
-	bool	       shows = c->shows || (r->by & ~hearsay) == 0;
-	bool	       back = r->state == RECORD_ABSENT;
+	bool	       shows = c->shows || (r->by & ~HEARSAY) == 0;
+	bool	       back = shows && r->state == RECORD_ABSENT;
 
-	if ((r->by & 1U << c->s->by) == 0)
+	if ((r->by & 1U << c->s->by) == 0 || back ||
+	    (c->confirms && !r->confirmed))
 		soil(d, slot);
 	r->by |= 1U << c->s->by;
-	if (!shows) /* a name outlives who had it */
+	if (!shows && (!c->confirms || r->confirmed))
+		return; /* a name outlives who had it */
+	unlink_rec(d, slot);
+	r->confirmed |= c->confirms;
+	link_rec(d, slot);
+	if (!shows)
 		return;
-	if (back || (c->confirms && !r->confirmed))
-		soil(d, slot);
 	expire_addresses(d, slot, now);
 	unlink_rec(d, slot);
 	r->last = now;
 	if (c->s->by == SIGHT_OWN)
 		d->own = slot;
-	r->confirmed |= c->confirms;
 	r->many = r->many && now - r->many_at <= d->conf.life_time;
 	r->state = RECORD_SEEN;
 	link_rec(d, slot);
@@ -935,6 +947,8 @@ devices_see(struct devices *d, const struct sight *s, uint32_t now)
 		return NULL;
 	}
 	if ((slot = find(d, &c, now)) == NONE) {
+		if (s->by == SIGHT_DNS)
+			return NULL; /* of one that is gone meanwhile */
 		/* a router that answers for all behind it is no crowd */
 		if (!make_room(d, c.confirms &&
 			(c.mac != NULL || s->by != SIGHT_ECHO), now) ||
@@ -1018,8 +1032,10 @@ devices_leap(struct devices *d, uint32_t from, uint32_t to, int64_t by)
 	}
 	for (size_t i = 0; i < PROBES; i++)
 		d->probes[i].when = leapt(&l, d->probes[i].when);
-	for (size_t i = 0; i < DHCP_SERVERS; i++)
+	for (size_t i = 0; i < DHCP_SERVERS; i++) {
 		d->servers[i].told = leapt(&l, d->servers[i].told);
+		d->servers[i].heard = leapt(&l, d->servers[i].heard);
+	}
 	d->full_told = leapt(&l, d->full_told);
 	d->began = leapt(&l, d->began);
 	(void)devices_loaded(d, (uint32_t)(to + by));
@@ -1249,9 +1265,14 @@ devices_loaded(struct devices *d, uint32_t now)
 	uint32_t *slots = calloc(d->used + 1, sizeof(*slots));
 	size_t	  n = 0;
 
-	for (size_t i = 0; i < d->nslots; i++)
-		if (d->recs[i].state != RECORD_FREE)
-			record_times(&d->recs[i], not_after, &now);
+	for (size_t i = 0; i < d->nslots; i++) {
+		uint32_t first = d->recs[i].first;
+
+		if (d->recs[i].state == RECORD_FREE)
+			continue;
+		record_times(&d->recs[i], not_after, &now);
+		d->recs[i].first = first; /* it may be now that is wrong */
+	}
 	if (slots == NULL)
 		return -ENOMEM;
 	for (size_t i = 0; i < d->nslots; i++)

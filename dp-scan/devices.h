@@ -7,8 +7,8 @@
  *          for ever, its slot until it is gone.
  * Bounds:  conf.max records; of more, those go first that were only heard of,
  *          the longest silent of them first; who answered us or shows an agent
- *          stays while there are others, and so many as are longer than 640 bytes
- *          on an average. A sight that would push out a better
+ *          stays while there are others, and when all are longer than 640 bytes on an
+ *          average, too. A sight that would push out a better
  *          one is dropped. A device that claims more than 32 addresses at once is
  *          believed the first 32 and marked.
  * Ages:    silent for life_time: absent; for keep_time more: removed, though not in

@@ -168,7 +168,7 @@ poll_skip_poll(struct poll *p, const struct poll *other)
 {
 	uint8_t addr[16];
 
-	if (!poll_same_network(p->net, other->net,
+	if (p->list == NULL && !poll_same_network(p->net, other->net,
 		other->bits < p->bits ? other->bits : p->bits))
 		return;
 	for (size_t i = 0; i < p->n; i++) {

@@ -47,7 +47,7 @@ int  poll_list(struct poll *p, enum probe_kind kind, uint8_t (*take)[16], size_t
 void poll_fini(struct poll *p);
 
 void poll_skip(struct poll *p, const uint8_t addr[16]);
-/* Of a network: those that another network's poll asks, too; those of a network. */
+/* Those that another poll asks, too; of a network's poll those of another network. */
 void poll_skip_poll(struct poll *p, const struct poll *other);
 void poll_skip_network(struct poll *p, const uint8_t net[16], unsigned bits);
 bool poll_same_network(const uint8_t a[16], const uint8_t b[16], unsigned bits);

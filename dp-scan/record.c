@@ -217,6 +217,7 @@ record_times(struct record *r, uint32_t (*fn)(void *ctx, uint32_t t), void *ctx)
 	r->first = fn(ctx, r->first);
 	r->last = fn(ctx, r->last);
 	r->saved = fn(ctx, r->saved);
+	r->many_at = fn(ctx, r->many_at);
 	for (size_t at = 0; at < r->len; at += HEAD + (size_t)r->items[at + 2])
 		put32(r->items + at + 3, fn(ctx, get32(r->items + at + 3)));
 }

@@ -158,7 +158,7 @@ result(struct scan *s, struct run *r, struct poll *p, const char *state)
 	e->failed = r->failed;
 	e->claimant = claimant_of(s);
 	s->polls++;
-	r->results++;
+	r->results += p->left > 0;
 	r->found += p->answered;
 	r->sent_all += r->sent;
 	if (r->reply != NULL)
@@ -254,10 +254,13 @@ add_network(struct scan *s, struct run *r, enum probe_kind kind,
 				poll_skip_network(p,
 				    net_addr_at(s->net, i)->addr,
 				    net_addr_at(s->net, i)->bits);
-	if (p->left > 0)
+	if (p->left > 0) {
 		r->npolls++;
-	else
+	} else {
+		r->sent = r->failed = 0;
+		result(s, r, p, "nothing-to-ask");
 		poll_fini(p);
+	}
 	return true;
 }
 
@@ -424,7 +427,7 @@ is_target(const struct scan *s, const struct run *r, enum probe_kind kind,
 	switch (kind) {
 	case PROBE_NS: /* who has not just answered */
 		return !v4 && on_link && rec->last < r->begun;
-	case PROBE_ECHO6: /* known ones in ranges that are too large */
+	case PROBE_ECHO6: /* known ones, in ranges that are too large above all */
 		return !v4 && !on_link && rec->last < r->begun;
 	case PROBE_NBSTAT:
 		return v4;
@@ -555,6 +558,8 @@ add_devices(struct scan *s, struct run *r, enum probe_kind kind)
 		p->ifindex = w->ifindex;
 		set_sender(s, p, p->list[0]);
 		skip_ours(s, p);
+		for (size_t k = 0; kind == PROBE_ECHO6 && k < r->npolls; k++)
+			poll_skip_poll(p, &r->polls[k]); /* of its network */
 		r->npolls++;
 	}
 }
@@ -831,7 +836,7 @@ next_stage(struct scan *s, struct run *r)
 {
 	if (r->stage == 0) {
 		r->begun_ms = loop_now_ms(s->loop);
-		r->begun = (uint32_t)time(NULL);
+		r->begun = scan_now(s);
 	}
 	polls_free(r);
 	while (r->stage < COUNT(stages)) {
@@ -1046,25 +1051,43 @@ look_at_link(struct scan *s)
 	advance(s);
 }
 
+/* The kind's turn is yet to come, or it is among what is asked now. */
+static bool
+will_ask(const struct run *r, enum probe_kind kind, const struct net_addr *a)
+{
+	size_t turn = 0;
+
+	while (stages[turn] != kind)
+		turn++;
+	if ((r->kinds & BIT(kind)) == 0 || r->stage <= turn)
+		return (r->kinds & BIT(kind)) != 0;
+	for (size_t i = r->at; r->stage == turn + 1 && i < r->npolls; i++)
+		if (r->polls[i].ifindex == a->ifindex &&
+		    (kind != PROBE_ARP || poll_same_network(r->polls[i].net,
+			a->addr, r->polls[i].bits)))
+			return true;
+	return false;
+}
+
 /* Whether the address's network was polled, or is about to be. */
 static bool
 is_polled(const struct scan *s, const struct net_addr *a)
 {
 	const struct net_link *l = net_link_by(s->net, a->ifindex);
 	bool		       v4 = is_v4(a->addr);
+	enum probe_kind	       kind = v4 ? PROBE_ARP : PROBE_ALLNODES;
 
 	for (size_t k = 0; k < RESULTS_MAX; k++)
-		if (s->results[k].kind == (v4 ? PROBE_ARP : PROBE_ALLNODES) &&
+		if (s->results[k].kind == kind &&
 		    strcmp(s->results[k].interface, l->name) == 0 &&
 		    strcmp(s->results[k].state, "interface-gone") != 0 &&
 		    (!v4 || (s->results[k].bits == a->bits &&
 			poll_same_network(s->results[k].net, a->addr, a->bits))))
 			return true;
 	for (size_t k = 0; k < s->nruns; k++)
-		if (s->runs[k].kinds & BIT(PROBE_ARP) && !s->runs[k].has_net &&
-		    (!v4 || s->runs[k].stage == 0) &&
-		    (s->runs[k].ifindex == 0 ||
-			s->runs[k].ifindex == a->ifindex))
+		if (!s->runs[k].has_net && (s->runs[k].ifindex == 0 ||
+			s->runs[k].ifindex == a->ifindex) &&
+		    will_ask(&s->runs[k], kind, a))
 			return true;
 	return false;
 }

@@ -179,21 +179,27 @@ boot_s(void)
 uint32_t
 scan_now(const struct scan *s)
 {
-	return (uint32_t)(s->clock.wall + boot_s() - s->clock.boot);
+	uint32_t now = (uint32_t)(s->clock.wall + boot_s() - s->clock.boot);
+
+	return now > s->clock.floor ? now : s->clock.floor;
 }
 
 static void
 look_at_clock(struct scan *s)
 {
-	int64_t wall = time(NULL), by = wall - scan_now(s);
+	int64_t	 wall = time(NULL), by;
+	uint32_t now;
 
-	if (s->clock.wall == 0) {
-		s->clock.began = (uint32_t)wall;
-	} else if (by > LEAP_S || by < -LEAP_S) {
+	if (s->clock.wall == 0)
+		s->clock.began = s->clock.floor = (uint32_t)wall;
+	now = s->clock.floor = s->clock.wall == 0 ? (uint32_t)wall : scan_now(s);
+	by = wall - now;
+	if (by > LEAP_S || by < -LEAP_S) {
 		log_warn("the clock leapt by %lld s; devices have the age they "
 			 "had", (long long)by);
-		devices_leap(s->devices, s->clock.began, scan_now(s), by);
+		devices_leap(s->devices, s->clock.began, now, by);
 		s->clock.began = (uint32_t)(s->clock.began + by);
+		s->clock.floor = (uint32_t)wall;
 	}
 	s->clock.wall = wall;
 	s->clock.boot = boot_s();

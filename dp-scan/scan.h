@@ -50,7 +50,7 @@ struct run { /* what was ordered, or is due */
 	uint32_t	    begun;
 	uint64_t	    sent, failed; /* of the poll */
 	int		    error;
-	size_t		    results; /* polls that are over */
+	size_t		    results; /* polls that had anybody to ask */
 	size_t		    found; /* answers in all polls */
 	uint64_t	    sent_all;
 };
@@ -75,7 +75,7 @@ struct scan {
 	struct devices	    *devices;
 	struct upward	    *upward;
 	struct loop_timer   *second;
-	struct { int64_t wall, boot; uint32_t began; } clock; /* s */
+	struct { int64_t wall, boot; uint32_t began, floor; } clock; /* s */
 	uint64_t	     ticks, events_room, grave_room, events_left_out;
 	char		     host[256]; /* this machine's name */
 	uint64_t	     sights[SIGHT_BY_MAX];
@@ -111,8 +111,8 @@ struct scan *scan_open(struct worker *w);
 int	     scan_run(struct scan *s);
 void	     scan_close(struct scan **s);
 void	     scan_see(struct scan *s, const struct sight *sight);
-/* Seconds since 1970 of a clock that leaps with the machine's once a second only,
- * and has the devices' times go with it. */
+/* Seconds since 1970. It stands still where the machine's clock is set back a little,
+ * and leaps with it only where the devices' times go along. */
 uint32_t     scan_now(const struct scan *s);
 bool	     scan_uses(const struct scan *s, const struct net_link *l);
 void	     scan_addr_text(const struct scan *s, const uint8_t addr[16],

@@ -457,7 +457,8 @@ START_TEST(a_name_outlives_who_had_it)
 	(void)see("dns! 10.0.0.1 name=a.x", 1090);
 	(void)see("ldap name=a.x directory-id=1", 1095);
 	ck_assert_uint_eq(count(), 1);
-	ck_assert(!devices_find(d, A)->confirmed);
+	ck_assert(devices_find(d, A)->confirmed); /* the directory vouches for it */
+	ck_assert_uint_eq(devices_find(d, A)->last, 1000);
 	devices_age(d, 1101);
 	ck_assert_uint_eq(devices_counts(d)->absent, 1);
 	ck_assert_uint_eq(see("dns! 10.0.0.1 name=b.x", 1200)->state, RECORD_ABSENT);
@@ -529,8 +530,44 @@ START_TEST(nobody_was_seen_in_the_future)
 	setup();
 	ck_assert_int_eq(devices_load(d, page, len), 0);
 	ck_assert_int_eq(devices_loaded(d, 1000), 0);
+	ck_assert_uint_eq(devices_find(d, A)->first, 900000); /* it may be right */
 	devices_age(d, 1101);
 	ck_assert_uint_eq(devices_counts(d)->absent, 1);
+}
+END_TEST
+
+START_TEST(who_takes_the_servers_address_is_not_the_server)
+{
+	(void)see("dhcp " A " 10.0.0.1 dhcp-server=10.0.0.1", 1000);
+	(void)see("dhcp " A " 10.0.0.1 dhcp-server=10.0.0.1", 1001);
+	ck_assert_uint_eq(events[DHCP_SERVER_UNKNOWN], 0);
+	(void)see("arp " B " 10.0.0.1", 1002); /* from now on its address */
+	(void)see("dhcp " B " 10.0.0.1 dhcp-server=10.0.0.99", 1003);
+	ck_assert_uint_eq(events[DHCP_SERVER_UNKNOWN], 1);
+}
+END_TEST
+
+START_TEST(one_of_many_of_a_name_is_not_taken_for_the_only_one)
+{
+	char line[100];
+
+	for (int i = 0; i < 9; i++) {
+		snprintf(line, sizeof(line), "dhcp 00:11:22:01:00:%02x 10.1.0.%d "
+		    "name=a.example", i, i + 1);
+		(void)see(line, i < 7 ? 1000 : 1400);
+	}
+	devices_age(d, 1300);
+	devices_age(d, 2150); /* the first seven are gone */
+	ck_assert_uint_eq(count(), 2);
+	(void)see("dhcp 00:11:22:01:00:08 10.1.0.9 name=a.example", 2150);
+	ck_assert_ptr_null(devices_find(d, "a.example"));
+}
+END_TEST
+
+START_TEST(a_name_makes_no_device)
+{
+	ck_assert_ptr_null(see("dns! 10.0.0.1 name=a.x", 1000));
+	ck_assert_uint_eq(count(), 0);
 }
 END_TEST
 
@@ -871,6 +908,9 @@ main(void)
 	tcase_add_test(t, an_address_goes_when_it_is_heard_no_more);
 	tcase_add_test(t, a_clock_that_leaps_makes_nobody_older);
 	tcase_add_test(t, nobody_was_seen_in_the_future);
+	tcase_add_test(t, who_takes_the_servers_address_is_not_the_server);
+	tcase_add_test(t, one_of_many_of_a_name_is_not_taken_for_the_only_one);
+	tcase_add_test(t, a_name_makes_no_device);
 	tcase_add_test(t, nobody_is_forgotten_before_he_was_looked_for);
 	tcase_add_test(t, nobody_is_believed_that_he_is_behind_a_router);
 	tcase_add_test(t, a_name_that_all_have_costs_no_more_than_others);

@@ -158,10 +158,13 @@ START_TEST(a_flood_is_capped_and_answers_still_go_through)
 }
 END_TEST
 
-START_TEST(no_flood_hides_routers_and_dhcp_servers)
+START_TEST(no_flood_hides_routers_dhcp_servers_and_defences)
 {
-	struct sight s;
+	struct sight s, holder = device(50001), prober = device(50002);
 
+	memcpy(holder.addr, "\0\0\0\0\0\0\0\0\0\0\xff\xff\x0a\0\0\1", 16);
+	sight_add(&prober, FACT_CONFLICT, "10.0.0.1", 8);
+	(void)recent_look(r, &holder, NOW);
 	for (unsigned i = 0; i < 50000; i++) {
 		s = device(i);
 		(void)recent_look(r, &s, NOW);
@@ -173,6 +176,8 @@ START_TEST(no_flood_hides_routers_and_dhcp_servers)
 	s = device(2);
 	s.by = SIGHT_ROUTER;
 	ck_assert_int_eq(recent_look(r, &s, NOW), RECENT_SAY);
+	ck_assert_int_eq(recent_look(r, &prober, NOW), RECENT_SAY);
+	ck_assert_int_eq(recent_look(r, &holder, NOW), RECENT_SAY);
 	s = device(3);
 	s.by = SIGHT_NDP;
 	ck_assert_int_eq(recent_look(r, &s, NOW), RECENT_TOO_MANY);
@@ -213,7 +218,7 @@ main(void)
 	tcase_add_test(t, a_defence_goes_through);
 	tcase_add_test(t, an_answer_always_goes_through);
 	tcase_add_test(t, a_flood_is_capped_and_answers_still_go_through);
-	tcase_add_test(t, no_flood_hides_routers_and_dhcp_servers);
+	tcase_add_test(t, no_flood_hides_routers_dhcp_servers_and_defences);
 	tcase_add_test(t, a_network_of_thousands_is_remembered);
 	suite_add_tcase(s, t);
 	srunner_run_all(sr, CK_NORMAL);
