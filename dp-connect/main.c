@@ -69,6 +69,10 @@ static int on_connect(void *ctx, struct ipc_msg *m);
 static const struct ipc_handler from_asker[] = {
 	/* type	      nfds min max   fn */
 	{ MSG_CONNECT, 0,  8,  264,  on_connect },
+};
+
+static const struct ipc_handler from_gateway[] = {
+	{ MSG_CONNECT, 0, 8, 264, on_connect },
 	{ MSG_CONNECT_BEGIN, 0, 8, 264, on_connect },
 };
 
@@ -289,7 +293,8 @@ asker_broken(void *ctx, struct ipc *ch, int r)
 static void
 on_peer(void *ctx, enum peer_role role, int take_fd)
 {
-	const struct ipc_table t = { from_asker, COUNT(from_asker) };
+	const struct ipc_table any = { from_asker, COUNT(from_asker) };
+	const struct ipc_table gateway = { from_gateway, COUNT(from_gateway) };
 	struct connector      *c = ctx;
 	struct asker	      *a = NULL;
 	int		       r;
@@ -304,8 +309,9 @@ on_peer(void *ctx, enum peer_role role, int take_fd)
 	}
 	if (a->ch != NULL)
 		asker_broken(a, a->ch, -ENOTCONN);
-	r = ipc_new(worker_loop(c->worker), take_fd, t, a, asker_broken, 1024,
-	    &a->ch);
+	r = ipc_new(worker_loop(c->worker), take_fd,
+	    peer_role_kind(role) == PEER_GATEWAY ? gateway : any, a,
+	    asker_broken, 1024, &a->ch);
 	if (r < 0)
 		log_warn_err(r, "channel");
 }

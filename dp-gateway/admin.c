@@ -354,7 +354,7 @@ handshakes(const struct gateway *g, struct admin_reply *reply)
 
 	for (int i = 0; i < SHAKEN_KINDS; i++)
 		worker_metric(reply, "dpoint_gateway_handshake_seconds_sum",
-		    "counter", "Time that TLS handshakes took.", with[i],
+		    "counter", "Time that TLS handshakes took, of a device since its accept.", with[i],
 		    (double)h[i].ms / 1000);
 	for (int i = 0; i < SHAKEN_KINDS; i++)
 		worker_metric(reply, "dpoint_gateway_handshake_seconds_count",

@@ -18,6 +18,7 @@
 #include <malloc.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,8 +27,9 @@
 #include <unistd.h>
 
 #define EVENTS	 256   /* of one turn */
-#define BEGINS	 256   /* handshakes, likewise */
+#define BEGINS	 64    /* handshakes of those that waited, likewise */
 #define SAY_MS	 10000 /* between two lines about one reason */
+#define LANES_MS 60000 /* so long the same addresses share a lane */
 #define MOVED_MS 1000  /* a busy connection is put in order so often */
 #define QUIET_MS 2000  /* at the end: it carries nothing now */
 
@@ -294,8 +296,9 @@ conn_why_tls(const struct tls_conn *t, int r)
 		[TLS_FAULT_EXPIRED] = WHY_CERT_EXPIRED,
 		[TLS_FAULT_REVOKED] = WHY_CERT_REVOKED };
 
-	return r == -EPIPE ? WHY_LEFT : r == -ENOMEM ? WHY_MEMORY
-						     : whys[tls_fault(t)];
+	return r == -ENOMEM ? WHY_MEMORY
+	    : r != -EPROTO  ? WHY_LEFT /* closed or reset: TLS is not at fault */
+			    : whys[tls_fault(t)];
 }
 
 void
@@ -435,9 +438,12 @@ void
 conn_settle(struct gateway *g)
 {
 	struct shake *e;
+	int	      n;
 
-	for (int n = 0; n < BEGINS && (e = shakes_next(&g->shakes)) != NULL; n++)
+	for (n = 0; n < BEGINS && (e = shakes_next(&g->shakes)) != NULL; n++)
 		e->begin(e->owner);
+	if (n == BEGINS && g->shakes.waiting > 0) /* after the events at hand */
+		g->ticking = loop_timer_set(g->tick, 0) == 0;
 	dial_pump(g);
 	uplink_pump(g->uplinks);
 	conn_bury(g);
@@ -598,6 +604,19 @@ drain_some(struct gateway *g)
 	}
 }
 
+/* Nobody shares a lane with the same others for ever; who is in one stays. */
+static void
+deal_lanes(struct gateway *g)
+{
+	uint64_t now = loop_now_ms(g->loop), secret;
+
+	if (now - g->dealt_ms < LANES_MS ||
+	    RAND_bytes((uint8_t *)&secret, sizeof(secret)) != 1)
+		return;
+	g->dealt_ms = now;
+	g->shakes.secret = secret;
+}
+
 static void
 too_old(struct gateway *g)
 {
@@ -641,6 +660,7 @@ conn_tick(void *gateway)
 	dial_tick(g);
 	dial_probe(g);
 	uplinks_tick(g->uplinks);
+	deal_lanes(g);
 	conn_settle(g);
 	if (shakes_rest(&g->shakes))
 		(void)malloc_trim(0); /* malloc keeps what lies between others */

@@ -2,12 +2,13 @@
  * dp-gateway/dial.c - from an admitted connection to its server.
  *
  * Runs in dp-gateway behind its sandbox. dp-connect makes the connections, and
- * only to hosts that the configuration names for us; at most ASKS_MAX are asked
- * for at once (and one for each link), the others wait in the order they came. Of
- * one target that clients name at most ASKS_EACH are under way, so that a dead
+ * only to hosts that the configuration names for us; at most ASKS_MAX questions
+ * are open at once (and one for each link), the others wait in the order they came.
+ * Of one target that clients name at most ASKS_EACH are under way, so that a dead
  * one does not hold up the others. An address that fails is known to be away
- * from then on, and who was on its way there goes on to the next. The server's
- * sockets come while they are still connecting, where it is named by its address.
+ * from then on, and who was on its way there goes on to the next. Where a server
+ * is named by its address its sockets come while they are still connecting, and
+ * the question is answered: of these (P_BEGUN) there may be as many as connections.
  * SPDX-License-Identifier: ISC
  */
 #include "dp-gateway/uplink.h"

@@ -164,6 +164,7 @@ struct gateway {
 	struct upstream	       upstream;
 	struct terminate       terminate;
 	struct shakes	       shakes; /* handshakes under way, with devices */
+	uint64_t	       dealt_ms; /* since when by this secret */
 	struct handshakes      shaken[SHAKEN_KINDS];
 	struct connect_client *connector;
 	struct agent_sight    *agents; /* whom network polling is told of */

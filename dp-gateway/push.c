@@ -225,10 +225,13 @@ may_begin(struct push_conn *c, uint32_t events)
 	    (!(events & EPOLLIN) ||
 		!shakes_enter(&c->p->g->shakes, &c->shake, c->addr)))
 		return false;
-	if (c->shake.state == SHAKE_ON && c->p->g->tls != NULL &&
-	    tls_accept(c->p->g->tls, c->fd, &c->tls) == 0)
+	if (c->shake.state != SHAKE_ON)
+		return false;
+	if (c->p->g->tls == NULL) /* a reload took it in the meantime */
+		push_end(c, WHY_DRAINING);
+	else if (tls_accept(c->p->g->tls, c->fd, &c->tls) == 0)
 		return true;
-	if (c->shake.state == SHAKE_ON)
+	else
 		push_end(c, WHY_MEMORY);
 	return false;
 }

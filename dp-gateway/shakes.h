@@ -34,7 +34,7 @@ struct shake {
 };
 
 struct shakes {
-	uint64_t secret;
+	uint64_t secret; /* may change: who is in a lane stays there */
 	unsigned on, waiting, turn, peak; /* peak: since the last shakes_rest */
 	struct {
 		struct shake *first, *last;

@@ -153,6 +153,7 @@ upstream_answered(struct upstream *u, uint16_t id, uint64_t now)
 	if (s->state == SERVER_DOWN && !s->mute)
 		return; /* an older connection's; the next try will tell */
 	s->state = SERVER_UP;
+	s->mute = false;
 	s->backoff_ms = 0;
 }
 
@@ -207,9 +208,11 @@ upstream_probed(struct upstream *u, uint16_t id, uint64_t now, const char *why)
 	if (s == NULL || !s->probing)
 		return;
 	s->probing = false;
+	if (s->state != SERVER_DOWN)
+		return; /* somebody was answered meanwhile */
 	if (why != NULL)
 		down(s, now, why);
-	else if (s->state == SERVER_DOWN) { /* nobody was answered meanwhile */
+	else {
 		s->state = SERVER_TRIAL;
 		s->on_trial = 0;
 	}

@@ -151,12 +151,19 @@ START_TEST(one_that_is_silent_is_better_than_none)
 	upstream_answered(&u, a, 1011);
 	upstream_probed(&u, a, 1012, NULL);
 	ck_assert_int_eq(u.of[0].state, SERVER_UP);
+	for (int i = 0; i < 3; i++)
+		unanswered(a, 1100, 1110);
+	ck_assert_ptr_eq(upstream_due(&u, 2110), &u.of[0]);
+	upstream_answered(&u, a, 2111);
+	upstream_probed(&u, a, 2112, "no answer in time");
+	ck_assert_int_eq(u.of[0].state, SERVER_UP);
+	ck_assert_uint_eq(u.of[0].failures, 2);
 	/* silent first, then it does not even connect */
 	for (int i = 0; i < 3; i++)
-		unanswered(a, 2000, 2010);
-	upstream_failed(&u, a, 2020, "refused");
+		unanswered(a, 2200, 2210);
+	upstream_failed(&u, a, 2220, "refused");
 	ck_assert_uint_eq(choose(UPSTREAM_NONE), UPSTREAM_NONE);
-	upstream_answered(&u, a, 2030); /* an older one's: proves nothing now */
+	upstream_answered(&u, a, 2230); /* an older one's: proves nothing now */
 	ck_assert_int_eq(u.of[0].state, SERVER_DOWN);
 }
 END_TEST
