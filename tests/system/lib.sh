@@ -12,6 +12,7 @@
 #   worker_pid ROLE       of a running worker; worker_state ROLE likewise
 #   run NAME CMD...       in the background, log in $T/NAME.log, pid in $PID
 #   wait_for SEC CMD...   until CMD succeeds, else fails
+#   socket_listens PATH   whether a Unix socket does; it is there before
 #   fresh NAME...         begins $T/NAME.log anew
 #   sanitized             whether the programs are: no sizes or times then
 #   fail TEXT             ends the test; skip TEXT too, as skipped
@@ -88,6 +89,7 @@ run() {
 	PIDS+=("$PID")
 }
 
+socket_listens() { ss -Hx state listening | grep -qF " $1 "; }
 wait_for() {
 	local end=$(($(date +%s%N) + $1 * 1000000000)) sec=$1; shift
 	until "$@" >/dev/null 2>&1; do
