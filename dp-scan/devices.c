@@ -466,8 +466,8 @@ claim_read(struct devices *d, const struct sight *s, struct claim *c)
 		c->chassis = sight_first(s, FACT_SWITCH);
 	c->shows = s->by != SIGHT_DNS && s->by != SIGHT_LDAP;
 	/* who answers a search for UPnP proves nothing */
-	c->confirms = (s->asked && c->shows && s->by != SIGHT_SSDP) || s->by == SIGHT_AGENT ||
-	    s->by == SIGHT_LDAP || s->by == SIGHT_OWN;
+	c->confirms = (s->asked && c->shows && s->by != SIGHT_SSDP) ||
+	    s->by == SIGHT_AGENT || s->by == SIGHT_LDAP || s->by == SIGHT_OWN;
 	return c->mac != NULL || c->has_addr || c->agent != NULL ||
 	    c->directory != NULL;
 }

@@ -230,7 +230,8 @@ poll_again(struct poll *p)
 
 	/* of a group it is not known how many there are; and asking who is in which
 	 * is for routers: once is enough */
-	if (p->kind == PROBE_MLD || p->round + 1 == POLL_ROUNDS || (!group && p->answered == p->left))
+	if (p->kind == PROBE_MLD || p->round + 1 == POLL_ROUNDS ||
+	    (!group && p->answered == p->left))
 		return false;
 	p->round++;
 	p->next = 0;

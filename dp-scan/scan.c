@@ -187,12 +187,15 @@ scan_now(const struct scan *s)
 static void
 look_at_clock(struct scan *s)
 {
-	int64_t	 wall = time(NULL), by;
+	int64_t	 wall = time(NULL), boot = boot_s(), by;
 	uint32_t now;
 
-	if (s->clock.wall == 0)
-		s->clock.began = s->clock.floor = (uint32_t)wall;
-	now = s->clock.floor = s->clock.wall == 0 ? (uint32_t)wall : scan_now(s);
+	if (s->clock.wall == 0) {
+		s->clock.wall = wall;
+		s->clock.boot = boot;
+		s->clock.began = (uint32_t)wall;
+	}
+	now = s->clock.floor = scan_now(s);
 	by = wall - now;
 	if (by > LEAP_S || by < -LEAP_S) {
 		log_warn("the clock leapt by %lld s; devices have the age they "
@@ -202,7 +205,7 @@ look_at_clock(struct scan *s)
 		s->clock.floor = (uint32_t)wall;
 	}
 	s->clock.wall = wall;
-	s->clock.boot = boot_s();
+	s->clock.boot = boot;
 }
 
 void
