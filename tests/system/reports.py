@@ -3,7 +3,7 @@
 
 usage: reports.py PORT CERT KEY CLIENT-CA MODE LOG [BODIES]
 
-Every request is a line in LOG: "STATUS DEVICE SEQUENCE SHA256" of the body. MODE is a
+Every whole request is a line in LOG: "STATUS DEVICE SEQUENCE SHA256" of the body. MODE is a
 file, read at each request: "ok"; a status such as "500", or "503 retry-after=2";
 "hang" (no answer, not taken); "cut" (taken, and the connection ends without an
 answer: STATUS is "cut"); "422 DEVICE..." answers only these devices so, others ok.
@@ -29,7 +29,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_PUT(self):
-        body = self.rfile.read(int(self.headers["Content-Length"]))
+        length = int(self.headers["Content-Length"])
+        body = self.rfile.read(length)
+        if len(body) < length:  # its sender died in the middle: nothing was received
+            self.close_connection = True
+            return
         device, sequence = self.path.split("/")[-2:]
         words = open(mode_file).read().split()
         what = words[0]
