@@ -14,6 +14,7 @@
 #   wait_for SEC CMD...   until CMD succeeds, else fails
 #   socket_listens PATH   whether a Unix socket does; it is there before
 #   fresh NAME...         begins $T/NAME.log anew
+#   harness NAME...       needs these programs of `make harness`
 #   sanitized             whether the programs are: no sizes or times then
 #   fail TEXT             ends the test; skip TEXT too, as skipped
 #   report TEXT           prints "REPORT TEXT", which `make check` shows
@@ -96,6 +97,11 @@ wait_for() {
 		[ "$(date +%s%N)" -lt $end ] || fail "not within $sec s: $*"
 		sleep 0.02
 	done
+}
+
+harness() {
+	local n
+	for n; do [ -e "$BUILD/tests/$n" ] || fail "needs make harness: there is no $BUILD/tests/$n"; done
 }
 
 fresh() {

@@ -7,6 +7,7 @@
 #   probe ARG...        probe-driver with these; what it says in $T/said
 #   capture NAME        what passes veth0, to $T/NAME.pcap, until `captured`
 # SPDX-License-Identifier: ISC
+harness probe-driver
 HOST=dpoint-probe-$$
 on_host() { ip netns exec "$HOST" "$@"; }
 probe_net() {

@@ -44,6 +44,7 @@ declare -A CROWD_FD=()
 crowd() {
 	local name=$1 fd
 	shift
+	harness push-devices
 	: >"$T/$name.log" # whoever counts its lines does so before it has begun
 	mkfifo "$T/$name.in"
 	"$BUILD/tests/push-devices" "$@" "$T/ca/ca.crt" "$T/ca/ca.key" 127.0.0.1 13295 <"$T/$name.in" >"$T/$name.log" 2>"$T/$name.err" &

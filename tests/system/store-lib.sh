@@ -8,6 +8,7 @@
 #                          thread whose name matches and whose line of strace -y
 #                          does not match BUT; HITS says how many were hit
 # SPDX-License-Identifier: ISC
+harness store-driver
 id dp-store >/dev/null 2>&1 || skip "no user dp-store"
 command -v strace >/dev/null || skip "no strace"
 S=$T/store
