@@ -20,7 +20,6 @@
 #define NONE	      UINT32_MAX
 #define MOVES	      256 /* addresses that moved lately */
 #define CONFLICT_S    600 /* there and back within this: two have it */
-#define AGENT_S	      120 /* an agent is where the wire showed it */
 #define AT_ONCE_S     2	  /* two answers to one question */
 #define CROWD_S	      60  /* the claims of one poll */
 #define TOLD_S	      3600 /* from one event of a conflict to the next */
@@ -426,6 +425,25 @@ is_wire(enum sight_by by)
 	return by == SIGHT_ARP || by == SIGHT_NDP || by == SIGHT_NEIGHBOUR;
 }
 
+/* A relay's MAC address is that of many devices, and who has another agent is
+ * another, or one such. */
+static void
+read_agent(const struct devices *d, struct claim *c)
+{
+	const struct record *r;
+	uint32_t	     slot;
+
+	c->agent = sight_first(c->s, FACT_AGENT);
+	if (c->agent == NULL || c->mac == NULL ||
+	    (slot = holder(d, ITEM_MAC, c->mac, 6)) == NONE)
+		return;
+	r = &d->recs[slot];
+	if (r->many || record_has(r, FACT_ROUTER) ||
+	    (record_has(r, FACT_AGENT) && !record_find(r, FACT_AGENT, c->agent,
+		strlen(c->agent), NULL)))
+		c->mac = NULL;
+}
+
 /* Whether it is worth a record. */
 static bool
 claim_read(struct devices *d, const struct sight *s, struct claim *c)
@@ -457,7 +475,7 @@ claim_read(struct devices *d, const struct sight *s, struct claim *c)
 	    record_has(&d->recs[was], ITEM_MAC))
 		c->mac = NULL;
 	if (s->by == SIGHT_AGENT)
-		c->agent = sight_first(s, FACT_AGENT);
+		read_agent(d, c);
 	if (s->by == SIGHT_LDAP)
 		c->directory = sight_first(s, FACT_DIRECTORY_ID);
 	if (s->by == SIGHT_DHCP || s->by == SIGHT_DHCP6)
@@ -524,24 +542,22 @@ holder_of_name(const struct devices *d, const struct claim *c)
 	return slot;
 }
 
-/*
- * A verified agent speaks from an address that another record holds. That is its
- * second interface, if the wire has just shown it there and it is no router, whose
- * address may be that of many.
- */
+/* Nothing is known of it but an address, and what others say of that. */
 static bool
-is_agents_other(const struct claim *c, const struct record *r, uint32_t now)
+is_bare(const struct record *r)
 {
 	struct item it;
+	size_t	    pos = 0;
 
-	return c->agent != NULL && !record_has(r, FACT_ROUTER) &&
-	    record_find(r, ITEM_ADDR, c->addr, 16, &it) && is_wire(it.by) &&
-	    now - it.seen <= AGENT_S;
+	while (record_next(r, &pos, &it))
+		if (it.kind != ITEM_ADDR && it.by != SIGHT_DNS)
+			return false;
+	return true;
 }
 
 /* The rules of docs/design.md, "One record for one machine", from the top. */
 static uint32_t
-find(struct devices *d, const struct claim *c, uint32_t now)
+find(struct devices *d, const struct claim *c)
 {
 	static const char *const names[] = { "agent", "MAC address", "client id",
 		"chassis", "address", "directory" };
@@ -568,9 +584,10 @@ find(struct devices *d, const struct claim *c, uint32_t now)
 
 		if (r == NULL || all[i].slot == slot || r->state == RECORD_FREE)
 			continue; /* absorbed just now */
-		if (by == MERGE_ADDRESS && slot != NONE &&
-		    is_agents_other(c, r, now))
-			by = MERGE_AGENT;
+		/* a known agent takes an address, and nobody who had it */
+		if (by == MERGE_ADDRESS && slot != NONE && c->agent != NULL &&
+		    !is_bare(r))
+			continue;
 		if (merge_verdict(&mine, r, by) != NULL || (slot != NONE &&
 			merge_verdict(&d->recs[slot], r, by) != NULL))
 			continue;
@@ -935,7 +952,7 @@ const struct record *
 devices_see(struct devices *d, const struct sight *s, uint32_t now)
 {
 	struct claim c;
-	uint32_t     slot;
+	uint32_t     slot, other;
 	bool	     is_new = false;
 
 	d->n.sights++;
@@ -946,7 +963,7 @@ devices_see(struct devices *d, const struct sight *s, uint32_t now)
 		d->n.dropped_foreign++;
 		return NULL;
 	}
-	if ((slot = find(d, &c, now)) == NONE) {
+	if ((slot = find(d, &c)) == NONE) {
 		if (s->by == SIGHT_DNS)
 			return NULL; /* of one that is gone meanwhile */
 		/* a router that answers for all behind it is no crowd */
@@ -961,7 +978,9 @@ devices_see(struct devices *d, const struct sight *s, uint32_t now)
 		soil(d, slot);
 		is_new = true;
 	}
-	if (c.mac != NULL)
+	/* of an agent and a computer whom the rules keep apart both have not the MAC */
+	if (c.mac != NULL && (c.agent == NULL ||
+		(other = holder(d, ITEM_MAC, c.mac, 6)) == NONE || other == slot))
 		(void)learn(d, slot, ITEM_MAC, (uint8_t)s->by, now, c.mac, 6);
 	defended(d, &c, slot, now);
 	if (c.has_addr && (c.shows || is_new))

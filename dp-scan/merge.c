@@ -85,6 +85,14 @@ names_differ(const struct record *a, const struct record *b)
 	return both;
 }
 
+/* One has shown an agent, which an address is lent to as to the other. */
+static bool
+is_agents_address(const struct record *agent, const struct record *other)
+{
+	return record_has(agent, FACT_AGENT) && !record_has(other, FACT_AGENT) &&
+	    (record_has(other, ITEM_MAC) || record_has(other, FACT_CLIENT_ID));
+}
+
 const char *
 merge_verdict(const struct record *a, const struct record *b,
     enum merge_key by)
@@ -101,8 +109,10 @@ merge_verdict(const struct record *a, const struct record *b,
 	case MERGE_CHASSIS:
 		return names_differ(a, b) ? "two host names" : NULL;
 	case MERGE_ADDRESS: /* an address is lent */
-		return record_has(a, ITEM_MAC) && record_has(b, ITEM_MAC)
-		    ? "two MAC addresses" : NULL;
+		if (record_has(a, ITEM_MAC) && record_has(b, ITEM_MAC))
+			return "two MAC addresses";
+		return is_agents_address(a, b) || is_agents_address(b, a)
+		    ? "an agent, and who is more than an address" : NULL;
 	case MERGE_NAME:
 		return (record_has(a, ITEM_MAC) || record_has(a, ITEM_ADDR)) &&
 			(record_has(b, ITEM_MAC) || record_has(b, ITEM_ADDR))

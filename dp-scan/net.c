@@ -45,7 +45,21 @@ struct net {
 	struct net_seed seeds[NET_SEEDS];
 	uint8_t		routers[NET_ROUTERS][16];
 	size_t		nlinks, naddrs, nseeds, next_seed, nrouters;
+	struct { /* the question to the kernel that waits for its answer */
+		uint32_t seq; /* 0: none does */
+		int	 r;
+		uint8_t	 mac[6];
+	} asked;
 };
+
+static bool
+is_within(const uint8_t a[16], const uint8_t net[16], unsigned bits)
+{
+	unsigned rest = bits % 8;
+
+	return memcmp(a, net, bits / 8) == 0 && (rest == 0 ||
+	    ((a[bits / 8] ^ net[bits / 8]) & (0xff00 >> rest & 0xff)) == 0);
+}
 
 static bool
 take_addr(struct nl_addr *a, uint8_t out[16])
@@ -250,6 +264,20 @@ on_neighbour(struct net *n, struct rtnl_neigh *nb, bool gone)
 		seed(n, ifindex, addr);
 }
 
+/* A connection that stands proves the entry by which its frames go, so that one
+ * the kernel has not confirmed lately is as good. */
+static void
+on_answer(struct net *n, struct rtnl_neigh *nb)
+{
+	int state = rtnl_neigh_get_state(nb);
+
+	n->asked.seq = 0;
+	n->asked.r = (state & (NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE |
+			       NUD_PERMANENT)) != 0 &&
+		take_mac(rtnl_neigh_get_lladdr(nb), n->asked.mac) &&
+		(n->asked.mac[0] & 1) == 0 ? 0 : -ENOENT;
+}
+
 /* -- messages -- */
 
 static void
@@ -276,6 +304,31 @@ on_object(struct nl_object *o, void *ctx)
 	}
 }
 
+static bool
+is_answer(const struct net *n, const struct nlmsghdr *h)
+{
+	return n->asked.seq != 0 && h->nlmsg_seq == n->asked.seq;
+}
+
+static void
+on_answer_object(struct nl_object *o, void *ctx)
+{
+	on_answer(ctx, (struct rtnl_neigh *)o);
+}
+
+static int
+on_error(struct sockaddr_nl *from, struct nlmsgerr *e, void *ctx)
+{
+	struct net *n = ctx;
+
+	(void)from;
+	if (!is_answer(n, &e->msg))
+		return -nl_syserr2nlerr(e->error);
+	n->asked.seq = 0;
+	n->asked.r = e->error;
+	return NL_SKIP;
+}
+
 static int
 on_valid(struct nl_msg *msg, void *ctx)
 {
@@ -283,6 +336,8 @@ on_valid(struct nl_msg *msg, void *ctx)
 
 	if (h->nlmsg_type == RTM_NEWLINK || h->nlmsg_type == RTM_DELLINK)
 		on_link(ctx, h);
+	else if (is_answer(ctx, h) && h->nlmsg_type == RTM_NEWNEIGH)
+		(void)nl_msg_parse(msg, on_answer_object, ctx);
 	else if (nl_msg_parse(msg, on_object, ctx) < 0)
 		log_debug("netlink: a message of type %u is not understood",
 		    h->nlmsg_type);
@@ -352,25 +407,96 @@ net_begin(struct net *n)
 	return ask(n);
 }
 
-static void
-on_readable(void *ctx, int events)
+/* 0: there may be more. */
+static int
+receive(struct net *n)
 {
-	struct net *n = ctx;
-	int	    r, turns = 0;
+	int r = nl_recvmsgs(n->sk, n->cb);
 
-	(void)events;
-	/* the loop calls again while there is more */
-	while (turns++ < 64 && (r = nl_recvmsgs(n->sk, n->cb)) >= 0)
-		if (n->dump == COUNT(dumps) && turns >= 16)
-			break;
-	if (turns <= 64 && r < 0 && r != -NLE_AGAIN && r != -NLE_INTR)
+	if (r < 0 && r != -NLE_AGAIN && r != -NLE_INTR)
 		n->again = true; /* changes were lost: the buffer was too small */
+	return r < 0 ? r : 0;
+}
+
+static void
+settle(struct net *n)
+{
 	if (n->again && n->dump == COUNT(dumps))
 		(void)net_begin(n);
 	if (n->changed && n->dump == COUNT(dumps)) {
 		n->changed = false;
 		n->ops.changed(n->ctx);
 	}
+}
+
+static void
+on_readable(void *ctx, int events)
+{
+	struct net *n = ctx;
+	int	    turns = 0;
+
+	(void)events;
+	/* the loop calls again while there is more */
+	while (turns++ < 64 && receive(n) == 0)
+		if (n->dump == COUNT(dumps) && turns >= 16)
+			break;
+	settle(n);
+}
+
+/* -- who has an address -- */
+
+static int
+ask_neighbour(struct net *n, uint32_t ifindex, const uint8_t addr[16])
+{
+	bool	       v4 = memcmp(addr, "\0\0\0\0\0\0\0\0\0\0\xff\xff", 12) == 0;
+	struct ndmsg   nd = { .ndm_family = v4 ? AF_INET : AF_INET6,
+		.ndm_ifindex = (int)ifindex };
+	struct nl_msg *m = nlmsg_alloc_simple(RTM_GETNEIGH, 0);
+	int	       r = -ENOMEM;
+
+	if (m != NULL && nlmsg_append(m, &nd, sizeof(nd), NLMSG_ALIGNTO) == 0 &&
+	    nla_put(m, NDA_DST, v4 ? 4 : 16, v4 ? addr + 12 : addr) == 0) {
+		r = nl_send_auto(n->sk, m) < 0 ? -EIO : 0;
+		n->asked.seq = nlmsg_hdr(m)->nlmsg_seq;
+		n->asked.r = -ENOENT;
+	}
+	nlmsg_free(m);
+	return r;
+}
+
+/* The kernel answers before it takes the next question: what stands in the socket
+ * before the answer is read on the way, as ever. */
+static int
+neighbour_on(struct net *n, uint32_t ifindex, const uint8_t addr[16])
+{
+	int r = ask_neighbour(n, ifindex, addr);
+
+	for (int turns = 0; r == 0 && n->asked.seq != 0 && turns < 256; turns++)
+		r = receive(n);
+	if (n->asked.seq == 0)
+		r = n->asked.r;
+	n->asked.seq = 0;
+	return r < 0 ? r : 0;
+}
+
+int
+net_neighbour(struct net *n, const uint8_t addr[16], uint32_t *ifindex,
+    uint8_t mac[6])
+{
+	int r = -ENOENT;
+
+	for (size_t i = 0; r < 0 && i < n->naddrs; i++) {
+		const struct net_link *l = net_link_by(n, n->addrs[i].ifindex);
+
+		*ifindex = n->addrs[i].ifindex;
+		if (l != NULL && l->ethernet &&
+		    is_within(addr, n->addrs[i].addr, n->addrs[i].bits))
+			r = neighbour_on(n, *ifindex, addr);
+	}
+	if (r == 0)
+		memcpy(mac, n->asked.mac, 6);
+	settle(n);
+	return r < 0 ? -ENOENT : 0;
 }
 
 /* -- what is asked -- */
@@ -426,15 +552,6 @@ net_seed_at(const struct net *n, size_t i)
 	return &n->seeds[i];
 }
 
-static bool
-is_within(const uint8_t a[16], const uint8_t net[16], unsigned bits)
-{
-	unsigned rest = bits % 8;
-
-	return memcmp(a, net, bits / 8) == 0 && (rest == 0 ||
-	    ((a[bits / 8] ^ net[bits / 8]) & (0xff00 >> rest & 0xff)) == 0);
-}
-
 bool
 net_is_on_link(const struct net *n, uint32_t ifindex, const uint8_t addr[16])
 {
@@ -471,6 +588,7 @@ set_up(struct net *n, int fd)
 	nl_cb_set(n->cb, NL_CB_VALID, NL_CB_CUSTOM, on_valid, n);
 	nl_cb_set(n->cb, NL_CB_FINISH, NL_CB_CUSTOM, on_finish, n);
 	nl_cb_set(n->cb, NL_CB_SEQ_CHECK, NL_CB_CUSTOM, on_any_sequence, n);
+	nl_cb_err(n->cb, NL_CB_CUSTOM, on_error, n);
 	return loop_io_new(n->loop, fd, LOOP_READ, on_readable, n, &n->io);
 }
 

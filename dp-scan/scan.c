@@ -256,22 +256,29 @@ on_computer(void *ctx, const struct sight *g)
 	scan_see(ctx, g);
 }
 
+static bool
+is_ours(const struct scan *s, const uint8_t addr[16])
+{
+	for (size_t i = 0; i < net_naddrs(s->net); i++)
+		if (memcmp(net_addr_at(s->net, i)->addr, addr, 16) == 0)
+			return true;
+	return false;
+}
+
 /* A relay on this machine, such as a gateway that passes through to us, speaks
- * from an address of ours: where the device is it does not tell. */
+ * from an address of ours: where the device is it does not tell. On a link the
+ * machine is the one to which the frames of its connection go. */
 static void
-on_agent(void *ctx, const struct sight *g)
+on_agent(void *ctx, const struct sight *said)
 {
 	struct scan *s = ctx;
-	struct sight nowhere;
+	struct sight g = *said;
 
-	for (size_t i = 0; i < net_naddrs(s->net); i++)
-		if (memcmp(net_addr_at(s->net, i)->addr, g->addr, 16) == 0) {
-			nowhere = *g;
-			memset(nowhere.addr, 0, sizeof(nowhere.addr));
-			g = &nowhere;
-			break;
-		}
-	scan_see(s, g);
+	if (is_ours(s, g.addr))
+		memset(g.addr, 0, sizeof(g.addr));
+	else if (!net_is_router(s->net, g.addr))
+		(void)net_neighbour(s->net, g.addr, &g.ifindex, g.mac);
+	scan_see(s, &g);
 }
 
 static void
