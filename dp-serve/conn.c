@@ -102,6 +102,7 @@ struct engine {
 	struct engine_conf   conf;
 	struct engine_counts n;
 	struct listener	    *listeners;
+	struct tls	    *lists; /* of who is revoked now; NULL: nobody */
 	struct {
 		struct conn *first, *last;
 	} list[P_COUNT];
@@ -764,11 +765,7 @@ get_request(struct conn *c)
 static bool
 is_revoked(const struct conn *c)
 {
-	const struct listener *l = c->e->listeners;
-
-	while (l != NULL && l->tls == NULL)
-		l = l->next;
-	return l != NULL && tls_peer_revoked(c->tls, l->tls);
+	return c->e->lists != NULL && tls_peer_revoked(c->tls, c->e->lists);
 }
 
 static int
@@ -1195,10 +1192,13 @@ engine_drain(struct engine *e, void (*done)(void *ctx), void *ctx)
 }
 
 void
-engine_check(struct engine *e)
+engine_revoke(struct engine *e, struct tls *lists)
 {
 	uint64_t n = 0;
 
+	tls_unref(&e->lists);
+	if ((e->lists = lists) != NULL)
+		tls_ref(lists);
 	for (int p = 0; p < P_COUNT; p++)
 		for (struct conn *c = e->list[p].first, *next; c != NULL; c = next) {
 			next = c->next;
@@ -1257,6 +1257,7 @@ engine_free(struct engine **ep)
 	if (e == NULL)
 		return;
 	engine_unlisten(e);
+	tls_unref(&e->lists);
 	for (int p = 0; p < P_COUNT; p++)
 		for (struct conn *c = e->list[p].first, *next; c != NULL;
 		     c = next) {

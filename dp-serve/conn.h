@@ -3,7 +3,7 @@
  *
  * Shape:   a struct engine owns all connections. Listeners and rules are handed
  *          to it and may be replaced while connections live; those keep the
- *          certificates they began with, unless engine_check ends them.
+ *          certificates they began with, unless engine_revoke ends them.
  * Bounds:  connections in total and per address (IPv6: per /64); an idle one
  *          holds a struct conn and, with TLS, OpenSSL's state, but no buffer; a
  *          partial request head costs 8 KiB; what a TLS client does not take
@@ -56,9 +56,10 @@ void engine_set_conf(struct engine *e, const struct engine_conf *conf);
 /* tls NULL: in clear. It is kept with a reference of its own. */
 int  engine_listen(struct engine *e, int take_fd, struct tls *tls);
 void engine_unlisten(struct engine *e); /* all of them */
-/* Ends who has shown a certificate that the listeners' revocation list has,
- * whatever is under way: not a byte more goes out. */
-void engine_check(struct engine *e);
+/* From now on the revocation lists of this one count (NULL: none), whatever listens.
+ * Ends who has shown a certificate that is on them, whatever is under way: not a
+ * byte more goes out. It is kept with a reference of its own. */
+void engine_revoke(struct engine *e, struct tls *lists);
 /* A connection that exists already; takes fd. */
 int  engine_adopt(struct engine *e, int take_fd, struct tls *tls);
 /* No new requests; done is called once when the last answer has gone out. */

@@ -8,6 +8,7 @@
 #include "dp-serve/serve.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,7 +73,16 @@ client_mode(const char *word, enum tls_client_cert *out)
 	return -EINVAL;
 }
 
-/* The rules of the HTTPS listeners; *out is NULL when there are none. */
+/* Connections outlive their listeners, and so do the lists of who is revoked. */
+static bool
+needs_tls(const struct serve_conf *c)
+{
+	return c->https[0] != '\0' ||
+	    (c->client_crl[0] != '\0' && c->cert[0] != '\0' &&
+		c->key[0] != '\0');
+}
+
+/* What HTTPS goes by; *out is NULL where nothing needs it. */
 static int
 tls_from(struct worker *w, struct tls **out, struct hash *crl_hash)
 {
@@ -82,7 +92,7 @@ tls_from(struct worker *w, struct tls **out, struct hash *crl_hash)
 
 	*out = NULL;
 	*crl_hash = (struct hash){ { 0 } };
-	if (c->https[0] == '\0')
+	if (!needs_tls(c))
 		return 0;
 	if ((r = client_mode(c->client_cert, &client)) < 0)
 		return r;
@@ -131,7 +141,7 @@ configure(struct serve *s)
 		if (r == 0)
 			r = listen_all(s, "serve.https", tls);
 		if (r == 0)
-			engine_check(s->engine);
+			engine_revoke(s->engine, tls);
 	}
 	tls_unref(&tls);
 	free(ec);
