@@ -11,6 +11,7 @@
 #include "common/scope.h"
 #include "common/size.h"
 #include "common/url.h"
+#include "common/value.h"
 #include "common/wan.h"
 
 #include <arpa/inet.h>
@@ -21,18 +22,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct unit {
-	const char *name;
-	uint64_t    factor;
-};
-
-static const struct unit seconds[] = { { "", 1 }, { "s", 1 }, { "m", 60 },
-	{ "h", 3600 }, { "d", 86400 } };
-static const struct unit bytes[] = { { "", 1 }, { "B", 1 }, { "kB", 1000 },
-	{ "KiB", 1 << 10 }, { "MB", 1000000 }, { "MiB", 1 << 20 },
-	{ "GB", 1000000000 }, { "GiB", 1 << 30 }, { "TB", 1000000000000 },
-	{ "TiB", 1ULL << 40 } };
-
 const struct conf_item *
 conf_find(const struct conf_item *items, const char *key)
 {
@@ -40,45 +29,6 @@ conf_find(const struct conf_item *items, const char *key)
 		if (strcmp(items->key, key) == 0)
 			return items;
 	return NULL;
-}
-
-static int
-number(const char *value, const struct unit *units, size_t nunits,
-    uint64_t *out)
-{
-	char	*end;
-	uint64_t n;
-
-	if (value[0] < '0' || value[0] > '9')
-		return -EINVAL;
-	errno = 0;
-	n = strtoull(value, &end, 10);
-	if (errno != 0)
-		return -EINVAL;
-	while (*end == ' ')
-		end++;
-	for (size_t i = 0; i < nunits; i++)
-		if (strcmp(end, units[i].name) == 0)
-			return __builtin_mul_overflow(n, units[i].factor, out)
-			    ? -EINVAL
-			    : 0;
-	return -EINVAL;
-}
-
-int
-conf_word(const char *list, size_t *pos, char *out, size_t size)
-{
-	const char *p = list + *pos + strspn(list + *pos, " \t");
-	size_t	    n = strcspn(p, " \t");
-
-	if (n == 0)
-		return 0;
-	if (n >= size)
-		n = size - 1;
-	memcpy(out, p, n);
-	out[n] = '\0';
-	*pos = (size_t)(p - list) + n;
-	return 1;
 }
 
 static bool
@@ -92,7 +42,7 @@ is_listen(const char *word)
 	size_t		 n;
 
 	if (colon == NULL ||
-	    number(colon + 1, seconds, 1, &port) < 0 || port > 65535)
+	    value_number(colon + 1, VALUE_PLAIN, &port) < 0 || port > 65535)
 		return false;
 	n = (size_t)(colon - word);
 	if (n >= sizeof(host))
@@ -182,7 +132,7 @@ set_list(const struct conf_item *item, char *field, const char *value,
 	size_t pos = 0, n = 0, k;
 
 	field[0] = '\0';
-	while (conf_word(value, &pos, word, sizeof(word))) {
+	while (value_word(value, &pos, word, sizeof(word))) {
 		if (good != NULL && !good(word)) {
 			snprintf(err, CONF_ERR_MAX, "\"%.200s\" is not %s", word,
 			    expected);
@@ -217,14 +167,12 @@ set_groups(const struct conf_item *item, char *field, const char *value,
 	return -EINVAL;
 }
 
+/* r: what the parser said of n */
 static int
 set_number(const struct conf_item *item, uint64_t *field, const char *value,
-    const struct unit *units, size_t nunits, const char *example,
-    char err[CONF_ERR_MAX])
+    int r, uint64_t n, const char *example, char err[CONF_ERR_MAX])
 {
-	uint64_t n;
-
-	if (number(value, units, nunits, &n) < 0) {
+	if (r < 0) {
 		snprintf(err, CONF_ERR_MAX,
 		    "\"%.100s\" is not a number such as %s", value, example);
 		return -EINVAL;
@@ -256,22 +204,6 @@ set_bool(bool *field, const char *value, char err[CONF_ERR_MAX])
 }
 
 static int
-set_rate(const struct conf_item *item, uint64_t *field, const char *value,
-    char err[CONF_ERR_MAX])
-{
-	char   buf[64];
-	size_t n = strlen(value);
-
-	if (n > 2 && n < sizeof(buf) && strcmp(value + n - 2, "/s") == 0) {
-		memcpy(buf, value, n - 2);
-		buf[n - 2] = '\0';
-		value = buf;
-	}
-	return set_number(item, field, value, bytes, COUNT(bytes), "20MB/s",
-	    err);
-}
-
-static int
 set_ranges(const struct conf_item *item, char *field, const char *value,
     char err[CONF_ERR_MAX])
 {
@@ -288,6 +220,8 @@ conf_set(const struct conf_item *item, void *st, const char *value,
 {
 	struct wan wan;
 	void	  *field = (char *)st + item->offset;
+	uint64_t   n = 0;
+	int	   r;
 
 	for (const char *p = value; *p != '\0'; p++)
 		if ((unsigned char)*p < ' ' && *p != '\t') {
@@ -299,15 +233,19 @@ conf_set(const struct conf_item *item, void *st, const char *value,
 	case CONF_SWITCH:
 		return set_bool(field, value, err);
 	case CONF_INT:
-		return set_number(item, field, value, seconds, 1, "16", err);
+		r = value_number(value, VALUE_PLAIN, &n);
+		return set_number(item, field, value, r, n, "16", err);
 	case CONF_SECONDS:
-		return set_number(item, field, value, seconds, COUNT(seconds),
-		    "30, 5m or 2h", err);
+		r = value_number(value, VALUE_TIME, &n);
+		return set_number(item, field, value, r, n, "30, 5m or 2h",
+		    err);
 	case CONF_BYTES:
-		return set_number(item, field, value, bytes, COUNT(bytes),
+		r = value_number(value, VALUE_SIZE, &n);
+		return set_number(item, field, value, r, n,
 		    "4096, 64KiB or 20MB", err);
 	case CONF_RATE:
-		return set_rate(item, field, value, err);
+		r = value_rate(value, &n);
+		return set_number(item, field, value, r, n, "20MB/s", err);
 	case CONF_WORDS:
 		return set_list(item, field, value, is_small_word,
 		    "a word of small letters", err);
@@ -374,20 +312,6 @@ conf_preset(const struct conf_item *items, void *st)
 		(void)conf_set(items, st, items->preset, err);
 }
 
-/* In the largest unit that says it exactly. */
-static void
-put_number(uint64_t n, const struct unit *units, size_t nunits, char *out,
-    size_t size)
-{
-	const struct unit *u = &units[0];
-
-	for (size_t i = 1; i < nunits && n > 0; i++)
-		if (n % units[i].factor == 0 && units[i].factor >= u->factor)
-			u = &units[i];
-	snprintf(out, size, "%llu%s", (unsigned long long)(n / u->factor),
-	    u->name);
-}
-
 void
 conf_format(const struct conf_item *item, const void *st, char *out,
     size_t size)
@@ -400,16 +324,14 @@ conf_format(const struct conf_item *item, const void *st, char *out,
 		snprintf(out, size, "%s", *(const bool *)field ? "yes" : "no");
 		break;
 	case CONF_INT:
-		put_number(*(const uint64_t *)field, seconds, 1, out, size);
+		value_format(*(const uint64_t *)field, VALUE_PLAIN, out, size);
 		break;
 	case CONF_SECONDS:
-		put_number(*(const uint64_t *)field, seconds, COUNT(seconds),
-		    out, size);
+		value_format(*(const uint64_t *)field, VALUE_TIME, out, size);
 		break;
 	case CONF_BYTES:
 	case CONF_RATE:
-		put_number(*(const uint64_t *)field, bytes, COUNT(bytes), out,
-		    size);
+		value_format(*(const uint64_t *)field, VALUE_SIZE, out, size);
 		break;
 	default:
 		snprintf(out, size, "%s", (const char *)field);
@@ -420,16 +342,16 @@ void
 conf_kind(const struct conf_item *item, char *out, size_t size)
 {
 	static const struct {
-		const char	  *what;
-		const struct unit *units;
-		size_t		   nunits;
+		const char     *what;
+		bool		is_number;
+		enum value_unit unit;
 	} kinds[] = {
 		[CONF_BOOL] = { "yes | no" },
 		[CONF_SWITCH] = { "yes | no" },
-		[CONF_INT] = { "number", seconds, 1 },
-		[CONF_SECONDS] = { "time", seconds, COUNT(seconds) },
-		[CONF_BYTES] = { "size", bytes, COUNT(bytes) },
-		[CONF_RATE] = { "size/s", bytes, COUNT(bytes) },
+		[CONF_INT] = { "number", true, VALUE_PLAIN },
+		[CONF_SECONDS] = { "time", true, VALUE_TIME },
+		[CONF_BYTES] = { "size", true, VALUE_SIZE },
+		[CONF_RATE] = { "size/s", true, VALUE_SIZE },
 		[CONF_TEXT] = { "text" },
 		[CONF_FILE] = { "file" },
 		[CONF_LISTEN] = { "address:port ..." },
@@ -447,13 +369,11 @@ conf_kind(const struct conf_item *item, char *out, size_t size)
 	};
 	char low[32], high[32];
 
-	if (kinds[item->type].units == NULL) {
+	if (!kinds[item->type].is_number) {
 		snprintf(out, size, "%s", kinds[item->type].what);
 		return;
 	}
-	put_number(item->min, kinds[item->type].units, kinds[item->type].nunits,
-	    low, sizeof(low));
-	put_number(item->max, kinds[item->type].units, kinds[item->type].nunits,
-	    high, sizeof(high));
+	value_format(item->min, kinds[item->type].unit, low, sizeof(low));
+	value_format(item->max, kinds[item->type].unit, high, sizeof(high));
 	snprintf(out, size, "%s, %s to %s", kinds[item->type].what, low, high);
 }

@@ -7,9 +7,8 @@
  *          is copied with = and freed by nobody.
  * Files:   inih syntax, `key = value`; a key given twice in one file replaces,
  *          a list is one value, its words separated by blanks.
- * Units:   CONF_SECONDS takes 30, 30s, 5m, 2h, 7d and yields seconds;
- *          CONF_BYTES takes 4096, 64KiB, 20MB, 4GiB and yields bytes;
- *          CONF_RATE is CONF_BYTES with an optional "/s".
+ * Units:   seconds and bytes, in the text as common/value.h has them; CONF_RATE
+ *          is CONF_BYTES with an optional "/s".
  * Errors:  0 or -EINVAL with one text: what was given and what was expected.
  * SPDX-License-Identifier: ISC
  */
@@ -82,11 +81,5 @@ void conf_format(const struct conf_item *item, const void *st, char *out,
 
 /* What a value is, for people: "time, 1s to 10m", "host:port ...". */
 void conf_kind(const struct conf_item *item, char *out, size_t size);
-
-/*
- * The word after *pos in a list; copies it and moves *pos. 1 if there was one,
- * 0 at the end. A word always fits a buffer as large as its field.
- */
-int conf_word(const char *list, size_t *pos, char *out, size_t size);
 
 #endif

@@ -7,9 +7,9 @@
  */
 #include "common/listen.h"
 
-#include "common/conf.h"
 #include "common/log.h"
 #include "common/mcast_group.h"
+#include "common/value.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -193,7 +193,7 @@ sending_parse(const char *text, struct sending *s)
 	int    n = 0;
 
 	memset(s, 0, sizeof(*s));
-	if (!conf_word(text, &pos, word, sizeof(word)) ||
+	if (!value_word(text, &pos, word, sizeof(word)) ||
 	    mcast_group_parse(word, &s->group, err) < 0 ||
 	    sscanf(text + pos, " %u %u%n", &s->ttl, &s->loop, &n) != 2)
 		return -EINVAL;
@@ -201,7 +201,7 @@ sending_parse(const char *text, struct sending *s)
 	if (s->group.iface[0] != '\0' &&
 	    (s->ifindex = if_nametoindex(s->group.iface)) == 0)
 		return -ENODEV;
-	while (conf_word(text, &pos, word, sizeof(word)))
+	while (value_word(text, &pos, word, sizeof(word)))
 		if (s->source_len == 0)
 			source_parse(word, s);
 	return 0;

@@ -7,7 +7,8 @@
  */
 #include "common/mcast_group.h"
 
-#include "common/conf.h"
+#include "common/value.h"
+
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -150,7 +151,7 @@ mcast_groups_parse(const char *list, struct mcast_group out[MCAST_GROUPS],
 	int    r;
 
 	*n = 0;
-	while (conf_word(list, &pos, word, sizeof(word))) {
+	while (value_word(list, &pos, word, sizeof(word))) {
 		if (*n == MCAST_GROUPS)
 			return refuse(err, "more than %d groups", MCAST_GROUPS);
 		if ((r = mcast_group_parse(word, &out[*n], err)) < 0)

@@ -46,6 +46,7 @@ common_SRCS := \
 	common/tuf_key.c \
 	common/tuf_meta.c \
 	common/url.c \
+	common/value.c \
 	common/wan.c \
 	common/worker.c \
 	common/wr.c

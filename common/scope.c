@@ -7,7 +7,8 @@
  */
 #include "common/scope.h"
 
-#include "common/conf.h"
+#include "common/value.h"
+
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -58,7 +59,7 @@ scope_parse(const char *list, struct scope *out, char err[SCOPE_ERR])
 	size_t pos = 0;
 
 	memset(out, 0, sizeof(*out));
-	while (conf_word(list, &pos, word, sizeof(word))) {
+	while (value_word(list, &pos, word, sizeof(word))) {
 		if (out->n == SCOPE_MAX) {
 			snprintf(err, SCOPE_ERR, "more than %d address ranges",
 			    SCOPE_MAX);

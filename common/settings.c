@@ -14,6 +14,7 @@
 #include "common/report.h"
 #include "common/size.h"
 #include "common/url.h"
+#include "common/value.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -636,7 +637,7 @@ is_one_of(const char *value, const char *words)
 	char   word[32];
 	size_t pos = 0;
 
-	while (conf_word(words, &pos, word, sizeof(word)))
+	while (value_word(words, &pos, word, sizeof(word)))
 		if (strcmp(word, value) == 0)
 			return true;
 	return false;
@@ -648,7 +649,7 @@ has_more_than(const char *list, size_t max)
 	char   word[2048];
 	size_t pos = 0, n = 0;
 
-	while (conf_word(list, &pos, word, sizeof(word)))
+	while (value_word(list, &pos, word, sizeof(word)))
 		n++;
 	_Static_assert(DOWNLOAD_URLS_MAX == 8 && GATEWAY_SERVERS == 8,
 	    "check_whole says 8");
@@ -676,7 +677,7 @@ are_names(const char *list)
 	char   word[2048];
 	size_t pos = 0;
 
-	while (conf_word(list, &pos, word, sizeof(word)))
+	while (value_word(list, &pos, word, sizeof(word)))
 		if (strncmp(word, "urn:dpoint:dp:", 14) != 0 &&
 		    strncmp(word, "urn:dpoint:device:", 18) != 0)
 			return false;
@@ -1035,7 +1036,7 @@ settings_each_socket(const struct settings *s,
 			if ((it->type == CONF_GROUPS && !m->enable) ||
 			    (sec->items == gateway_items && !s->gateway.enable))
 				continue;
-			for (pos = 0; r == 0 && conf_word((const char *)s +
+			for (pos = 0; r == 0 && value_word((const char *)s +
 			    sec->offset + it->offset, &pos, word,
 			    sizeof(word));) {
 				if (it->type == CONF_GROUPS)

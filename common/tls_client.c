@@ -7,6 +7,8 @@
  */
 #include "common/tls_impl.h"
 
+#include "common/value.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <openssl/err.h>
@@ -15,7 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/conf.h"
 
 #define RENEW_S 1800 /* a session is renewed after this, or half of its life */
 #define ALPN_MAX 256
@@ -177,7 +178,7 @@ offer(SSL *ssl, const char *words)
 	unsigned n = 0;
 	size_t	 pos = 0, len;
 
-	while (words != NULL && conf_word(words, &pos, word, sizeof(word))) {
+	while (words != NULL && value_word(words, &pos, word, sizeof(word))) {
 		len = strlen(word);
 		if (n + 1 + len > sizeof(list))
 			return 0;

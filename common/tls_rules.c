@@ -7,6 +7,8 @@
  */
 #include "common/tls_impl.h"
 
+#include "common/value.h"
+
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -16,7 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/conf.h"
 
 #define TICKET_SECONDS 3600 /* a ticket key makes tickets for so long */
 
@@ -223,7 +224,8 @@ on_alpn(SSL *ssl, const uint8_t **out, uint8_t *out_len, const uint8_t *in,
 			return SSL_TLSEXT_ERR_NOACK;
 	} else
 		do
-			if (!conf_word(c->alpn_words, &pos, word, sizeof(word))) {
+			if (!value_word(c->alpn_words, &pos, word,
+				sizeof(word))) {
 				c->fault = TLS_FAULT_ALPN;
 				return SSL_TLSEXT_ERR_ALERT_FATAL;
 			}

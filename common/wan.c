@@ -7,7 +7,7 @@
  */
 #include "common/wan.h"
 
-#include "common/conf.h"
+#include "common/value.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -15,6 +15,8 @@
 #include <string.h>
 
 #define EVERY_DAY 0x7f
+#define RATE_MIN  1000 /* bytes a second */
+#define RATE_MAX  (1ULL << 40)
 
 static const char days[7][4] = { "sun", "mon", "tue", "wed", "thu", "fri",
 	"sat" };
@@ -75,14 +77,9 @@ parse_window(const char *p, uint16_t *from, uint16_t *until)
 static int
 parse_rate(const char *p, uint64_t *out, char err[WAN_ERR])
 {
-	static const struct conf_item item = { "rate", CONF_RATE, 0, "0", 1000,
-		1ULL << 40, "" };
-	char why[CONF_ERR_MAX];
-
 	*out = 0;
-	if (strcmp(p, "unlimited") == 0)
-		return 0;
-	if (conf_set(&item, out, p, why) == 0)
+	if (strcmp(p, "unlimited") == 0 ||
+	    (value_rate(p, out) == 0 && *out >= RATE_MIN && *out <= RATE_MAX))
 		return 0;
 	snprintf(err, WAN_ERR, "\"%.40s\": expected a rate such as 2MB/s (at "
 		"least 1kB/s), or unlimited", p);
@@ -100,7 +97,7 @@ wan_parse(const char *text, struct wan *out, char err[WAN_ERR])
 	bool			open = false;
 
 	out->n = 0;
-	while (conf_word(text, &pos, word, sizeof(word))) {
+	while (value_word(text, &pos, word, sizeof(word))) {
 		eq = strchr(word, '=');
 		if (eq == NULL && parse_days(word, &next.days) == 0 && !open) {
 			open = true;

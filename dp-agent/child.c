@@ -11,6 +11,7 @@
 #include "common/size.h"
 #include "common/spawn.h"
 #include "common/supply.h"
+#include "common/value.h"
 #include "common/wr.h"
 #include "dp-agent/mcast_socket.h"
 
@@ -108,7 +109,7 @@ group_source(const struct agent_conf *c, const struct mcast_group *g,
 {
 	size_t pos = 0;
 
-	while (conf_word(c->mcast_source, &pos, word, size))
+	while (value_word(c->mcast_source, &pos, word, size))
 		if ((strchr(word, ':') != NULL) == (g->family == AF_INET6))
 			return word;
 	return "";

@@ -9,6 +9,7 @@
 
 #include "common/mcast_group.h"
 #include "common/size.h"
+#include "common/value.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -125,7 +126,7 @@ count_words(const char *list)
 	char   word[1024];
 	size_t pos = 0, n = 0;
 
-	while (conf_word(list, &pos, word, sizeof(word)))
+	while (value_word(list, &pos, word, sizeof(word)))
 		n++;
 	return n;
 }
@@ -137,7 +138,7 @@ has_source(const struct agent_conf *c, int family)
 	size_t pos = 0;
 	uint8_t bytes[16];
 
-	while (conf_word(c->mcast_source, &pos, word, sizeof(word)))
+	while (value_word(c->mcast_source, &pos, word, sizeof(word)))
 		if (inet_pton(family, word, bytes) == 1)
 			return true;
 	return false;
@@ -169,7 +170,7 @@ has_word(const char *list, const char *word)
 	char   w[1024];
 	size_t pos = 0;
 
-	while (conf_word(list, &pos, w, sizeof(w)))
+	while (value_word(list, &pos, w, sizeof(w)))
 		if (strcmp(w, word) == 0)
 			return true;
 	return false;
@@ -317,7 +318,7 @@ add_ways(const char *list, bool is_gateway, struct agent_way *out, size_t room)
 	size_t	   pos = 0, n = 0;
 	struct url at;
 
-	while (n < room && conf_word(list, &pos, word, sizeof(word))) {
+	while (n < room && value_word(list, &pos, word, sizeof(word))) {
 		if (url_host_or_port(word, AGENT_PUSH_PORT, &at) < 0)
 			continue; /* conf_set lets none pass */
 		out[n].is_gateway = is_gateway;
@@ -333,7 +334,7 @@ agent_ways(const struct agent_conf *c, struct agent_way out[AGENT_WAYS])
 	char   word[32];
 	size_t pos = 0, n = 0;
 
-	while (conf_word(c->connect_order, &pos, word, sizeof(word))) {
+	while (value_word(c->connect_order, &pos, word, sizeof(word))) {
 		bool is_gateway = strcmp(word, "gateway") == 0;
 
 		n += add_ways(is_gateway ? c->gateways : c->server, is_gateway,
@@ -383,7 +384,7 @@ agent_takes(const struct agent_conf *c, const char *kind)
 
 	if (c->kinds[0] == '\0')
 		return true;
-	while (kind != NULL && conf_word(c->kinds, &pos, word, sizeof(word)))
+	while (kind != NULL && value_word(c->kinds, &pos, word, sizeof(word)))
 		if (strcmp(word, kind) == 0)
 			return true;
 	return false;

@@ -10,6 +10,7 @@
 #include "dp-agent/net.h"
 
 #include "common/log.h"
+#include "common/value.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -27,7 +28,7 @@ add(struct net *n, const char *urls, bool is_point, bool direct)
 
 	for (; n->nsources < AGENT_SOURCES_MAX; n->nsources++) {
 		s = &n->sources[n->nsources];
-		if (!conf_word(urls, &pos, s->url, sizeof(s->url)))
+		if (!value_word(urls, &pos, s->url, sizeof(s->url)))
 			return 0;
 		if (url_parse(s->url, &u) < 0) {
 			log_err("source \"%s\": not an address", s->url);

@@ -11,6 +11,7 @@
 #include "common/scope.h"
 #include "common/size.h"
 #include "common/url.h"
+#include "common/value.h"
 #include "common/worker.h"
 #include "common/wr.h"
 #include "dp-connect/connect.h"
@@ -84,7 +85,7 @@ hosts_add(struct hosts *h, const char *list,
 	size_t	   pos = 0;
 	struct url u;
 
-	while (conf_word(list, &pos, word, sizeof(word))) {
+	while (value_word(list, &pos, word, sizeof(word))) {
 		if (h->n == HOSTS_MAX)
 			return -E2BIG;
 		if (parse(word, &u) < 0)

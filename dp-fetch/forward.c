@@ -9,6 +9,7 @@
 
 #include "common/log.h"
 #include "common/size.h"
+#include "common/value.h"
 #include "dp-fetch/fetch.h"
 
 #include <errno.h>
@@ -282,7 +283,7 @@ forward_read(struct fetch *f, const struct inbox_conf *conf,
 	if (c == NULL)
 		return -ENOMEM;
 	c->parallel = conf->parallel;
-	if (!conf_word(conf->url, &pos, c->url, sizeof(c->url)))
+	if (!value_word(conf->url, &pos, c->url, sizeof(c->url)))
 		return 0;
 	n = strlen(c->url);
 	if (c->url[n - 1] == '/')

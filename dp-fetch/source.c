@@ -8,6 +8,7 @@
  */
 #include "common/log.h"
 #include "common/tls.h"
+#include "common/value.h"
 #include "dp-fetch/fetch.h"
 
 #include <errno.h>
@@ -99,7 +100,7 @@ source_read(struct fetch *f, const char *section, const struct repo_conf *conf,
 	if (conf->upstream[0] == '\0')
 		return 0;
 	while (s->nurls < DOWNLOAD_URLS_MAX &&
-	    conf_word(conf->upstream, &pos, s->urls[s->nurls],
+	    value_word(conf->upstream, &pos, s->urls[s->nurls],
 		sizeof(s->urls[0])))
 		s->nurls++;
 	if ((r = read_root(f, section, s)) == 0)

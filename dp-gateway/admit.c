@@ -7,6 +7,7 @@
 #include "dp-gateway/admit.h"
 
 #include "common/size.h"
+#include "common/value.h"
 
 #include <string.h>
 
@@ -123,7 +124,7 @@ name_admitted(const char *rules, const char *name)
 	char   rule[HELLO_SNI];
 	size_t pos = 0;
 
-	while (conf_word(rules, &pos, rule, sizeof(rule)))
+	while (value_word(rules, &pos, rule, sizeof(rule)))
 		if (name[0] == '\0' ? strcmp(rule, "none") == 0
 				    : name_matches(rule, name))
 			return true;
@@ -136,7 +137,7 @@ protocol_listed(const char *rules, const uint8_t *p, size_t len)
 	char   rule[256];
 	size_t pos = 0;
 
-	while (conf_word(rules, &pos, rule, sizeof(rule)))
+	while (value_word(rules, &pos, rule, sizeof(rule)))
 		if (strlen(rule) == len && memcmp(rule, p, len) == 0)
 			return true;
 	return false;

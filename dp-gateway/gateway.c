@@ -8,10 +8,10 @@
  */
 #include "dp-gateway/gateway.h"
 
-#include "common/conf.h"
 #include "common/identity.h"
 #include "common/log.h"
 #include "common/size.h"
+#include "common/value.h"
 #include "dp-gateway/push.h"
 #include "dp-gateway/terminate.h"
 #include "dp-gateway/uplink.h"
@@ -147,7 +147,8 @@ peers_listed(const struct gateway_conf *conf)
 	unsigned	  n = 0;
 
 	for (size_t i = 0; i < COUNT(lists); i++)
-		for (size_t pos = 0; conf_word(lists[i], &pos, word, sizeof(word));)
+		for (size_t pos = 0;
+		    value_word(lists[i], &pos, word, sizeof(word));)
 			n++;
 	return n;
 }

@@ -7,9 +7,9 @@
  */
 #include "dp-gateway/link_impl.h"
 
-#include "common/conf.h"
 #include "common/hash.h"
 #include "common/log.h"
+#include "common/value.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -277,7 +277,7 @@ is_peer(const struct uplinks *u, const char *name)
 	char   word[TLS_NAME_MAX];
 	size_t pos = 0;
 
-	while (conf_word(u->g->conf.uplink_peers, &pos, word, sizeof(word)))
+	while (value_word(u->g->conf.uplink_peers, &pos, word, sizeof(word)))
 		if (strcmp(word, name) == 0)
 			return true;
 	return false;

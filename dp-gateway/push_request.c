@@ -7,6 +7,7 @@
  * SPDX-License-Identifier: ISC
  */
 #include "common/http_status.h"
+#include "common/value.h"
 #include "common/wr.h"
 #include "dp-gateway/push_conn.h"
 
@@ -108,7 +109,7 @@ is_admin(const struct push_conn *c)
 	size_t	    pos = 0;
 
 	while (name[0] != '\0' &&
-	    conf_word(c->p->g->conf.push_admins, &pos, word, sizeof(word)))
+	    value_word(c->p->g->conf.push_admins, &pos, word, sizeof(word)))
 		if (strcmp(word, name) == 0)
 			return true;
 	return false;

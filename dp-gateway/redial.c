@@ -6,7 +6,8 @@
  */
 #include "dp-gateway/redial.h"
 
-#include "common/conf.h"
+#include "common/value.h"
+
 
 #include <errno.h>
 #include <stdio.h>
@@ -20,7 +21,7 @@ redial_set(struct redial *r, const char *list, bool *changed)
 	size_t	      pos = 0;
 	struct url    at;
 
-	while (conf_word(list, &pos, word, sizeof(word))) {
+	while (value_word(list, &pos, word, sizeof(word))) {
 		if (next.n == GATEWAY_SERVERS || url_host_port(word, &at) < 0)
 			return -EINVAL;
 		/* not what lies behind its end: these are compared whole */

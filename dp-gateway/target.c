@@ -7,7 +7,8 @@
  */
 #include "dp-gateway/target.h"
 
-#include "common/conf.h"
+#include "common/value.h"
+
 
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -51,7 +52,7 @@ target_admit(const char *list, const char *host, size_t len, uint16_t port,
 		return WHY_BAD_REQUEST;
 	}
 	out->path = ""; /* not what a buffer of ours is borrowed for */
-	while (conf_word(list, &pos, word, sizeof(word))) {
+	while (value_word(list, &pos, word, sizeof(word))) {
 		if (url_host_port(word, &listed) < 0 ||
 		    !same_host(listed.host, out->host))
 			continue;

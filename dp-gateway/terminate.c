@@ -9,6 +9,7 @@
 
 #include "common/identity.h"
 #include "common/log.h"
+#include "common/value.h"
 #include "dp-gateway/forward.h"
 #include "dp-gateway/uplink.h"
 
@@ -162,7 +163,7 @@ alpn_is_missing(const struct conn *c, const struct tls_conn *tls)
 	if (tls_alpn(tls)[0] != '\0' || c->g->conf.alpn[0] == '\0' ||
 	    c->kind->is_forward)
 		return false;
-	while (conf_word(c->g->conf.alpn, &pos, word, sizeof(word)))
+	while (value_word(c->g->conf.alpn, &pos, word, sizeof(word)))
 		if (strcmp(word, "none") == 0)
 			return false;
 	return true;

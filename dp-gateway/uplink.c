@@ -8,9 +8,9 @@
  */
 #include "dp-gateway/link_impl.h"
 
-#include "common/conf.h"
 #include "common/identity.h"
 #include "common/log.h"
+#include "common/value.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -364,7 +364,7 @@ uplinks_configure(struct uplinks *u)
 	(void)dialler_set(&u->up, conf->uplink);
 	for (size_t i = 0; i < GATEWAY_SERVERS; i++)
 		if (dialler_set(&u->dial[i],
-			conf_word(conf->dial, &pos, word, sizeof(word))
+			value_word(conf->dial, &pos, word, sizeof(word))
 			    ? word : ""))
 			dialler_want(&u->dial[i], 1);
 	uplinks_sweep(u);

@@ -6,7 +6,8 @@
  */
 #include "dp-gateway/upstream.h"
 
-#include "common/conf.h"
+#include "common/value.h"
+
 
 #include <errno.h>
 #include <stdio.h>
@@ -40,7 +41,7 @@ upstream_set(struct upstream *u, const char *list)
 	size_t		     pos = 0;
 	struct url	     at;
 
-	while (conf_word(list, &pos, word, sizeof(word))) {
+	while (value_word(list, &pos, word, sizeof(word))) {
 		if (next.n == GATEWAY_SERVERS || url_host_port(word, &at) < 0)
 			return -EINVAL;
 		if (same(&next, &at) != NULL)

@@ -6,7 +6,8 @@
  */
 #include "dp-gateway/via.h"
 
-#include "common/conf.h"
+#include "common/value.h"
+
 
 #include <errno.h>
 #include <stdio.h>
@@ -93,7 +94,7 @@ via_allows(const char *list, const char *authority, struct url *at)
 
 	if (url_host_port(authority, at) < 0)
 		return false;
-	while (conf_word(list, &pos, word, sizeof(word)))
+	while (value_word(list, &pos, word, sizeof(word)))
 		if (url_host_port(word, &rule) == 0 && rule.port == at->port &&
 		    strcmp(rule.host, at->host) == 0)
 			return true;

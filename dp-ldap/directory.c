@@ -11,6 +11,7 @@
 #include "common/identity.h"
 #include "common/log.h"
 #include "common/size.h"
+#include "common/value.h"
 #include "dp-ldap/reading.h"
 
 #include <errno.h>
@@ -356,7 +357,7 @@ configure(struct directory *d)
 	d->conf = s->directory;
 	d->nservers = 0;
 	while (d->nservers < COUNT(d->servers) &&
-	    conf_word(d->conf.url, &pos, word, sizeof(word)))
+	    value_word(d->conf.url, &pos, word, sizeof(word)))
 		if (url_ldap(word, &d->servers[d->nservers]) == 0)
 			d->servers[d->nservers++].path = "";
 	return 0;

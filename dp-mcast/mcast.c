@@ -10,6 +10,7 @@
 
 #include "common/log.h"
 #include "common/size.h"
+#include "common/value.h"
 #include "dp-mcast/carousel.h"
 #include "dp-mcast/session.h"
 #include "dp-mcast/want.h"
@@ -36,7 +37,7 @@ group_open(struct group *g, int take_fd, const char *text)
 	unsigned		scope = 0;
 
 	g->fd = take_fd;
-	if (!conf_word(text, &pos, word, sizeof(word)) ||
+	if (!value_word(text, &pos, word, sizeof(word)) ||
 	    mcast_group_parse(word, &g->at, err) < 0)
 		return -EINVAL;
 	if (getsockname(take_fd, (struct sockaddr *)&from, &len) < 0)

@@ -10,6 +10,7 @@
 
 #include "common/log.h"
 #include "common/size.h"
+#include "common/value.h"
 #include "common/wr.h"
 #include "dp-scan/agents.h"
 #include "dp-scan/directory.h"
@@ -65,7 +66,7 @@ scan_uses(const struct scan *s, const struct net_link *l)
 
 	if (s->conf.interfaces[0] == '\0')
 		return true;
-	while (conf_word(s->conf.interfaces, &pos, word, sizeof(word)))
+	while (value_word(s->conf.interfaces, &pos, word, sizeof(word)))
 		if (strcmp(word, l->name) == 0)
 			return true;
 	return false;

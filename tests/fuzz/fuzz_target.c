@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/conf.h"
 #include "common/http_request.h"
+#include "common/value.h"
 #include "dp-gateway/target.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -21,7 +21,7 @@ listed(const char *list, const struct url *at)
 	size_t	   pos = 0;
 	struct url u;
 
-	while (conf_word(list, &pos, word, sizeof(word)))
+	while (value_word(list, &pos, word, sizeof(word)))
 		if (url_host_port(word, &u) == 0 && url_same_host(&u, at))
 			return 1;
 	return 0;
