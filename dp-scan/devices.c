@@ -526,7 +526,26 @@ holder_of_text(const struct devices *d, uint8_t kind, const char *text)
 	return text == NULL ? NONE : holder(d, kind, text, strlen(text));
 }
 
-/* A computer of the directory is who has its whole name, if that is one. */
+/* The only one whose address has that name by DNS. */
+static uint32_t
+holder_by_dns(const struct devices *d, const char *name)
+{
+	size_t	    len = strlen(name), pos = SIZE_MAX;
+	uint32_t    hash = hash_of(d, FACT_NAME, name, len), slot, found = NONE;
+	struct item it;
+
+	while ((slot = index_next(&d->index, hash, &pos)) != NONE)
+		if (record_find(&d->recs[slot], FACT_NAME, name, len, &it) &&
+		    it.by == SIGHT_DNS) {
+			if (found != NONE)
+				return NONE;
+			found = slot;
+		}
+	return found;
+}
+
+/* A computer of the directory is who has its whole name by DNS: what a machine says
+ * that it is called, by mDNS or to a DHCP server, any other can say, too. */
 static uint32_t
 holder_of_name(const struct devices *d, const struct claim *c)
 {
@@ -538,7 +557,7 @@ holder_of_name(const struct devices *d, const struct claim *c)
 	for (unsigned i = 0; slot == NONE && i < s->nfacts; i++)
 		if (s->fact[i].kind == FACT_NAME &&
 		    strchr(sight_fact(s, i), '.') != NULL)
-			slot = holder_of_text(d, FACT_NAME, sight_fact(s, i));
+			slot = holder_by_dns(d, sight_fact(s, i));
 	return slot;
 }
 
@@ -978,8 +997,8 @@ devices_see(struct devices *d, const struct sight *s, uint32_t now)
 		soil(d, slot);
 		is_new = true;
 	}
-	/* of an agent and a computer whom the rules keep apart both have not the MAC */
-	if (c.mac != NULL && (c.agent == NULL ||
+	/* of whom the rules keep apart no two have one */
+	if (c.mac != NULL && ((c.agent == NULL && c.directory == NULL) ||
 		(other = holder(d, ITEM_MAC, c.mac, 6)) == NONE || other == slot))
 		(void)learn(d, slot, ITEM_MAC, (uint8_t)s->by, now, c.mac, 6);
 	defended(d, &c, slot, now);

@@ -162,6 +162,13 @@ oldest(const struct record *r, uint8_t kind, struct item *out)
 	return n;
 }
 
+/* What others say of a device it does not become the one to say. */
+static bool
+is_vouched(uint8_t kind, uint8_t by)
+{
+	return kind == FACT_NAME && (by == SIGHT_DNS || by == SIGHT_LDAP);
+}
+
 int
 record_put(struct record *r, uint8_t kind, uint8_t by, uint32_t now,
     const void *data, size_t len, enum record_change *change,
@@ -179,7 +186,8 @@ record_put(struct record *r, uint8_t kind, uint8_t by, uint32_t now,
 	if (record_find(r, kind, data, len, &it)) {
 		p = r->items + (it.data - HEAD - r->items);
 		if (now >= it.seen) {
-			p[1] = by;
+			if (!is_vouched(kind, it.by) || is_vouched(kind, by))
+				p[1] = by;
 			put32(p + 3, now);
 		}
 		*change = RECORD_KNOWN;
