@@ -52,7 +52,7 @@ struct peer {
 	uint32_t	  pid, restarts, status;
 	uint64_t	  since; /* loop ms of the last change */
 	struct ipc	 *ch;
-	uint64_t	  ping_sent;
+	uint64_t	  ping_sent, stood_still; /* ms since, see on_tick() */
 	bool		  waiting; /* for its pong */
 };
 
@@ -74,6 +74,7 @@ struct control {
 	uint64_t	 last_wake; /* its number; 0: none yet */
 	char		 reload_failed[CONF_ERR_MAX]; /* why the last one did, or "" */
 	struct loop_timer *tick, *sweep;
+	uint64_t	 ticked;
 };
 
 /* control_admin.c */

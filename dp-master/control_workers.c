@@ -146,16 +146,21 @@ on_pong(void *ctx, struct ipc_msg *m)
 	return 0;
 }
 
-/* Asks who has not been asked for an interval; kills who is silent. */
+/* Asks who has not been asked for an interval; kills who is silent. For as long
+ * as we did not run ourselves the machine may have stood still, the worker's
+ * answer with it: that time does not count. */
 static void
 on_tick(void *ctx)
 {
 	struct control		 *c = ctx;
 	const struct master_conf *conf = &worker_settings(c->w)->master;
-	uint64_t		  now = loop_now_ms(c->loop);
+	uint64_t		  now = loop_now_ms(c->loop), late;
 	uint8_t			  buf[8], role;
 	struct wr		  w;
 
+	late = c->ticked != 0 && now - c->ticked > (uint64_t)2 * TICK_MS
+	    ? now - c->ticked - TICK_MS : 0;
+	c->ticked = now;
 	loop_timer_set(c->tick, TICK_MS);
 	for (int i = PEER_CONNECT; i < PEER_MAX; i++) {
 		struct peer *p = &c->peers[i];
@@ -163,7 +168,9 @@ on_tick(void *ctx)
 		if (p->state != WORKER_READY)
 			continue;
 		if (p->waiting) {
-			if (now - p->ping_sent < conf->health_timeout * 1000)
+			p->stood_still += late;
+			if (now - p->ping_sent - p->stood_still <
+			    conf->health_timeout * 1000)
 				continue;
 			log_warn("worker %s: silent for %llu s, to be killed",
 			    peer_role_name(p->role),
@@ -177,6 +184,7 @@ on_tick(void *ctx)
 			w = wr_to(buf, sizeof(buf));
 			wr_u64(&w, now);
 			p->ping_sent = now;
+			p->stood_still = 0;
 			p->waiting = true;
 			/* a full queue is a silent worker, and so is no channel */
 			if (p->ch != NULL)

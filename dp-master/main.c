@@ -341,7 +341,8 @@ on_drain_timeout(void *ctx)
 		slot_kill(&m->slots[i]);
 }
 
-/* Control watches the others; this watches control. */
+/* Control watches the others; this watches control. What the pulse is late by we
+ * did not run ourselves, and control may not have: that does not count. */
 static void
 on_pulse(void *ctx)
 {
@@ -352,14 +353,19 @@ on_pulse(void *ctx)
 	struct wr	   w = wr_to(buf, sizeof(buf));
 	uint64_t	   now = loop_now_ms(m->loop);
 
+	if (m->pulse_due != 0 && now > m->pulse_due + 250)
+		m->stood_still += now - m->pulse_due;
+	m->pulse_due = now + c.health_interval * 1000;
 	loop_timer_set(m->pulse, c.health_interval * 1000);
 	if (s->state != WORKER_READY || !s->hello || m->stopping)
 		return;
 	if (m->ping_sent == m->pong_seen) { /* answered, or the first */
 		m->ping_sent = now;
+		m->stood_still = 0;
 		wr_u64(&w, now);
 		(void)ipc_send(s->ch, MSG_PING, 0, buf, w.len);
-	} else if (now - m->ping_sent >= c.health_timeout * 1000) {
+	} else if (now - m->ping_sent - m->stood_still >=
+	    c.health_timeout * 1000) {
 		log_warn("worker control: hangs, killed");
 		slot_kill(s);
 	}

@@ -65,6 +65,7 @@ struct master {
 	char		   reload_refused[64];
 	struct loop_timer *drain, *pulse;
 	uint64_t	   ping_sent, pong_seen; /* control's own health */
+	uint64_t	   pulse_due, stood_still; /* see on_pulse() */
 };
 
 /* conf_set.c: "FILE:LINE: section.key: reason" in err on failure */
