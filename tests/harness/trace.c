@@ -17,7 +17,8 @@
 
 static pid_t tracer;
 
-/* Threads in the order they were started: the loop, rows, bulk. */
+/* Threads in the order they were started, which is the kernel's own and not that of
+ * their numbers, since those begin again: the loop, rows, bulk. */
 static pid_t
 thread_of(pid_t pid, const char *name)
 {
@@ -28,7 +29,7 @@ thread_of(pid_t pid, const char *name)
 	int			 n, k = 0, tid[16], at = 0;
 
 	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
-	n = scandir(path, &e, NULL, versionsort);
+	n = scandir(path, &e, NULL, NULL);
 	for (int i = 0; i < n; i++) {
 		if (e[i]->d_name[0] != '.' && k < 16)
 			tid[k++] = atoi(e[i]->d_name);
@@ -77,7 +78,7 @@ trace_thread(pid_t pid, const char *thread, const char *file, const char *expr)
 		_exit(127);
 	}
 	for (int i = 0; !is_traced(tid); i++) {
-		if (i > 5000)
+		if (i > 60000)
 			errx(1, "strace does not attach");
 		usleep(1000);
 	}
