@@ -561,7 +561,7 @@ attack(const char *what, void (*fn)(void))
 
 	log_info("attack: %s", what);
 	fn();
-	(void)epoll_wait(sleeper, &ev, 1, 3000);
+	(void)epoll_wait(sleeper, &ev, 1, 15000); /* a peer may be starting */
 	log_err("ESCAPED: %s", what);
 	if (count_file != NULL) {
 		fputs("survived\n", count_file);

@@ -6,7 +6,8 @@
 #
 #   conf <<E ... E        writes $CONF: the lab's [master] and [store], then E
 #   master_start [ARG...] starts dp-master with it; log in $T/master.log
-#   master_ready [SEC]    waits until every worker is ready (10 s)
+#   master_ready [SEC]    waits until every worker is ready (30 s)
+#   master_signal NAME    returns when it has taken it; one beside another is lost
 #   master_stop           SIGTERM; fails unless it exits 0
 #   admin WORD...         one request to the admin socket, prints the answer
 #   worker_pid ROLE       of a running worker; worker_state ROLE likewise
@@ -52,14 +53,22 @@ sanitizer_reports() {
 	done
 }
 
+# Whether a process is our child still. Of one that has ended long ago the kernel
+# gives the number to others: there are 32768, and a test that waits makes
+# hundreds of processes a second.
+is_ours() {
+	local stat
+	read -r stat 2>/dev/null <"/proc/$1/stat" && set -- ${stat##*) } && [ "$2" = $$ ]
+}
+
 # Whatever the test expects of its programs, it is never such a report.
 cleanup() {
 	local rc=$? p
 	trap - EXIT
-	for p in "${PIDS[@]}"; do kill -CONT "$p" 2>/dev/null; kill -TERM "$p" 2>/dev/null; done
+	for p in "${PIDS[@]}"; do is_ours "$p" && kill -CONT "$p" && kill -TERM "$p"; done
 	for p in "${PIDS[@]}"; do
-		for _ in $(seq 100); do kill -0 "$p" 2>/dev/null || break; sleep 0.05; done
-		kill -KILL "$p" 2>/dev/null
+		for _ in $(seq 100); do is_ours "$p" || break; sleep 0.05; done
+		! is_ours "$p" || kill -KILL "$p"
 		wait "$p" 2>/dev/null
 	done
 	! sanitizer_reports || { echo "FAIL: a sanitizer's report"; rc=1; }
@@ -120,7 +129,7 @@ master_start() {
 
 all_ready() { grep -q 'every worker is ready' "$T/master.log"; }
 master_ready() {
-	local end=$(($(date +%s%N) + ${1:-10} * 1000000000))
+	local end=$(($(date +%s%N) + ${1:-30} * 1000000000))
 	until all_ready; do
 		kill -0 "$MASTER" 2>/dev/null || fail "dp-master ended"
 		[ "$(date +%s%N)" -lt $end ] || fail "not every worker became ready"
@@ -135,6 +144,11 @@ master_wait() {
 	for p in "${PIDS[@]}"; do [ "$p" = "$MASTER" ] || keep+=("$p"); done
 	PIDS=("${keep[@]}") MASTER=''
 	return $rc
+}
+
+signal_taken() { [ $((0x$(awk '/^ShdPnd/ { print $2 }' "/proc/$MASTER/status") >> ($1 - 1) & 1)) -eq 0 ]; }
+master_signal() {
+	kill "-$1" "$MASTER" && wait_for 20 signal_taken "$(kill -l "$1")"
 }
 
 master_stop() {
