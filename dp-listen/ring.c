@@ -11,9 +11,12 @@
 
 #include <errno.h>
 #include <linux/if_packet.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+
+#define VLAN_ID 0x0fff /* of a tag's 16 bits (802.1Q) */
 
 /* The socket outlives the processes that read it: a ring of the one before goes
  * first, which also drops frames that came before there was any. */
@@ -83,6 +86,15 @@ ring_join(struct ring *r, uint32_t ifindex)
 	return 0;
 }
 
+/* Tagged for a VLAN: what has a link here comes once more on that one, without the
+ * tag, and the rest is no network of ours. VLAN 0 is a priority and no VLAN. */
+static bool
+is_tagged(const struct tpacket3_hdr *h)
+{
+	return (h->tp_status & TP_STATUS_VLAN_VALID) != 0 &&
+	    (h->hv1.tp_vlan_tci & VLAN_ID) != 0;
+}
+
 static void
 read_block(struct tpacket_block_desc *b,
     void (*fn)(void *ctx, const struct ring_frame *f), void *ctx)
@@ -97,7 +109,8 @@ read_block(struct tpacket_block_desc *b,
 			    (uint32_t)ll->sll_ifindex, ll->sll_hatype,
 			    ll->sll_pkttype };
 
-		fn(ctx, &f);
+		if (!is_tagged(h))
+			fn(ctx, &f);
 		p += h->tp_next_offset;
 	}
 }

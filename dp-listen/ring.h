@@ -40,7 +40,8 @@ void ring_close(struct ring *r);
 /* Cards drop frames to groups that nobody here is in: from now on this one passes
  * those that are read. May be said again; a link that vanishes needs no farewell. */
 int  ring_join(struct ring *r, uint32_t ifindex);
-/* Calls fn for what is there; call it again when the socket is readable. */
+/* Calls fn for what is there, but for frames of a VLAN, which that VLAN's link
+ * hears; call it again when the socket is readable. */
 void ring_read(struct ring *r, void (*fn)(void *ctx, const struct ring_frame *f),
     void *ctx);
 /* Adds what came and what was lost since the last call (or ring_open). */

@@ -3,6 +3,7 @@
 
 usage: listen.py IFACE arp ADDRESS [TIMES]     a request that says who has ADDRESS
        listen.py IFACE tagged ADDRESS          the same in VLAN 7
+       listen.py IFACE priority ADDRESS        the same with a tag of VLAN 0
        listen.py IFACE double ADDRESS          the same in VLAN 9 within 8
        listen.py IFACE ns                      a neighbour solicitation from fe80::7
        listen.py IFACE reply ADDRESS MAC       an ARP reply to that MAC alone
@@ -39,6 +40,8 @@ if what == "arp":
         s.send(ALL + mac + arp(args[0]))
 elif what == "tagged":
     s.send(ALL + mac + b"\x81\0\0\7" + arp(args[0]))
+elif what == "priority":
+    s.send(ALL + mac + b"\x81\0\xe0\0" + arp(args[0]))
 elif what == "double":
     s.send(ALL + mac + b"\x88\xa8\0\x08\x81\0\0\x09" + arp(args[0]))
 elif what == "ns":
