@@ -10,6 +10,7 @@ usage: listen.py IFACE arp ADDRESS [TIMES]     a request that says who has ADDRE
        listen.py IFACE flood N                 requests of N spoofed devices
        listen.py IFACE junk N                  N frames of random bytes behind types
                                                and ports that are listened to
+       listen.py IFACE cluster ADDRESS         answers who asks for it, with a group's MAC
        listen.py IFACE bulk                    what must not pass the filter: 100 of
                                                TCP, UDP to any port, unicast mDNS
 SPDX-License-Identifier: ISC
@@ -66,6 +67,14 @@ elif what == "junk":
             udp("198.18.0.9", "255.255.255.255", 137, 137, data), udp("0.0.0.0", "255.255.255.255", 68, 67, data),
             udp("198.18.0.9", "239.255.255.250", 1900, 1900, b"NOTIFY * HTTP/1.1\r\n" + data),
             b"\x86\xdd\x60\0\0\0" + struct.pack(">H", len(data)) + b"\x3a\xff" + r.randbytes(32) + data]))
+elif what == "cluster":
+    group = b"\3\xbf" + socket.inet_aton(args[0])
+    arps = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x806))
+    print("listens", flush=True)
+    while True:
+        q = arps.recv(2048)
+        if q[20:22] == b"\0\1" and q[38:42] == group[2:]:
+            s.send(q[6:12] + mac + b"\x08\x06" + q[14:20] + b"\0\2" + group + group[2:] + q[22:32])
 elif what == "bulk":
     to = bytes.fromhex(args[0].replace(":", ""))
     for i in range(100):
