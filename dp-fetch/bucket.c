@@ -6,7 +6,7 @@
  */
 #include "dp-fetch/bucket.h"
 
-#define BURST 0.05 /* seconds of tokens the bucket holds */
+#define BURST 0.25 /* seconds of tokens the bucket holds */
 
 void
 bucket_set_rate(struct bucket *b, uint64_t rate, uint64_t now_ms)

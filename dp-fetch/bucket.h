@@ -1,8 +1,9 @@
 /*
  * dp-fetch/bucket.h - keeps what is read from the line at a rate.
  *
- * A token bucket: it holds a twentieth of a second, and may run into debt, since
- * what has arrived has arrived.
+ * A token bucket: it holds a quarter of a second, so that a machine which lets us
+ * run a little late does not cost us the rate, and may run into debt, since what
+ * has arrived has arrived.
  * Units:   bytes per second; 0 is unlimited. Callers pass the time in ms.
  * SPDX-License-Identifier: ISC
  */
