@@ -6,11 +6,16 @@
 #   origin_start [LINE...]       nginx on http 8190 and https 8191 (localhost),
 #                                CA $T/ca.pem; LINEs go into both servers
 #   origin_stop                  at once, connections cut
+#   origin_log                   $T/access, once it has what was answered so far:
+#                                nginx writes a line after the last byte of a body
 #   origin_bytes                 body bytes nginx sent so far
 #   origin_count PATTERN         requests whose line matches
 #   fetch_conf [LINE...]         conf for content from https://localhost:8191
 #                                ($UPSTREAM if set); LINEs begin in [fetch]
-#   refresh                      waits for one, prints the answer
+#   refresh                      waits for one, prints the answer; that may be one
+#                                which was under way
+#   refresh_next                 one that begins now, where upstream was changed
+#                                file by file and a retry may have seen half of it
 # SPDX-License-Identifier: ISC
 command -v nginx >/dev/null || skip "needs nginx"
 for p in dp-store dp-fetch dp-connect dpctl; do [ -x "$BUILD/$p" ] || skip "needs $p"; done
@@ -54,12 +59,14 @@ origin_start() {
 	events { worker_connections 512; }
 	http { log_format l '\$status \$body_bytes_sent \$bytes_sent \$request'; access_log $T/access l;
 	 sendfile on; root ${ORIGIN_ROOT:-$T/repo};
+	 server { listen unix:$T/origin.sock; access_log off; return 204; }
 	 server { listen 127.0.0.1:8190; $* }
 	 server { listen 127.0.0.1:8191 ssl; ssl_certificate $T/s.pem; ssl_certificate_key $T/s.key; $* } }
 	N
+	rm -f "$T/origin.sock"
 	run nginx nginx -c "$T/nginx.conf" -p "$T"
 	ORIGIN=$PID
-	wait_for 5 curl -s -o /dev/null http://127.0.0.1:8190/
+	wait_for 20 curl -s -o /dev/null http://127.0.0.1:8190/
 }
 
 origin_stop() {
@@ -69,8 +76,14 @@ origin_stop() {
 	PIDS=("${keep[@]}")
 }
 
-origin_bytes() { awk '{ n += $2 } END { print n + 0 }' "$T/access"; }
-origin_count() { grep -c -- "$1" "$T/access"; }
+# its one process writes the line in the same turn as the last bytes, and comes
+# to this request in a later one
+origin_log() {
+	[ ! -S "$T/origin.sock" ] || curl -s -m 20 -o /dev/null --unix-socket "$T/origin.sock" http://origin/
+	cat "$T/access"
+}
+origin_bytes() { origin_log | awk '{ n += $2 } END { print n + 0 }'; }
+origin_count() { origin_log | grep -c -- "$1"; }
 
 fetch_conf() {
 	conf <<-E
@@ -86,6 +99,8 @@ fetch_conf() {
 }
 
 refresh() { admin refresh content; }
+at_rest() { admin fetch-status | grep -q '^repository=content.* step=idle' ; }
+refresh_next() { wait_for 60 at_rest; refresh; }
 # the name a target has in the store
 name_of() { (cd "$T/repo" && find targets -name "*.$1" | sed 's,^,repo/,'); }
 served() { curl -sf -o "$T/got" "http://127.0.0.1:8060/$1"; }
