@@ -2,13 +2,17 @@
 """Runs a command on a terminal of its own and says how it left it.
 
 usage: terminal.py ROWSxCOLUMNS STEP... -- COMMAND...
-Steps, in order: seconds to wait (1.5), key:q, signal:INT, size:10x40, hangup.
+Steps, in order: seconds to wait (1.5), frames:2 (until so many more are whole),
+key:q, signal:INT, stopped (until it is), size:10x40, hangup.
 What the command wrote goes to standard output; the last line is JSON: "status"
 (negative: the signal that killed it), "restored" (the terminal's modes are as
 before), "frames" (lists of lines, escapes taken out).
 SPDX-License-Identifier: ISC
 """
 import fcntl, json, os, pty, re, select, signal, struct, subprocess, sys, termios, time
+
+
+FRAME_END = b"\x1b[J"
 
 
 def main():
@@ -36,6 +40,17 @@ def main():
             if child.poll() is not None and not select.select([master], [], [], 0)[0]:
                 return
 
+    def until(what, holds):
+        end = time.monotonic() + 30
+        while not holds():
+            if time.monotonic() > end or child.poll() is not None:
+                sys.exit(f"{what}: not within 30 s: {out!r}")
+            read_for(0.02)
+
+    def is_stopped():
+        with open(f"/proc/{child.pid}/stat") as f:
+            return f.read().rsplit(")", 1)[1].split()[0] == "T"
+
     for step in steps:
         what, _, value = step.partition(":")
         if what == "key":
@@ -44,6 +59,11 @@ def main():
             child.send_signal(getattr(signal, "SIG" + value))
         elif what == "size":
             size(value)
+        elif what == "frames":
+            seen = out.count(FRAME_END) + int(value)
+            until(step, lambda: out.count(FRAME_END) >= seen)
+        elif what == "stopped":
+            until(step, is_stopped)
         elif what == "hangup":
             os.close(slave)
             os.close(master)
@@ -51,9 +71,9 @@ def main():
         else:
             read_for(float(what))
     if master >= 0:
-        read_for(5)
+        read_for(20)
     try:
-        status = child.wait(5)
+        status = child.wait(20)
     except subprocess.TimeoutExpired:
         child.kill()
         status = "it did not end"
