@@ -9,6 +9,7 @@
 #include "common/size.h"
 #include "dp-scan/index.h"
 #include "dp-scan/merge.h"
+#include "dp-scan/servers.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -25,7 +26,6 @@
 #define TOLD_S	      3600 /* from one event of a conflict to the next */
 #define PROBES	      32
 #define DEFEND_S      5
-#define DHCP_SERVERS  16
 #define HEARSAY	      (1U << SIGHT_DNS | 1U << SIGHT_LDAP)
 #define BYTES_EACH    640 /* of items, on an average: half of it is common */
 
@@ -41,12 +41,6 @@ struct move { /* an address went from one device to another */
 struct probe_of { /* somebody asks whether an address is free */
 	uint8_t	 addr[16], mac[6];
 	uint32_t when;
-};
-
-struct server { /* of DHCP */
-	uint8_t	 addr[16], mac[6];
-	uint32_t ifindex;     /* 0: where it has that MAC address is not known */
-	uint32_t heard, told; /* from that MAC address; of it */
 };
 
 struct devices {
@@ -65,9 +59,7 @@ struct devices {
 	size_t		      next_move;
 	struct probe_of	      probes[PROBES];
 	size_t		      next_probe;
-	struct server	      servers[DHCP_SERVERS];
-	bool		      mixed; /* several were kept: none is the first */
-	size_t		      nservers; /* that were seen; the first may be right */
+	struct dhcp_servers   servers;
 	uint32_t	      full_told;
 	uint32_t	      own; /* this machine, or NONE */
 	uint32_t	      began; /* time of the first look at ages; 0: none yet */
@@ -727,7 +719,7 @@ defended(struct devices *d, const struct claim *c, uint32_t slot, uint32_t now)
 /* -- DHCP servers -- */
 
 static bool
-is_known_server(const struct devices *d, const uint8_t addr[16])
+is_listed_server(const struct devices *d, const uint8_t addr[16])
 {
 	char	word[64];
 	uint8_t a[16];
@@ -746,87 +738,23 @@ is_known_server(const struct devices *d, const uint8_t addr[16])
 	return false;
 }
 
-/* By this address or another: one machine may serve IPv4 and IPv6. What it merely
- * says is its server address does not count, anybody can. */
-static bool
-is_first_server(const struct devices *d, const struct record *r,
-    const uint8_t addr[16])
-{
-	const uint8_t *first = d->servers[0].addr;
-	struct item    it;
-	uint8_t	       plain[16];
-	size_t	       pos = 0;
-	bool	       is = memcmp(addr, first, 16) == 0;
-
-	/* whose address it takes it does not become */
-	if (!is && d->servers[0].ifindex != 0 &&
-	    !record_find(r, ITEM_MAC, d->servers[0].mac, 6, NULL))
-		return false;
-	while (!is && record_next(r, &pos, &it)) {
-		if (it.kind != ITEM_ADDR)
-			continue;
-		memcpy(plain, it.data, 16);
-		devices_scope(0, plain);
-		is = memcmp(plain, first, 16) == 0;
-	}
-	return is;
-}
-
-/* An address of the link that is known speaks from another MAC address. That is a
- * new card if the old one says nothing any more. */
-static bool
-is_impostor(struct devices *d, struct server *v, const struct claim *c,
-    uint32_t now)
-{
-	bool differs;
-
-	if (c->mac == NULL || d->ops.place(d->ctx, c->s->ifindex, v->addr) !=
-	    PLACE_LINK)
-		return false; /* by a relay, of which there may be several */
-	differs = v->ifindex != 0 && memcmp(v->mac, c->mac, 6) != 0;
-	if (!differs || now - v->heard > d->conf.life_time) {
-		v->ifindex = c->s->ifindex;
-		memcpy(v->mac, c->mac, 6);
-		v->heard = now;
-	}
-	return differs;
-}
-
-static struct server *
-server_of(struct devices *d, const uint8_t addr[16], uint32_t ifindex)
-{
-	size_t i = 0;
-
-	while (i < d->nservers && (memcmp(d->servers[i].addr, addr, 16) != 0 ||
-	    (d->servers[i].ifindex != 0 && d->servers[i].ifindex != ifindex)))
-		i++;
-	if (i == d->nservers) {
-		i = i < DHCP_SERVERS ? d->nservers++ : DHCP_SERVERS - 1;
-		d->servers[i] = (struct server){ .told = 0 };
-		memcpy(d->servers[i].addr, addr, 16);
-	}
-	return &d->servers[i];
-}
-
 static void
 serves_dhcp(struct devices *d, const struct claim *c, uint32_t slot,
     const char *text, uint32_t now)
 {
-	struct server *v;
-	uint8_t	       addr[16];
-	char	       shown[INET6_ADDRSTRLEN];
-	bool	       good;
+	struct dhcp_answer a = { .mac = c->mac, .ifindex = c->s->ifindex,
+		.machine = &d->recs[slot] };
+	char		   shown[INET6_ADDRSTRLEN];
 
-	if (addr_parse(text, addr) < 0)
+	if (addr_parse(text, a.addr) < 0)
 		return;
-	v = server_of(d, addr, c->s->ifindex);
-	good = d->conf.dhcp_servers[0] != '\0' ? is_known_server(d, addr)
-	    : !d->mixed && is_first_server(d, &d->recs[slot], addr);
-	good = !is_impostor(d, v, c, now) && good;
-	if (good || (v->told != 0 && now - v->told < TOLD_S))
+	a.on_link = d->ops.place(d->ctx, a.ifindex, a.addr) == PLACE_LINK;
+	if (d->conf.dhcp_servers[0] != '\0')
+		a.list = is_listed_server(d, a.addr) ? DHCP_LISTED
+						     : DHCP_NOT_LISTED;
+	if (!servers_heard(&d->servers, &a, now, d->conf.life_time))
 		return;
-	v->told = now;
-	addr_text(addr, shown);
+	addr_text(a.addr, shown);
 	tell(d, DHCP_SERVER_UNKNOWN, &d->recs[slot], NULL, shown);
 }
 
@@ -1070,9 +998,9 @@ devices_leap(struct devices *d, uint32_t from, uint32_t to, int64_t by)
 	}
 	for (size_t i = 0; i < PROBES; i++)
 		d->probes[i].when = leapt(&l, d->probes[i].when);
-	for (size_t i = 0; i < DHCP_SERVERS; i++) {
-		d->servers[i].told = leapt(&l, d->servers[i].told);
-		d->servers[i].heard = leapt(&l, d->servers[i].heard);
+	for (size_t i = 0; i < d->servers.n; i++) {
+		d->servers.all[i].told = leapt(&l, d->servers.all[i].told);
+		d->servers.all[i].heard = leapt(&l, d->servers.all[i].heard);
 	}
 	d->full_told = leapt(&l, d->full_told);
 	d->began = leapt(&l, d->began);
@@ -1214,6 +1142,25 @@ void
 devices_unsaved(struct devices *d)
 {
 	memset(d->dirty, 1, d->room / DEVICES_PAGE + 1);
+	d->servers.dirty = d->servers.n > 0;
+}
+
+bool
+devices_servers_dirty(const struct devices *d)
+{
+	return d->servers.dirty;
+}
+
+void
+devices_save_servers(struct devices *d, struct wr *w)
+{
+	servers_write(&d->servers, w);
+}
+
+int
+devices_load_servers(struct devices *d, const uint8_t *bytes, size_t len)
+{
+	return servers_read(&d->servers, bytes, len);
 }
 
 static int
@@ -1246,20 +1193,8 @@ load_one(struct devices *d, struct record *r)
 	soil(d, slot); /* another slot, maybe */
 	if (r->id >= d->next_id)
 		d->next_id = r->id + 1;
-	while (record_next(r, &pos, &it)) {
+	while (record_next(r, &pos, &it))
 		(void)learn(d, slot, it.kind, it.by, it.seen, it.data, it.len);
-		if (it.kind == FACT_DHCP_SERVER && d->nservers < DHCP_SERVERS) {
-			char text[256];
-
-			memcpy(text, it.data, it.len);
-			text[it.len] = '\0';
-			if (addr_parse(text, d->servers[d->nservers].addr) == 0) {
-				d->mixed |= !is_first_server(d, r,
-				    d->servers[d->nservers].addr);
-				d->servers[d->nservers++].told = it.seen;
-			}
-		}
-	}
 	if (now->len == 0)
 		slot_free(d, slot);
 	return 0;

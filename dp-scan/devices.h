@@ -103,6 +103,11 @@ void devices_conflicts(const struct devices *d, uint32_t now,
 size_t devices_dirty(struct devices *d, size_t from); /* a page, or SIZE_MAX */
 void   devices_save(struct devices *d, size_t page, struct wr *w); /* is clean then */
 void   devices_unsaved(struct devices *d); /* some were not kept: all are dirty */
+/* DHCP servers, of SERVERS_WIRE bytes at most (servers.h); read before anything is
+ * seen, or else what was heard of them meanwhile is forgotten. */
+bool   devices_servers_dirty(const struct devices *d);
+void   devices_save_servers(struct devices *d, struct wr *w); /* are clean then */
+int    devices_load_servers(struct devices *d, const uint8_t *bytes, size_t len);
 /* Of a page that was kept, in any order. -EBADMSG: the rest of it is left out. */
 int    devices_load(struct devices *d, const uint8_t *bytes, size_t len);
 /* That was the last one: puts ages in order; nothing was seen after now. */

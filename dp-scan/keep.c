@@ -1,6 +1,7 @@
 /*
  * dp-scan/keep.c - records in the store's table of dp-scan: pages of DEVICES_PAGE
- * slots under "d<number>", their number under "pages".
+ * slots under "d<number>", their number under "pages"; DHCP servers under
+ * "dhcp-servers".
  *
  * Read once, a few pages at a time; written when they are dirty, a few at a time. A
  * store that is away holds nothing up: what is dirty stays so.
@@ -9,6 +10,7 @@
 #include "common/log.h"
 #include "common/wr.h"
 #include "dp-scan/scan.h"
+#include "dp-scan/servers.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -98,6 +100,21 @@ on_pages(void *ctx, const struct store_answer *a)
 	load_more(s);
 }
 
+static void
+on_servers(void *ctx, const struct store_answer *a)
+{
+	struct scan *s = ctx;
+	int	     r = a->r;
+
+	if (r == 0)
+		r = devices_load_servers(s->devices, a->bytes, a->len);
+	if (r < 0 && r != -ENOENT && r != -ENOTCONN)
+		log_warn_err(r, "DHCP servers that were kept");
+	if (a->r == -ENOTCONN ||
+	    store_table_get(s->store, "pages", on_pages, s) < 0)
+		s->loading = false;
+}
+
 void
 keep_attached(struct scan *s)
 {
@@ -105,7 +122,7 @@ keep_attached(struct scan *s)
 		return;
 	s->loading = true;
 	s->load_next = s->load_left = 0;
-	if (store_table_get(s->store, "pages", on_pages, s) < 0)
+	if (store_table_get(s->store, "dhcp-servers", on_servers, s) < 0)
 		s->loading = false;
 }
 
@@ -162,6 +179,25 @@ save_count(struct scan *s)
 	return 0;
 }
 
+static int
+save_servers(struct scan *s)
+{
+	uint8_t	  buf[SERVERS_WIRE];
+	struct wr w = wr_to(buf, sizeof(buf));
+	int	  r;
+
+	if (!devices_servers_dirty(s->devices))
+		return 0;
+	devices_save_servers(s->devices, &w);
+	if ((r = store_table_put(s->store, "dhcp-servers", buf, w.len, on_saved,
+		 s)) < 0) {
+		not_saved(s);
+		return r;
+	}
+	s->saving++;
+	return 0;
+}
+
 static void
 save_more(struct scan *s)
 {
@@ -169,7 +205,8 @@ save_more(struct scan *s)
 	char	       key[16];
 	size_t	       page;
 
-	if (!s->loaded || s->save_failed || save_count(s) < 0)
+	if (!s->loaded || s->save_failed || save_count(s) < 0 ||
+	    save_servers(s) < 0)
 		return;
 	while (s->saving < AT_ONCE &&
 	    (page = devices_dirty(s->devices, s->save_at)) != SIZE_MAX) {

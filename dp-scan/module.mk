@@ -16,10 +16,11 @@ dp-scan_SRCS := \
 	dp-scan/run.c \
 	dp-scan/sandbox.c \
 	dp-scan/scan.c \
+	dp-scan/servers.c \
 	dp-scan/tally.c \
 	dp-scan/upward.c \
 	dp-scan/vendor.c
 dp-scan_PKGS := libnl-route-3.0 libnl-3.0
 dp-scan_TESTS := check_devices check_scan_poll
-dp-scan_FUZZ := fuzz_scan_record
+dp-scan_FUZZ := fuzz_scan_record fuzz_scan_servers
 $(BUILD)/obj/dp-scan/net.o: override CPPFLAGS += $(shell pkg-config --cflags libnl-route-3.0)

@@ -4,6 +4,7 @@
  */
 #include <arpa/inet.h>
 #include <check.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include "common/size.h"
 #include "dp-scan/devices.h"
 #include "dp-scan/merge.h"
+#include "dp-scan/servers.h"
 
 static struct devices *d;
 static unsigned	       events[DEVICE_EVENTS];
@@ -759,22 +761,86 @@ START_TEST(what_is_kept_comes_back)
 }
 END_TEST
 
-START_TEST(of_several_kept_dhcp_servers_none_is_the_first)
+static void
+restart(void)
 {
-	uint8_t page[DEVICES_PAGE * RECORD_WIRE];
-	size_t	len;
+	uint8_t	  page[DEVICES_PAGE * RECORD_WIRE], servers[SERVERS_WIRE];
+	struct wr w = wr_to(servers, sizeof(servers));
+	size_t	  len = kept(page, sizeof(page));
 
+	devices_save_servers(d, &w);
+	ck_assert(!devices_servers_dirty(d));
+	teardown();
+	setup();
+	ck_assert_int_eq(devices_load_servers(d, servers, w.len), 0);
+	ck_assert_int_eq(devices_load(d, page, len), 0);
+	ck_assert_int_eq(devices_loaded(d, UINT32_MAX), 0);
+}
+
+START_TEST(a_restart_makes_no_dhcp_server_known)
+{
 	(void)see("arp " B " 10.0.0.3", 1000); /* a lower slot, a later server */
 	(void)see("dhcp " A " 10.0.0.40 dhcp-server=10.0.0.40", 1001);
 	(void)see("dhcp " B " 10.0.0.3 dhcp-server=10.0.0.3", 1002);
-	len = kept(page, sizeof(page));
-	teardown();
-	setup();
-	ck_assert_int_eq(devices_load(d, page, len), 0);
-	ck_assert_int_eq(devices_loaded(d, UINT32_MAX), 0);
-	(void)see("dhcp " B " 10.0.0.3 dhcp-server=10.0.0.3", 9000);
+	ck_assert_uint_eq(events[DHCP_SERVER_UNKNOWN], 1);
+	restart();
+	/* it may speak first, and is told of at once */
+	(void)see("dhcp " B " 10.0.0.3 dhcp-server=10.0.0.3", 1010);
 	ck_assert_uint_eq(events[DHCP_SERVER_UNKNOWN], 1);
 	ck_assert_str_eq(details[DHCP_SERVER_UNKNOWN], "10.0.0.3");
+	(void)see("dhcp " A " 10.0.0.40 dhcp-server=10.0.0.40", 1011);
+	(void)see("dhcp6 " A " fe80::a dhcp-server=fe80::a", 1012);
+	ck_assert_uint_eq(events[DHCP_SERVER_UNKNOWN], 1);
+}
+END_TEST
+
+START_TEST(an_impostor_is_told_of_after_a_restart)
+{
+	(void)see("dhcp " A " 10.0.0.1 dhcp-server=10.0.0.1", 1000);
+	restart();
+	/* by the known one's address, before that one says anything */
+	(void)see("dhcp " B " 10.0.0.1 dhcp-server=10.0.0.1", 1010);
+	ck_assert_uint_eq(events[DHCP_SERVER_UNKNOWN], 1);
+	(void)see("dhcp " A " 10.0.0.1 dhcp-server=10.0.0.1", 1011);
+	ck_assert_uint_eq(events[DHCP_SERVER_UNKNOWN], 1);
+	restart();
+	(void)see("dhcp " A " 10.0.0.1 dhcp-server=10.0.0.1", 1020);
+	ck_assert_uint_eq(events[DHCP_SERVER_UNKNOWN], 0);
+	(void)see("dhcp " B " 10.0.0.1 dhcp-server=10.0.0.1", 1021);
+	ck_assert_uint_eq(events[DHCP_SERVER_UNKNOWN], 1);
+}
+END_TEST
+
+START_TEST(servers_of_which_none_is_known_stay_so)
+{
+	struct devices_conf c = conf;
+
+	snprintf(c.dhcp_servers, sizeof(c.dhcp_servers), "10.0.0.9");
+	devices_configure(d, &c);
+	(void)see("dhcp " A " 10.0.0.1 dhcp-server=10.0.0.1", 1000);
+	ck_assert_uint_eq(events[DHCP_SERVER_UNKNOWN], 1);
+	restart(); /* and there is no list any more */
+	(void)see("dhcp " A " 10.0.0.1 dhcp-server=10.0.0.1", 1010);
+	(void)see("dhcp " B " 10.0.0.2 dhcp-server=10.0.0.2", 1011);
+	ck_assert_uint_eq(events[DHCP_SERVER_UNKNOWN], 2);
+}
+END_TEST
+
+START_TEST(servers_that_are_no_servers_are_not_read)
+{
+	uint8_t	  buf[SERVERS_WIRE + 27] = { 0 };
+	struct wr w = wr_to(buf, sizeof(buf));
+
+	(void)see("dhcp " A " 10.0.0.1 dhcp-server=10.0.0.1", 1000);
+	devices_save_servers(d, &w);
+	ck_assert_uint_eq(w.len, 27);
+	ck_assert_int_eq(devices_load_servers(d, buf, 26), -EBADMSG);
+	ck_assert_int_eq(devices_load_servers(d, buf, sizeof(buf)), -EBADMSG);
+	buf[16] = 4;
+	ck_assert_int_eq(devices_load_servers(d, buf, 27), -EBADMSG);
+	(void)see("dhcp " A " 10.0.0.1 dhcp-server=10.0.0.1", 1001);
+	ck_assert_uint_eq(events[DHCP_SERVER_UNKNOWN], 0); /* the first it is yet */
+	ck_assert_int_eq(devices_load_servers(d, buf, 0), 0);
 }
 END_TEST
 
@@ -970,7 +1036,10 @@ main(void)
 	tcase_add_test(t, a_flood_pushes_out_who_was_only_heard);
 	tcase_add_test(t, who_is_heard_pushes_nobody_out_who_answered);
 	tcase_add_test(t, what_is_kept_comes_back);
-	tcase_add_test(t, of_several_kept_dhcp_servers_none_is_the_first);
+	tcase_add_test(t, a_restart_makes_no_dhcp_server_known);
+	tcase_add_test(t, an_impostor_is_told_of_after_a_restart);
+	tcase_add_test(t, servers_of_which_none_is_known_stay_so);
+	tcase_add_test(t, servers_that_are_no_servers_are_not_read);
 	tcase_add_test(t, kept_ones_that_come_late_keep_their_numbers);
 	tcase_add_test(t, what_was_not_kept_is_written_again);
 	tcase_add_test(t, a_talkative_device_cannot_hide_that_it_takes_an_address);
