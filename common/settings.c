@@ -341,13 +341,14 @@ static const struct conf_item scan_items[] = {
 	N("attached", CONF_BOOL, attached, "yes", 0, 0,
 	    "Poll the networks that this machine's interfaces are in."),
 	NS("ranges", CONF_RANGES, ranges,
-	    "Further ranges to poll, such as 10.1.0.0/22."),
+	    "Further ranges to poll, such as 10.1.0.0/22; of an IPv6 range shorter than "
+	    "/96 only devices that are known from elsewhere."),
 	NS("exclude", CONF_RANGES, exclude,
 	    "Address ranges that are never asked anything."),
 	NS("interfaces", CONF_TEXT, interfaces,
 	    "Interfaces that are polled and listened on; empty: all."),
 	N("large-ranges", CONF_BOOL, large_ranges, "no", 0, 0,
-	    "Ranges of more than 65,536 addresses are polled, too."),
+	    "Ranges of more than 65,536 addresses are polled, too, up to 16,777,216."),
 	N("mld", CONF_BOOL, mld, "yes", 0, 0,
 	    "Query IPv6 multicast listeners, too: finds hosts that answer no echo to all; "
 	    "routers with a higher address leave querying to us for four minutes then."),

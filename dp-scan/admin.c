@@ -546,6 +546,10 @@ on_run(void *ctx, struct admin_reply *reply, int argc, char *argv[])
 		admin_end(reply, "more than 65,536 addresses: --large if that is "
 				 "meant");
 		return;
+	case -E2BIG:
+		admin_end(reply, "more than 16,777,216 addresses: never polled "
+				 "as one");
+		return;
 	default:
 		admin_end(reply, "enough polls wait already");
 	}
@@ -661,7 +665,9 @@ scan_warnings(void *scan, struct admin_reply *r)
 		if (strcmp(e->state, "silent") == 0)
 			why = "nothing answers";
 		else if (strcmp(e->state, "too-large") == 0)
-			why = "not polled: more than 65,536 addresses, see "
+			why = e->bits < LIMIT_BITS
+			    ? "not polled: more than 16,777,216 addresses"
+			    : "not polled: more than 65,536 addresses, see "
 			      "scan.large-ranges";
 		else if (strcmp(e->state, "all-answer") == 0)
 			why = "every address answers, so that this proves nothing";

@@ -209,9 +209,23 @@ is_attached(const struct scan *s, const struct net_addr *a)
 	    a->bits < 128 && !(is_v4(a->addr) && a->addr[12] == 127);
 }
 
+/* Its hosts are found as all of that network are. */
+static bool
+is_in_attached(const struct scan *s, const uint8_t net[16], unsigned bits)
+{
+	for (size_t i = 0; i < net_naddrs(s->net); i++) {
+		const struct net_addr *a = net_addr_at(s->net, i);
+
+		if (is_attached(s, a) && a->bits <= bits &&
+		    poll_same_network(a->addr, net, a->bits))
+			return true;
+	}
+	return false;
+}
+
 static void
-too_large(struct scan *s, struct run *r, enum probe_kind kind,
-    uint32_t ifindex, const uint8_t net[16], unsigned bits)
+not_polled(struct scan *s, struct run *r, enum probe_kind kind,
+    uint32_t ifindex, const uint8_t net[16], unsigned bits, const char *state)
 {
 	struct poll p = { .kind = kind, .ifindex = ifindex,
 		.bits = (uint8_t)bits };
@@ -221,7 +235,7 @@ too_large(struct scan *s, struct run *r, enum probe_kind kind,
 		p.net[bits / 8] = (uint8_t)(net[bits / 8] & 0xff00 >> bits % 8);
 	sender(s, &p, none);
 	r->sent = r->failed = 0;
-	result(s, r, &p, "too-large");
+	result(s, r, &p, state);
 }
 
 /* All of it but what this stage asks already, or ARP. False: it is too large. */
@@ -233,8 +247,8 @@ add_network(struct scan *s, struct run *r, enum probe_kind kind,
 	struct poll *p;
 	bool	     yes = r->large || s->conf.large_ranges;
 
-	if ((bits < 112 && !yes) || bits < 104) {
-		too_large(s, r, kind, ifindex, net, bits);
+	if ((bits < LARGE_BITS && !yes) || bits < LIMIT_BITS) {
+		not_polled(s, r, kind, ifindex, net, bits, "too-large");
 		return false;
 	}
 	if ((p = poll_more(r)) == NULL ||
@@ -310,22 +324,29 @@ add_attached(struct scan *s, struct run *r)
 	}
 }
 
-/* By echo: what of the ranges is not. */
+/* By echo: what of the ranges is not. Nobody can ask all of an IPv6 network, and
+ * who is known in it is asked anyway: add_devices(). */
 static void
-add_routed(struct scan *s, struct run *r, bool v4)
+add_range(struct scan *s, struct run *r, enum probe_kind kind,
+    const uint8_t net[16], unsigned bits)
 {
-	enum probe_kind kind = v4 ? PROBE_ECHO4 : PROBE_ECHO6;
-
-	if (r->has_net) {
-		if (is_v4(r->net) == v4 && r->bits >= 96)
-			(void)add_network(s, r, kind, 0, r->net, r->bits, none);
+	if (is_v4(net) != (kind == PROBE_ECHO4))
 		return;
-	}
-	for (unsigned i = 0; r->ifindex == 0 && i < s->ranges.n; i++)
-		if (is_v4(s->ranges.range[i].addr) == v4 &&
-		    s->ranges.range[i].bits >= 96)
-			(void)add_network(s, r, kind, 0, s->ranges.range[i].addr,
-			    s->ranges.range[i].bits, none);
+	if (bits >= 96)
+		(void)add_network(s, r, kind, 0, net, bits, none);
+	else if (!is_in_attached(s, net, bits))
+		not_polled(s, r, kind, 0, net, bits, "known-only");
+}
+
+static void
+add_routed(struct scan *s, struct run *r, enum probe_kind kind)
+{
+	if (r->has_net)
+		add_range(s, r, kind, r->net, r->bits);
+	else if (r->ifindex == 0)
+		for (unsigned i = 0; i < s->ranges.n; i++)
+			add_range(s, r, kind, s->ranges.range[i].addr,
+			    s->ranges.range[i].bits);
 }
 
 /* "_ipp._tcp 631 x" as msg.h has it for PROBE_MDNS_BROWSE. */
@@ -637,10 +658,10 @@ build(struct scan *s, struct run *r, unsigned kind)
 		add_attached(s, r);
 		break;
 	case PROBE_ECHO4:
-		add_routed(s, r, true);
+		add_routed(s, r, PROBE_ECHO4);
 		break;
 	case PROBE_ECHO6:
-		add_routed(s, r, false);
+		add_routed(s, r, PROBE_ECHO6);
 		add_devices(s, r, PROBE_ECHO6);
 		break;
 	case PROBE_ALLNODES:
@@ -1174,7 +1195,9 @@ runs_add(struct scan *s, const struct run *take)
 {
 	if (s->nruns == RUNS_MAX)
 		return -EBUSY;
-	if (take->has_net && take->bits < 112 && take->bits >= 96 &&
+	if (take->has_net && take->bits >= 96 && take->bits < LIMIT_BITS)
+		return -E2BIG;
+	if (take->has_net && take->bits >= 96 && take->bits < LARGE_BITS &&
 	    !take->large && !s->conf.large_ranges)
 		return -ERANGE;
 	s->runs[s->nruns++] = *take;

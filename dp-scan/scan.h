@@ -25,6 +25,9 @@
 #define RUNS_MAX    16
 
 /* How the last poll of a network, or of all devices, went. */
+#define LARGE_BITS   112 /* of 128; a shorter prefix needs a yes, */
+#define LIMIT_BITS   104 /* and below this nothing helps */
+
 struct result {
 	enum probe_kind kind; /* PROBE_NONE: unused */
 	uint8_t	 net[16], bits; /* bits 0: of devices, not of a network */
@@ -133,7 +136,8 @@ void runs_heard(struct scan *s, const struct sight *sight);
 bool runs_withholds(const struct scan *s, const struct sight *sight);
 int  runs_on_probed(void *scan, struct ipc_msg *m);
 void runs_prober_back(struct scan *s);
-/* -EBUSY: enough wait; -ERANGE: larger than a /16, without a yes. */
+/* -EBUSY: enough wait; -ERANGE: larger than a /16, without a yes; -E2BIG: larger
+ * than a /8. */
 int  runs_add(struct scan *s, const struct run *take);
 bool runs_covers(const struct scan *s, const uint8_t addr[16]);
 
