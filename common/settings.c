@@ -380,8 +380,11 @@ static const struct conf_item scan_items[] = {
 	    "UUID of this distribution point, told with each device as who saw "
 	    "it; empty: its host name."),
 	N("report-interval", CONF_SECONDS, report_interval, "1h", 0, 30 * DAY,
-	    "Pause between two reports of all devices to the server of inbox.url, "
+	    "Pause between two reports of devices to the server of inbox.url, "
 	    "which scan.id is needed for; 0: none."),
+	N("report-full-interval", CONF_SECONDS, report_full_interval, "1d", 0,
+	    30 * DAY, "Pause between two that have all devices; those between "
+	    "them have what changed."),
 	{ 0 }
 };
 

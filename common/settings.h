@@ -154,6 +154,7 @@ struct scan_conf {
 	char	 dhcp_servers[512]; /* the known ones; empty: learned */
 	char	 id[64];	 /* uuid of this distribution point */
 	uint64_t report_interval; /* s; 0: nothing goes to the server */
+	uint64_t report_full_interval; /* s; of all devices */
 };
 
 #define DIRECTORY_SERVERS 8

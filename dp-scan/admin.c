@@ -61,9 +61,9 @@ list_of(const struct record *r, uint8_t kind)
 	return list;
 }
 
-/* The one that was heard last comes first. */
+/* The one that was heard last comes first; lasting: in the record's order. */
 static json_t *
-addresses_of(const struct scan *s, const struct record *r)
+addresses_of(const struct scan *s, const struct record *r, bool lasting)
 {
 	json_t	   *list = json_array();
 	struct item it, by_age[RECORD_ADDRS];
@@ -73,7 +73,7 @@ addresses_of(const struct scan *s, const struct record *r)
 	while (n < RECORD_ADDRS && record_next(r, &pos, &it)) {
 		if (it.kind != ITEM_ADDR)
 			continue;
-		for (i = n++; i > 0 && by_age[i - 1].seen < it.seen; i--)
+		for (i = n++; !lasting && i > 0 && by_age[i - 1].seen < it.seen; i--)
 			by_age[i] = by_age[i - 1];
 		by_age[i] = it;
 	}
@@ -172,9 +172,10 @@ newest_of(const struct record *r, uint8_t kind)
 	return record_newest(r, kind, &it) ? text_of(&it) : json_null();
 }
 
-/* What stands in every list; *g and the vendor for who wants more. */
+/* What stands in every list; *g for who wants more. */
 static json_t *
-short_row(const struct scan *s, const struct record *r, struct guess *g)
+short_row(const struct scan *s, const struct record *r, bool lasting,
+    struct guess *g)
 {
 	size_t	    len = 0;
 	const char *v = vendor_name(r, &len);
@@ -184,12 +185,13 @@ short_row(const struct scan *s, const struct record *r, struct guess *g)
 	row = json_pack("{s:I,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:I,s:I,s:o,s:o}", "id",
 	    (json_int_t)r->id, "state",
 	    r->state == RECORD_SEEN ? "seen" : "not-seen", "name", best_name(r),
-	    "addresses", addresses_of(s, r), "mac",
+	    "addresses", addresses_of(s, r, lasting), "mac",
 	    json_array_size(macs) > 0 ? json_incref(json_array_get(macs, 0))
 				      : json_null(),
 	    "vendor", or_null_n(v, len),
 	    "kind", or_null(g->kind), "os", or_null(g->os), "first_seen",
-	    (json_int_t)r->first, "last_seen", (json_int_t)r->last, "found_by",
+	    (json_int_t)r->first, "last_seen",
+	    lasting ? 0 : (json_int_t)r->last, "found_by",
 	    found_by(r), "agent", newest_of(r, FACT_AGENT));
 	json_decref(macs);
 	return row;
@@ -209,11 +211,11 @@ evidence_of(const struct guess *g)
 	return list;
 }
 
-json_t *
-scan_device_row(const struct scan *s, const struct record *r)
+static json_t *
+whole_row(const struct scan *s, const struct record *r, bool lasting)
 {
 	struct guess g;
-	json_t	    *row = short_row(s, r, &g), *facts = json_array();
+	json_t	    *row = short_row(s, r, lasting, &g), *facts = json_array();
 	struct item  it;
 	size_t	     pos = 0;
 
@@ -224,8 +226,8 @@ scan_device_row(const struct scan *s, const struct record *r)
 			    json_pack("{s:s,s:o,s:s,s:I}", "fact",
 				fact_name((enum fact)it.kind), "text",
 				text_of(&it), "by",
-				sight_by_name((enum sight_by)it.by), "seen",
-				(json_int_t)it.seen));
+				lasting ? "" : sight_by_name((enum sight_by)it.by),
+				"seen", lasting ? 0 : (json_int_t)it.seen));
 	json_object_set_new(row, "macs", list_of(r, ITEM_MAC));
 	json_object_set_new(row, "names", list_of(r, FACT_NAME));
 	json_object_set_new(row, "services", list_of(r, FACT_SERVICE));
@@ -240,6 +242,18 @@ scan_device_row(const struct scan *s, const struct record *r)
 	json_object_set_new(row, "seen_by",
 	    json_string(s->conf.id[0] != '\0' ? s->conf.id : s->host));
 	return row;
+}
+
+json_t *
+scan_device_row(const struct scan *s, const struct record *r)
+{
+	return whole_row(s, r, false);
+}
+
+json_t *
+scan_device_lasting(const struct scan *s, const struct record *r)
+{
+	return whole_row(s, r, true);
 }
 
 /* -- lists: in slices, as the asker reads -- */
@@ -275,7 +289,7 @@ on_slice(void *ctx)
 		if ((r = devices_at(s->devices, l->at++)) != NULL &&
 		    is_listed(l, r)) {
 			admin_row(l->reply, l->whole ? scan_device_row(s, r)
-						     : short_row(s, r, &g));
+						     : short_row(s, r, false, &g));
 			n++;
 		}
 	if (!admin_gone(l->reply) && l->at < devices_slots(s->devices) &&
@@ -607,6 +621,8 @@ scan_metrics(void *scan, struct worker *w, struct admin_reply *r)
 		{ "dpoint_scan_report_parts_total", "counter",
 		    "Parts of reports of devices put into the inbox.",
 		    upward_parts(s->upward) },
+		{ "dpoint_scan_report_bytes_total", "counter",
+		    "Bytes of these parts.", upward_bytes(s->upward) },
 	};
 
 	(void)w;

@@ -13,6 +13,7 @@ dp-scan_SRCS := \
 	dp-scan/net.c \
 	dp-scan/poll.c \
 	dp-scan/record.c \
+	dp-scan/round.c \
 	dp-scan/run.c \
 	dp-scan/sandbox.c \
 	dp-scan/scan.c \

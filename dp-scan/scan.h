@@ -152,5 +152,7 @@ void scan_metrics(void *scan, struct worker *w, struct admin_reply *r);
 void scan_warnings(void *scan, struct admin_reply *r);
 json_t *scan_claimant(const struct tally_of *t); /* its MAC address, or null */
 json_t *scan_device_row(const struct scan *s, const struct record *r);
+/* Without what changes whenever the device is heard; see round.h. */
+json_t *scan_device_lasting(const struct scan *s, const struct record *r);
 
 #endif

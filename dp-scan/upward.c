@@ -10,6 +10,7 @@
 #include "dp-scan/upward.h"
 
 #include "common/log.h"
+#include "dp-scan/round.h"
 #include "dp-scan/scan.h"
 
 #include <errno.h>
@@ -21,95 +22,23 @@
 #define FIRST_S	 60    /* after the start; the first polls have ended mostly */
 #define AWAY_MS	 1000  /* the store is away */
 #define RETRY_S	 30    /* the inbox takes none; or the interval, if that is less */
-#define PART_MIN 1024  /* whatever inbox.max-report says */
-#define TAIL_MAX 96
+#define SLICE_MS 5     /* from one look at some devices to the next */
 
 struct upward {
 	struct scan *s;
 	bool	     on, under_way, asked, known; /* a sequence that was kept */
 	uint8_t	     device[REPORT_DEVICE_LEN];
-	uint64_t     due_ms, retry_ms, sequence, parts;
+	char	     url[sizeof(((struct inbox_conf *)0)->url)];
+	uint64_t     due_ms, retry_ms, sequence, parts, bytes;
+	uint64_t     full_ms; /* when the last full round began */
 
-	/* the round */
-	uint32_t     round;
-	unsigned     part;
-	size_t	     slot, devices, left_out;
-	bool	     last; /* part of it */
-	char	    *buf;  /* STORE_REPORT_MAX; NULL: none under way */
-	size_t	     len;
-
-	struct {
-		uint32_t round;
-		unsigned parts;
-		size_t	 devices, left_out;
-	} done; /* the last whole one */
+	struct round	  *round;
+	uint32_t	   number; /* of the last one that began */
+	bool		   is_made; /* its next part */
+	struct loop_timer *slice;
+	struct round_counts done; /* the last whole one */
 	char why[128]; /* the inbox takes none; empty: it does */
 };
-
-/* -- one part -- */
-
-static size_t
-part_max(const struct upward *u)
-{
-	uint64_t n = worker_settings(u->s->w)->inbox.max_report;
-
-	return n < PART_MIN ? PART_MIN : n < STORE_REPORT_MAX ? (size_t)n
-							      : STORE_REPORT_MAX;
-}
-
-/* The bytes that it takes; more than room: nothing was added. 0: no memory. */
-static size_t
-add_row(struct upward *u, const struct record *r, bool is_first, size_t max)
-{
-	json_t *row = scan_device_row(u->s, r);
-	char   *at = u->buf + u->len;
-	size_t	room = max - u->len, n;
-
-	if (room < 1)
-		n = SIZE_MAX;
-	else
-		n = json_dumpb(row, at + !is_first, room - !is_first,
-		    JSON_COMPACT);
-	json_decref(row);
-	if (n == 0 || n > room - !is_first)
-		return n;
-	if (!is_first)
-		*at = ',';
-	u->len += n + !is_first;
-	return n;
-}
-
-static void
-build(struct upward *u)
-{
-	const struct devices *d = u->s->devices;
-	const struct record  *r;
-	size_t		      max = part_max(u) - TAIL_MAX, was, n;
-	char		      id[REPORT_DEVICE_TEXT];
-	bool		      is_first = true;
-
-	report_device_text(u->device, id);
-	u->len = (size_t)snprintf(u->buf, STORE_REPORT_MAX,
-	    "{\"format\":\"dpoint-devices-1\",\"distribution_point\":\"%s\","
-	    "\"round\":%u,\"part\":%u,\"devices\":[", id, u->round, ++u->part);
-	for (; u->slot < devices_slots(d); u->slot++) {
-		if ((r = devices_at(d, u->slot)) == NULL)
-			continue;
-		was = u->len;
-		n = add_row(u, r, is_first, max);
-		if (u->len > was) {
-			is_first = false;
-			u->devices++;
-		} else if (n == 0 || is_first)
-			u->left_out++; /* it fits no part */
-		else
-			break;
-	}
-	u->last = u->slot >= devices_slots(d);
-	u->len += (size_t)snprintf(u->buf + u->len, STORE_REPORT_MAX - u->len,
-	    u->last ? "],\"last\":true,\"count\":%zu,\"left_out\":%zu}"
-		    : "],\"last\":false}", u->devices, u->left_out);
-}
 
 /* -- a round -- */
 
@@ -129,62 +58,86 @@ static void
 put(struct upward *u)
 {
 	struct report_id id = { .sequence = u->sequence };
+	size_t		 len;
+	const void	*part = round_part(u->round, &len);
 
 	memcpy(id.device, u->device, sizeof(id.device));
-	if (store_report_put(u->s->store, &id, u->buf, u->len, on_put, u) < 0)
+	if (store_report_put(u->s->store, &id, part, len, on_put, u) < 0)
 		later(u, AWAY_MS, NULL);
 	else
 		u->asked = true;
 }
 
 static void
-round_drop(struct upward *u)
+drop(struct upward *u)
 {
 	store_cancel(u->s->store, u);
-	free(u->buf);
-	u->buf = NULL;
-	u->under_way = u->asked = false;
+	loop_timer_stop(u->slice);
+	round_drop(u->round);
+	u->under_way = u->asked = u->is_made = false;
+}
+
+/* In slices: others wait. */
+static void
+make(void *ctx)
+{
+	struct upward *u = ctx;
+	int	       r = round_work(u->round,
+	    worker_settings(u->s->w)->inbox.max_report);
+
+	if (r == 0)
+		loop_timer_set(u->slice, SLICE_MS);
+	else if (r < 0) {
+		log_warn_err(r, "devices are not reported");
+		drop(u);
+	} else {
+		u->is_made = true;
+		put(u);
+	}
 }
 
 static void
-round_begin(struct upward *u)
+begin(struct upward *u)
 {
+	const struct scan_conf *c = &u->s->conf;
+	uint64_t		ms = loop_now_ms(u->s->loop);
+	bool   full = ms - u->full_ms >= c->report_full_interval * 1000;
 	struct timespec now;
 
-	if ((u->buf = malloc(STORE_REPORT_MAX)) == NULL)
-		return; /* a second later */
 	clock_gettime(CLOCK_REALTIME, &now);
-	u->due_ms = loop_now_ms(u->s->loop) +
-	    runs_jittered(u->s->conf.report_interval);
-	u->round = (uint32_t)now.tv_sec > u->round ? (uint32_t)now.tv_sec
-						   : u->round + 1;
+	u->number = (uint32_t)now.tv_sec > u->number ? (uint32_t)now.tv_sec
+						     : u->number + 1;
+	if (round_begin(u->round, u->device, u->number, full) < 0)
+		return; /* a second later */
+	if (round_counts(u->round)->base == 0) /* the chain was broken, too */
+		u->full_ms = ms;
+	u->due_ms = ms + runs_jittered(c->report_interval);
 	if (!u->known)
 		u->sequence = (uint64_t)now.tv_sec * 1000 +
 		    (uint64_t)now.tv_nsec / 1000000;
-	u->part = 0;
-	u->slot = u->devices = u->left_out = 0;
 	u->under_way = true;
-	build(u);
-	put(u);
+	make(u);
 }
 
 static void
 part_kept(struct upward *u)
 {
+	size_t len;
+
+	(void)round_part(u->round, &len);
 	u->known = true;
 	u->sequence++;
 	u->parts++;
+	u->bytes += len;
 	u->why[0] = '\0';
-	if (!u->last) {
-		build(u);
-		put(u);
+	u->is_made = false;
+	if (!round_is_last(u->round)) {
+		make(u);
 		return;
 	}
-	u->done.round = u->round;
-	u->done.parts = u->part;
-	u->done.devices = u->devices;
-	u->done.left_out = u->left_out;
-	round_drop(u);
+	u->done = *round_counts(u->round);
+	round_end(u->round);
+	u->under_way = false;
 }
 
 static void
@@ -217,8 +170,8 @@ upward_second(struct upward *u)
 	if (!u->on || !u->s->loaded || u->s->draining || u->asked)
 		return;
 	if (!u->under_way && now >= u->due_ms)
-		round_begin(u);
-	else if (u->under_way && now >= u->retry_ms)
+		begin(u);
+	else if (u->is_made && now >= u->retry_ms)
 		put(u);
 }
 
@@ -233,11 +186,13 @@ upward_configure(struct upward *u)
 
 	u->on = settings_reports_devices(st) && report_device_parse(st->scan.id,
 	    strlen(st->scan.id), device) == 0;
-	if (!u->on || memcmp(device, u->device, sizeof(device)) != 0) {
-		round_drop(u);
+	if (!u->on || memcmp(device, u->device, sizeof(device)) != 0 ||
+	    strcmp(st->inbox.url, u->url) != 0) { /* another server knows nothing */
+		drop(u);
 		u->known = was_on = false;
 		u->why[0] = '\0';
 		memcpy(u->device, device, sizeof(device));
+		snprintf(u->url, sizeof(u->url), "%s", st->inbox.url);
 	}
 	if (u->on && !was_on)
 		u->due_ms = now + runs_jittered(each < FIRST_S ? each : FIRST_S);
@@ -245,22 +200,39 @@ upward_configure(struct upward *u)
 		u->due_ms = now + runs_jittered(each); /* it became shorter */
 }
 
+static json_t *
+row(void *ctx, const struct record *r, bool lasting)
+{
+	return lasting ? scan_device_lasting(ctx, r) : scan_device_row(ctx, r);
+}
+
 int
 upward_new(struct scan *s, struct upward **out)
 {
-	if ((*out = calloc(1, sizeof(**out))) == NULL)
+	struct upward *u = calloc(1, sizeof(*u));
+	int	       r;
+
+	*out = u;
+	if (u == NULL)
 		return -ENOMEM;
-	(*out)->s = s;
-	return 0;
+	u->s = s;
+	if ((r = round_new(s->devices, row, s, &u->round)) < 0 ||
+	    (r = loop_timer_new(s->loop, make, u, &u->slice)) < 0)
+		upward_free(out);
+	return r;
 }
 
 void
 upward_free(struct upward **up)
 {
-	if (*up == NULL)
+	struct upward *u = *up;
+
+	if (u == NULL)
 		return;
-	round_drop(*up);
-	free(*up);
+	store_cancel(u->s->store, u);
+	loop_timer_free(&u->slice);
+	round_free(&u->round);
+	free(u);
 	*up = NULL;
 }
 
@@ -271,14 +243,16 @@ upward_status(const struct upward *u, struct admin_reply *r)
 {
 	int64_t due = (int64_t)u->due_ms - (int64_t)loop_now_ms(u->s->loop);
 
-	admin_row(r, json_pack("{s:s,s:I,s:I,s:I,s:I,s:o}", "report",
+	admin_row(r, json_pack("{s:s,s:I,s:b,s:I,s:I,s:I,s:I,s:o}", "report",
 	    !u->on		  ? "off"
 		: u->why[0] != '\0' ? "held up"
 		: u->under_way	  ? "under way"
 				  : "waiting",
-	    "last_round", (json_int_t)u->done.round, "parts",
-	    (json_int_t)u->done.parts, "devices", (json_int_t)u->done.devices,
-	    "left_out", (json_int_t)u->done.left_out, "next_time",
+	    "last_round", (json_int_t)u->done.number, "full",
+	    u->done.number != 0 && u->done.base == 0, "parts",
+	    (json_int_t)u->done.parts, "rows", (json_int_t)u->done.rows,
+	    "devices", (json_int_t)u->done.devices, "left_out",
+	    (json_int_t)u->done.left_out, "next_time",
 	    u->on ? json_integer((json_int_t)time(NULL) + due / 1000)
 		  : json_null()));
 }
@@ -298,4 +272,10 @@ uint64_t
 upward_parts(const struct upward *u)
 {
 	return u->parts;
+}
+
+uint64_t
+upward_bytes(const struct upward *u)
+{
+	return u->bytes;
 }

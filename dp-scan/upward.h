@@ -1,9 +1,9 @@
 /*
  * dp-scan/upward.h - what is known of devices, on its way to the server.
  *
- * Shape:   every scan.report-interval a round: all devices, in parts of one JSON
- *          document each, put into the inbox one after the other as reports of
- *          scan.id; docs/scan.md has the form. One part is in memory at a time.
+ * Shape:   every scan.report-interval a round of round.h, full ones at the start and
+ *          every scan.report-full-interval; its parts are put into the inbox one after
+ *          the other as reports of scan.id.
  * Ownership: upward_new() gives it, upward_free() ends it; the scan outlives it.
  * Errors:  what the inbox does not take is tried again, and is a warning.
  * SPDX-License-Identifier: ISC
@@ -23,5 +23,6 @@ void upward_second(struct upward *u);
 void upward_status(const struct upward *u, struct admin_reply *r);
 void upward_warnings(const struct upward *u, struct admin_reply *r);
 uint64_t upward_parts(const struct upward *u); /* kept since the start */
+uint64_t upward_bytes(const struct upward *u); /* of these */
 
 #endif
