@@ -85,6 +85,10 @@ enum msg_type {
 			     *			devices; reply MSG_WOKEN	      */
 	MSG_WOKEN     = 40, /* -> asker	u8 done, u32 devices, u32 sent,
 			     *			u32 waiting, u64 took ms	      */
+	MSG_PUSH_CAME = 41, /* -> control -> other gateways	u64 when, str name: a
+			     *			device has come, let older ones go    */
+	MSG_PUSH_SHARED = 42, /* likewise	u8 enum push_shared, u8 swaps,
+			     *			str name, str address of the older    */
 
 	/* -- resolver and connector -- */
 	MSG_CONNECT    = 48, /* -> connect	u16 port, u32 timeout ms, str host   */
@@ -241,6 +245,15 @@ enum directory_state {
 
 #define PROBE_TARGETS 3000 /* of one MSG_PROBE */
 const char *probe_kind_name(enum probe_kind p); /* "arp"; "?" if none */
+
+/* MSG_PUSH_SHARED: what one that has an older connection of a device tells whoever
+ * has the newer */
+enum push_shared {
+	PUSH_SHARED_SWAPS, /* so often the older of two was found to be alive */
+	PUSH_SHARED_ALIVE, /* it is so this time, too */
+	PUSH_SHARED_REFUSE, /* the older one stays, the newer is to go */
+	PUSH_SHARED_KINDS
+};
 
 /* MSG_WORKER states */
 enum worker_state {

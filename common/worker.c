@@ -110,6 +110,8 @@ static const struct ipc_handler from_control[] = {
 	{ MSG_ADMIN,	  0, 3, 8192, on_admin },
 	{ MSG_ADMIN_STOP, 0, 0, 0,    on_admin_stop },
 	{ MSG_WOKEN,	  0, 21, 21,  on_control_extra },
+	{ MSG_PUSH_CAME,  0, 10, 200, on_control_extra },
+	{ MSG_PUSH_SHARED, 0, 6, 300, on_control_extra },
 };
 
 static void

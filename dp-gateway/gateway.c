@@ -266,6 +266,8 @@ gateway_run(struct gateway *g)
 {
 	static const struct ipc_handler from_control[] = {
 		{ MSG_WOKEN, 0, 21, 21, on_woken },
+		{ MSG_PUSH_CAME, 0, 10, 200, push_on_came },
+		{ MSG_PUSH_SHARED, 0, 6, 300, push_on_shared },
 	};
 	static const struct worker_ops ops = {
 		.peer = on_peer,

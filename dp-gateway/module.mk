@@ -21,6 +21,7 @@ dp-gateway_SRCS := \
 	dp-gateway/push.c \
 	dp-gateway/push_clone.c \
 	dp-gateway/push_request.c \
+	dp-gateway/push_sibling.c \
 	dp-gateway/push_wake.c \
 	dp-gateway/recent.c \
 	dp-gateway/registry.c \

@@ -11,7 +11,8 @@
  *                lists; 200 and {"devices":N,"sent":N,"waiting":N,"took_ms":N}
  *          Any other answer ends the connection.
  * Shape:   a struct push_conn for each connection, no struct conn: it has one
- *          descriptor and nobody behind it. One a device, the newest counts.
+ *          descriptor and nobody behind it. One a device, the newest counts,
+ *          whichever of our processes it came to.
  * Slow:    what a device does not take waits for it, one wake of each kind: a
  *          newer one takes the place of the older. gateway.send-timeout ends it.
  * SPDX-License-Identifier: ISC
@@ -51,6 +52,10 @@ int push_wake(struct push *p, const struct wake_order *o, uint64_t number,
 /* What became of the order numbered id, of all gateways together; NULL: it was
  * not done. */
 void push_woken(struct push *p, uint32_t id, const struct wake_result *r);
+
+/* From the other processes, by way of control; ctx is the gateway. */
+int push_on_came(void *ctx, struct ipc_msg *m);
+int push_on_shared(void *ctx, struct ipc_msg *m);
 
 /* The connection with the lowest number of at least id, or NULL. */
 struct push_conn *push_from(const struct push *p, uint64_t id);

@@ -7,7 +7,8 @@
  * closes when it is told that no more comes. When that has happened CLONE_SWAPS
  * times, each within CLONE_MS of the one before, there are two, and each is sent
  * away for minutes when the other one comes. Who does not heed that is refused
- * for CLONE_REST_MS after each time.
+ * for CLONE_REST_MS after each time. Of two at two processes the older one's finds
+ * out whether it was alive, and the newer one's counts.
  * SPDX-License-Identifier: ISC
  */
 #include "common/log.h"
@@ -66,17 +67,11 @@ tell(struct push_conn *old, bool is_clone)
 	return old->state == S_OPEN;
 }
 
-void
-push_replace(struct push_conn *c, struct push_conn *old)
+static void
+end_replaced(struct push_conn *old, bool is_clone)
 {
-	c->p->n.replaced++;
-	if (now_of(c) - old->start_ms < CLONE_MS) {
-		c->swaps = old->swaps;
-		c->swap_ms = old->swap_ms;
-	}
-	if (is_cloned(c))
-		c->swap_ms = now_of(c);
-	if (!tell(old, is_cloned(c))) {
+	old->p->n.replaced++;
+	if (!tell(old, is_clone)) {
 		push_end(old, WHY_REPLACED);
 		return;
 	}
@@ -84,32 +79,92 @@ push_replace(struct push_conn *c, struct push_conn *old)
 	push_state(old, S_LINGER);
 }
 
+/* What counts of it for the one that takes its place. */
+static uint8_t
+swaps_of(const struct push_conn *old)
+{
+	return now_of(old) - old->start_ms < CLONE_MS ? old->swaps : 0;
+}
+
+void
+push_replace(struct push_conn *c, struct push_conn *old)
+{
+	if ((c->swaps = swaps_of(old)) > 0)
+		c->swap_ms = old->swap_ms;
+	if (is_cloned(c))
+		c->swap_ms = now_of(c);
+	end_replaced(old, is_cloned(c));
+}
+
+void
+push_let_go(struct push_conn *old)
+{
+	bool is_clone = swaps_of(old) > 0 && is_cloned(old);
+
+	/* two that were clones long ago begin anew there */
+	if (swaps_of(old) > 0 && (is_clone || old->swaps < CLONE_SWAPS))
+		push_share(old->p, PUSH_SHARED_SWAPS, old->swaps,
+		    tls_peer_name(old->tls), "");
+	end_replaced(old, is_clone);
+}
+
+void
+push_shared_swaps(struct push_conn *c, uint8_t swaps)
+{
+	if (swaps > CLONE_SWAPS)
+		swaps = CLONE_SWAPS;
+	if (swaps <= c->swaps)
+		return;
+	c->swaps = swaps;
+	c->swap_ms = now_of(c);
+}
+
 static void
-say(const struct push_conn *c, const struct push_conn *old)
+say(const struct push_conn *c, const char *other)
 {
 	const char *name = tls_peer_name(c->tls);
-	char	    at[2][CONN_ADDR];
+	char	    at[CONN_ADDR];
 
-	conn_address(c->addr, c->port, at[0]);
-	conn_address(old->addr, old->port, at[1]);
+	conn_address(c->addr, c->port, at);
 	log_warn("push: two have the certificate of \"%s\", and take each "
-		 "other's place: %s and %s", name, at[0], at[1]);
+		 "other's place: %s and %s", name, at, other);
 	worker_event(c->p->g->w, "gateway-push-clones",
-	    json_pack("{s:s,s:s,s:s}", "name", name, "at", at[0], "and",
-		at[1]));
+	    json_pack("{s:s,s:s,s:s}", "name", name, "at", at, "and", other));
+}
+
+void
+push_shared_alive(struct push_conn *c, const char *at)
+{
+	if (c->swaps >= CLONE_SWAPS)
+		return;
+	c->swap_ms = now_of(c);
+	if (++c->swaps == CLONE_SWAPS)
+		say(c, at);
 }
 
 void
 push_was_alive(const struct push_conn *old)
 {
-	struct push_conn *c =
-	    push_device(registry_find(old->p->devices, tls_peer_name(old->tls)));
+	const char	 *name = tls_peer_name(old->tls);
+	struct push_conn *c = push_device(registry_find(old->p->devices, name));
+	char		  at[CONN_ADDR];
 
-	if (old->why != WHY_REPLACED || c == NULL || c->swaps >= CLONE_SWAPS)
+	if (old->why != WHY_REPLACED)
 		return;
-	c->swap_ms = now_of(c);
-	if (++c->swaps == CLONE_SWAPS)
-		say(c, old);
+	conn_address(old->addr, old->port, at);
+	if (c != NULL)
+		push_shared_alive(c, at);
+	else
+		push_share(old->p, PUSH_SHARED_ALIVE, 0, name, at);
+}
+
+void
+push_shared_refuse(struct push_conn *c)
+{
+	if (tell(c, true))
+		push_goodbye(c, WHY_CLONE);
+	else
+		push_end(c, WHY_CLONE);
 }
 
 unsigned

@@ -1,7 +1,8 @@
 /*
  * dp-gateway/push_conn.h - what the files of the push channel share: push.c has
  * connections from their start to their end, push_request.c what they ask,
- * push_wake.c what they are told, push_clone.c those that are one too many.
+ * push_wake.c what they are told, push_clone.c those that are one too many,
+ * push_sibling.c those that come to another process of ours.
  *
  * SPDX-License-Identifier: ISC
  */
@@ -42,6 +43,7 @@ struct push_conn {
 	struct head	 *head;
 	struct wake	**waiting; /* by kind; NULL: nothing waits */
 	uint64_t	  id, start_ms, since_ms, swap_ms;
+	uint64_t	  open_us; /* when it was opened, by any process's clock */
 	int		  fd;
 	uint16_t	  port;
 	uint8_t		  addr[16], state, why;
@@ -91,11 +93,21 @@ struct push_conn *push_device(struct device *d); /* NULL: NULL */
 void push_read_request(struct push_conn *c);
 void push_unanswered(struct push_conn *c, enum why why);
 
-/* push_clone.c */
+/* push_clone.c; old is in the registry no more */
 void push_replace(struct push_conn *c, struct push_conn *old);
 void push_was_alive(const struct push_conn *old); /* it has closed in answer */
+/* By one at another process, which is told what is known of the two. */
+void push_let_go(struct push_conn *old);
+void push_shared_swaps(struct push_conn *c, uint8_t swaps);
+void push_shared_alive(struct push_conn *c, const char *at);
+void push_shared_refuse(struct push_conn *c);
 /* Who comes now is one too many. */
 bool push_is_storm(const struct push_conn *there);
+
+/* push_sibling.c */
+void push_announce(struct push_conn *c); /* it is open: the others are told */
+void push_share(struct push *p, enum push_shared what, uint8_t swaps,
+    const char *name, const char *at);
 
 /* push_wake.c */
 uint64_t push_heard(const struct push *p); /* all up to this are given */

@@ -158,6 +158,7 @@ open_stream(struct push_conn *c, const char *group)
 	}
 	if (old != NULL)
 		push_replace(c, push_device(old));
+	push_announce(c);
 	resumed = resume(c);
 	if (c->state == S_ENDED)
 		return;

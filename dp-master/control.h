@@ -21,6 +21,7 @@
 #include <sys/types.h>
 
 #define EVENTS_MAX 1000
+#define PEER_QUEUE 256 /* messages that wait for a worker */
 
 struct conn;
 struct metrics; /* samples on their way, control_commands.c */
@@ -95,6 +96,7 @@ void control_stop_answers(struct request *q); /* its asker has gone */
 
 /* control_gateways.c */
 int  gateways_wake(void *peer, struct ipc_msg *m); /* MSG_WAKE */
+int  gateways_pass_on(void *peer, struct ipc_msg *m); /* MSG_PUSH_... */
 void gateways_orderer_left(struct peer *p);
 int  gateways_forward(struct request *q, int argc, char *argv[]);
 void gateways_answer(struct request *q, json_t *take_row);

@@ -6,7 +6,8 @@
  * become one (merge.h). It is done if one of them has done it: only one has the
  * connection that is to end, the device that is to wake. One gateway may order,
  * for a peer of its, to wake the devices of all. Wakes are numbered here, so that
- * a number means the same to all of them.
+ * a number means the same to all of them. What one has to say to the others is
+ * passed on.
  * SPDX-License-Identifier: ISC
  */
 #include "common/size.h"
@@ -130,6 +131,43 @@ gateways_wake(void *peer, struct ipc_msg *m)
 	if (gateways_forward(q, COUNT(argv), argv) < 0 && q->waits == 0) {
 		tell_orderer(q);
 		request_end(q, NULL);
+	}
+	return 0;
+}
+
+static int
+check_push(const struct ipc_msg *m)
+{
+	struct rd r = m->rd;
+	char	  name[80], at[64];
+
+	if (m->type == MSG_PUSH_CAME) {
+		(void)rd_u64(&r);
+		rd_str(&r, name, sizeof(name));
+	} else {
+		if (rd_u8(&r) >= PUSH_SHARED_KINDS)
+			return -EBADMSG;
+		(void)rd_u8(&r);
+		rd_str(&r, name, sizeof(name));
+		rd_str(&r, at, sizeof(at));
+	}
+	return rd_done(&r);
+}
+
+/* Who cannot take it now does without: its queue is for pings and orders, too. */
+int
+gateways_pass_on(void *peer, struct ipc_msg *m)
+{
+	struct peer *p = peer, *other;
+
+	if (peer_role_kind(p->role) != PEER_GATEWAY || check_push(m) < 0)
+		return -EBADMSG;
+	for (int i = PEER_GATEWAY; i <= PEER_GATEWAY_LAST; i++) {
+		other = &p->c->peers[i];
+		if (other != p && other->ch != NULL &&
+		    ipc_queued(other->ch) < PEER_QUEUE / 2)
+			(void)ipc_send(other->ch, m->type, 0, m->rd.p,
+			    m->rd.left);
 	}
 	return 0;
 }

@@ -16,7 +16,6 @@
 #include <string.h>
 #include <time.h>
 
-#define QUEUE_MAX 256
 #define TICK_MS	  250
 
 const char *const state_names[WORKER_OFF + 1] = { "stopped", "starting", "ready",
@@ -37,6 +36,8 @@ static const struct ipc_handler from_worker[] = {
 	{ MSG_ADMIN_END,  0, 3, 600,		 on_end },
 	{ MSG_EVENT,	  0, 2, MSG_EVENT_MAX,		 on_event },
 	{ MSG_WAKE,	  0, 4, 600,		 gateways_wake },
+	{ MSG_PUSH_CAME,  0, 10, 200,		 gateways_pass_on },
+	{ MSG_PUSH_SHARED, 0, 6, 300,		 gateways_pass_on },
 };
 static const struct ipc_handler from_master[] = {
 	{ MSG_WORKER,	  0, 14, 14,		 on_worker },
@@ -222,7 +223,7 @@ take_peer(void *ctx, enum peer_role role, int take_fd)
 	if (p->ch != NULL)
 		peer_broken(p, p->ch, -ENOTCONN);
 	p->waiting = false;
-	if ((r = ipc_new(c->loop, take_fd, t, p, peer_broken, QUEUE_MAX,
+	if ((r = ipc_new(c->loop, take_fd, t, p, peer_broken, PEER_QUEUE,
 		 &p->ch)) < 0)
 		log_err_err(r, "worker %s: its channel", peer_role_name(role));
 }
