@@ -257,16 +257,38 @@ record_write(const struct record *r, struct wr *w)
 	wr_bytes(w, r->items, r->len);
 }
 
+/* No version of ours writes such a one. */
 static bool
-is_item(const struct item *it)
+is_broken(const struct item *it)
 {
-	if (it->by >= SIGHT_BY_MAX)
-		return false;
-	if (it->kind == ITEM_MAC)
-		return it->len == 6;
-	if (it->kind == ITEM_ADDR)
-		return it->len == 16;
-	return it->kind > FACT_NONE && it->kind < FACT_MAX && it->len > 0;
+	return it->kind == FACT_NONE || it->len == 0 ||
+	    (it->kind == ITEM_MAC && it->len != 6) ||
+	    (it->kind == ITEM_ADDR && it->len != 16);
+}
+
+/* Else a later version than this one kept it. */
+static bool
+is_known(const struct item *it)
+{
+	return it->by < SIGHT_BY_MAX && (it->kind < FACT_MAX ||
+	    it->kind == ITEM_MAC || it->kind == ITEM_ADDR);
+}
+
+static void
+copy_known(struct record *r, const uint8_t *bytes)
+{
+	struct record from = { .items = (uint8_t *)(uintptr_t)bytes,
+		.len = r->len };
+	struct item   it;
+	size_t	      pos = 0, n;
+
+	for (r->len = 0; record_next(&from, &pos, &it);) {
+		if (!is_known(&it))
+			continue;
+		n = HEAD + (size_t)it.len;
+		memcpy(r->items + r->len, it.data - HEAD, n);
+		r->len = (uint16_t)(r->len + n);
+	}
 }
 
 int
@@ -293,15 +315,13 @@ record_read(struct rd *rd, struct record *out)
 			return -EBADMSG;
 	r.items = (uint8_t *)(uintptr_t)bytes;
 	while (record_next(&r, &pos, &it))
-		if (!is_item(&it))
+		if (is_broken(&it))
 			return -EBADMSG;
+	r.items = NULL;
 	if (r.len > 0 && (r.items = malloc(r.len)) == NULL)
 		return -ENOMEM;
-	if (r.len > 0)
-		memcpy(r.items, bytes, r.len);
-	else
-		r.items = NULL;
 	r.room = r.len;
+	copy_known(&r, bytes);
 	r.confirmed = (flags & KEPT_CONFIRMED) != 0;
 	r.many = (flags & KEPT_MANY) != 0;
 	r.state = (flags & KEPT_ABSENT) != 0 ? RECORD_ABSENT : RECORD_SEEN;

@@ -9,7 +9,9 @@
  *          the last RECORD_FRESH_S: who says more at once is not believed.
  * Units:   seconds since 1970, 32 bits: until 2106.
  * Form:    items stand in memory as in the store: { u8 kind, u8 by, u8 len, u32
- *          seen, bytes }.
+ *          seen, bytes }. Kinds are added and never change their meaning: an item
+ *          of a kind that we do not know was kept by a later version and is left
+ *          out, the rest of its record is not.
  * SPDX-License-Identifier: ISC
  */
 #ifndef DP_SCAN_RECORD_H

@@ -844,6 +844,32 @@ START_TEST(servers_that_are_no_servers_are_not_read)
 }
 END_TEST
 
+START_TEST(what_a_later_version_kept_costs_nothing_else)
+{
+	static const uint8_t items[] = { FACT_MAX, SIGHT_ARP, 1, 0, 0, 3, 0x84,
+		'x', ITEM_MAC, SIGHT_ARP, 6, 0, 0, 3, 0x84, 0, 0x11, 0x22, 0, 0,
+		0x0b, ITEM_KINDS, SIGHT_ARP, 2, 0, 0, 3, 0x84, 'y', 'y', FACT_NAME,
+		SIGHT_BY_MAX, 1, 0, 0, 3, 0x84, 'z' };
+	uint8_t	      page[DEVICES_PAGE * RECORD_WIRE];
+	struct wr     w = wr_to(page, sizeof(page));
+	struct record later = { .id = 7, .first = 900, .last = 900,
+		.by = 1U << SIGHT_ARP, .len = sizeof(items) };
+
+	later.items = (uint8_t *)(uintptr_t)items;
+	record_write(&later, &w);
+	(void)see("arp " A " 10.0.0.1", 1000);
+	devices_save(d, 0, &w);
+	teardown();
+	setup();
+	ck_assert_int_eq(devices_load(d, page, w.len), 0);
+	ck_assert_int_eq(devices_loaded(d, 1001), 0);
+	ck_assert_uint_eq(count(), 2);
+	ck_assert_uint_eq(devices_find(d, A)->id, 1);
+	ck_assert_uint_eq(devices_find(d, B)->id, 7);
+	ck_assert_uint_eq(devices_find(d, B)->len, 7 + 6);
+}
+END_TEST
+
 START_TEST(kept_ones_that_come_late_keep_their_numbers)
 {
 	uint8_t page[DEVICES_PAGE * RECORD_WIRE];
@@ -1040,6 +1066,7 @@ main(void)
 	tcase_add_test(t, an_impostor_is_told_of_after_a_restart);
 	tcase_add_test(t, servers_of_which_none_is_known_stay_so);
 	tcase_add_test(t, servers_that_are_no_servers_are_not_read);
+	tcase_add_test(t, what_a_later_version_kept_costs_nothing_else);
 	tcase_add_test(t, kept_ones_that_come_late_keep_their_numbers);
 	tcase_add_test(t, what_was_not_kept_is_written_again);
 	tcase_add_test(t, a_talkative_device_cannot_hide_that_it_takes_an_address);
