@@ -10,7 +10,7 @@
 #   master_signal NAME    returns when it has taken it; one beside another is lost
 #   master_stop           SIGTERM; fails unless it exits 0
 #   admin WORD...         one request to the admin socket, prints the answer
-#   worker_pid ROLE       of a running worker; worker_state ROLE likewise
+#   worker_pid ROLE       of a running worker, else nothing; worker_state ROLE
 #   run NAME CMD...       in the background, log in $T/NAME.log, pid in $PID
 #   wait_for SEC CMD...   until CMD succeeds, else fails
 #   socket_listens PATH   whether a Unix socket does; it is there before
@@ -158,7 +158,7 @@ master_stop() {
 
 admin() { printf '%s\n' "$*" | socat -t "${ADMIN_WAIT:-30}" - "UNIX-CONNECT:$T/run/admin.sock"; }
 worker_field() { admin workers | sed -n "s/^worker=$1 .*\b$2=\([^ ]*\).*/\1/p"; }
-worker_pid() { worker_field "$1" pid; }
+worker_pid() { worker_field "$1" pid | grep -vx 0; } # of one that waits to be started none, and `kill 0` is us
 worker_state() { worker_field "$1" state; }
 sanitized() { nm "$BUILD/dp-master" 2>/dev/null | grep -q __asan_init; }
 is_state() { [ "$(worker_state "$1")" = "$2" ]; }
