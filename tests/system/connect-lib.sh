@@ -68,7 +68,7 @@ repository() { # CERT
 	}
 	E
 	on_far nginx nginx -e "$T/nginx-errors" -c "$T/nginx.conf"
-	wait_for 5 ip netns exec "$FAR" curl -sko /dev/null https://198.51.100.2/Packages
+	wait_for 20 ip netns exec "$FAR" curl -sko /dev/null https://198.51.100.2/Packages
 }
 apt_conf() {
 	mkdir -p "$T/apt/lists/partial" "$T/apt/archives/partial" "$T/root/dpkg/updates" "$T/root/dpkg/info" "$T/root/dpkg/triggers" "$T/target"
@@ -112,7 +112,7 @@ shell_on_far() {
 	E
 	echo "shell.example $(cut -d' ' -f1,2 "$T/host.pub")" >"$T/known"
 	on_far sshd /usr/sbin/sshd -De -f "$T/sshd_config"
-	wait_for 5 grep -q 'Server listening' "$T/sshd.log"
+	wait_for 20 grep -q 'Server listening' "$T/sshd.log"
 }
 ssh_conf() { # COMMAND
 	cat >"$T/ssh_config" <<-E
