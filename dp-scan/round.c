@@ -66,6 +66,8 @@ say(struct round *r, size_t max, const char *fmt, ...)
 	va_list ap;
 	int	n;
 
+	if (r->len >= max)
+		return false; /* into the room for the end, already */
 	va_start(ap, fmt);
 	n = vsnprintf(r->text + r->len, max - r->len, fmt, ap);
 	va_end(ap);

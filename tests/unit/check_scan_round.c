@@ -6,6 +6,7 @@
 #include <check.h>
 #include <isa-l/igzip_lib.h>
 #include <jansson.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,13 +86,245 @@ teardown(void)
 static void
 see(unsigned device, const char *name, uint32_t now)
 {
-	struct sight s = { .by = SIGHT_ARP, .has_mac = true, .has_addr = true };
+	struct sight s;
 
-	s.answer = true;
-	memcpy(s.mac, (uint8_t[6]){ 2, 0, 0, 0, (uint8_t)(device >> 8),
-	    (uint8_t)device }, 6);
+	sight_begin(&s, SIGHT_MDNS);
+	memcpy(s.mac, (uint8_t[6]){ 2, 0, 0, 0, 1, (uint8_t)device }, 6);
 	memcpy(s.addr, (uint8_t[16]){ [10] = 0xff, [11] = 0xff, [12] = 10,
-	    [14] = (uint8_t)(device >> 8), [15] = (uint8_t)device }, 16);
-	(void)name;
+	    [15] = (uint8_t)(device + 1) }, 16);
+	if (name != NULL)
+		sight_add(&s, FACT_NAME, name, strlen(name));
 	(void)devices_see(d, &s, now);
+}
+
+/* -- the receiver -- */
+
+static json_t *
+unpack(const void *packed, size_t len, size_t max)
+{
+	static uint8_t	      text[STORE_REPORT_MAX];
+	struct inflate_state *z = malloc(sizeof(*z));
+	json_t		     *part;
+
+	ck_assert_uint_le(len, max);
+	isal_inflate_init(z);
+	z->crc_flag = ISAL_GZIP;
+	z->next_in = (uint8_t *)(uintptr_t)packed;
+	z->avail_in = (uint32_t)len;
+	z->next_out = text;
+	z->avail_out = sizeof(text);
+	ck_assert_int_eq(isal_inflate(z), ISAL_DECOMP_OK);
+	ck_assert(z->block_state == ISAL_BLOCK_FINISH && z->avail_in == 0);
+	ck_assert_uint_le(z->total_out, max);
+	part = json_loadb((char *)text, z->total_out, JSON_REJECT_DUPLICATES, NULL);
+	free(z);
+	ck_assert_ptr_nonnull(part);
+	return part;
+}
+
+static const char *
+key_of(json_int_t id)
+{
+	static char text[24];
+
+	snprintf(text, sizeof(text), "%lld", (long long)id);
+	return text;
+}
+
+static void
+take(json_t *part)
+{
+	json_t	  *base = json_object_get(part, "base"), *v, *w;
+	json_int_t number = json_integer_value(json_object_get(part, "round"));
+	size_t	   i, k;
+
+	parts++;
+	ck_assert_int_eq(json_integer_value(json_object_get(part, "part")), parts);
+	if (parts == 1 && json_is_null(base))
+		json_object_clear(table);
+	else if (!json_is_null(base))
+		ck_assert_int_eq(json_integer_value(base), held);
+	json_array_foreach(json_object_get(part, "devices"), i, v) {
+		json_object_set(table, key_of(json_integer_value(
+		    json_object_get(v, "id"))), v);
+		rows++;
+	}
+	json_array_foreach(json_object_get(part, "gone"), i, v) {
+		ck_assert_int_eq(json_object_del(table,
+		    key_of(json_integer_value(v))), 0);
+		gone++;
+	}
+	json_array_foreach(json_object_get(part, "seen"), i, v) {
+		json_int_t id = 0;
+
+		ck_assert_uint_ge(json_array_size(v), 2);
+		json_array_foreach(v, k, w) {
+			if (k == 0)
+				continue;
+			id += json_integer_value(w);
+			ck_assert_int_eq(json_object_set(json_object_get(table,
+			    key_of(id)), "last_seen", json_array_get(v, 0)), 0);
+			seen++;
+		}
+	}
+	if (!json_is_true(json_object_get(part, "last")))
+		return;
+	held = number;
+	ck_assert_int_eq(json_integer_value(json_object_get(part, "count")),
+	    (json_int_t)json_object_size(table));
+}
+
+/* Parts go on until `most` of them came; true: it was whole. */
+static bool
+go_round(uint32_t number, bool full, size_t max, unsigned most)
+{
+	const void *packed;
+	size_t	    len;
+	int	    e;
+
+	parts = rows = gone = seen = 0;
+	ck_assert_int_eq(round_begin(r, self, number, full), 0);
+	do {
+		while ((e = round_work(r, max)) == 0)
+			;
+		ck_assert_int_eq(e, 1);
+		packed = round_part(r, &len);
+		json_t *part = unpack(packed, len, max);
+		take(part);
+		json_decref(part);
+	} while (!round_is_last(r) && parts < most);
+	if (!round_is_last(r))
+		return false;
+	round_end(r);
+	return true;
+}
+
+static void
+same(void)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < devices_slots(d); i++) {
+		const struct record *rec = devices_at(d, i);
+		json_t		    *is, *has;
+
+		if (rec == NULL)
+			continue;
+		n++;
+		is = row(NULL, rec, false);
+		has = json_object_get(table, key_of(rec->id));
+		ck_assert_msg(json_equal(is, has), "device %u", rec->id);
+		json_decref(is);
+	}
+	ck_assert_uint_eq(n, json_object_size(table));
+}
+
+START_TEST(what_did_not_change_is_not_told_again)
+{
+	for (unsigned i = 0; i < 100; i++)
+		see(i, "a", 1000);
+	ck_assert(go_round(1, false, 4096, UINT_MAX));
+	ck_assert_uint_eq(rows, 100);
+	ck_assert_uint_gt(parts, 1);
+	ck_assert_uint_eq(round_counts(r)->base, 0);
+	ck_assert(go_round(2, false, 4096, UINT_MAX));
+	ck_assert(parts == 1 && rows == 0 && gone == 0 && seen == 0);
+	see(7, "a", 1001);
+	see(8, "b", 1001);
+	see(101, "c", 1001);
+	ck_assert(go_round(3, false, 4096, UINT_MAX));
+	ck_assert(parts == 1 && rows == 2 && gone == 0 && seen == 1);
+	same();
+	ck_assert(go_round(4, true, 4096, UINT_MAX));
+	ck_assert_uint_eq(rows, 101);
+	same();
+}
+END_TEST
+
+START_TEST(a_round_that_was_dropped_is_followed_by_a_full_one)
+{
+	for (unsigned i = 0; i < 100; i++)
+		see(i, "a", 1000);
+	ck_assert(!go_round(1, false, 1024, 2));
+	round_drop(r);
+	ck_assert(go_round(2, false, 1024, UINT_MAX));
+	ck_assert(rows == 100 && round_counts(r)->base == 0);
+	for (unsigned i = 0; i < 100; i++)
+		see(i, "b", 1001);
+	ck_assert(!go_round(3, false, 1024, 1));
+	round_drop(r);
+	held = 0;
+	ck_assert(go_round(4, false, 1024, UINT_MAX));
+	ck_assert(rows == 100 && round_counts(r)->base == 0);
+	same();
+}
+END_TEST
+
+START_TEST(a_row_larger_than_a_part_is_left_out)
+{
+	memset(long_name, 'x', sizeof(long_name) - 1);
+	see(1, "a", 1000);
+	see(2, "long", 1000);
+	see(3, "c", 1000);
+	ck_assert(go_round(1, false, 1024, UINT_MAX));
+	ck_assert(rows == 2 && round_counts(r)->left_out == 1);
+	see(1, "long", 1001); /* what was told of it is old */
+	ck_assert(go_round(2, false, 1024, UINT_MAX));
+	ck_assert(rows == 0 && gone == 1 && round_counts(r)->left_out == 2);
+	ck_assert(go_round(3, false, 1024, UINT_MAX));
+	ck_assert(rows == 0 && gone == 0 && round_counts(r)->left_out == 2);
+	see(1, "b", 1002);
+	see(2, "b", 1002);
+	ck_assert(go_round(4, false, 1024, UINT_MAX));
+	ck_assert(rows == 2 && round_counts(r)->left_out == 0);
+	same();
+}
+END_TEST
+
+/* Devices come, change, fall silent and are gone, also between two parts. */
+START_TEST(the_receiver_has_what_the_sender_has)
+{
+	uint32_t now = 1000, number = 0;
+
+	srandom((unsigned)_i);
+	for (int turn = 0; turn < 60; turn++) {
+		long   n = random() % 300;
+		size_t max = 1024 + (size_t)random() % 3000;
+		char   name[16];
+
+		for (long i = 0; i < n; i++) {
+			snprintf(name, sizeof(name), "n%ld", random() % 3);
+			see((unsigned)random() % 250, random() % 4 ? NULL : name,
+			    now);
+			now += random() % 20 == 0;
+		}
+		now += random() % 4 == 0 ? (uint32_t)random() % 150 : 1;
+		devices_age(d, now);
+		if (random() % 8 == 0 && !go_round(++number, false, max, 1))
+			round_drop(r);
+		ck_assert(go_round(++number, random() % 16 == 0, max, UINT_MAX));
+		same();
+	}
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite	*s = suite_create("scan round");
+	TCase	*tc = tcase_create("round");
+	SRunner *sr = srunner_create(s);
+	int	 failed;
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_set_timeout(tc, 60);
+	tcase_add_test(tc, what_did_not_change_is_not_told_again);
+	tcase_add_test(tc, a_round_that_was_dropped_is_followed_by_a_full_one);
+	tcase_add_test(tc, a_row_larger_than_a_part_is_left_out);
+	tcase_add_loop_test(tc, the_receiver_has_what_the_sender_has, 0, 20);
+	suite_add_tcase(s, tc);
+	srunner_run_all(sr, CK_ENV);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
