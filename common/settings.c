@@ -211,7 +211,8 @@ static const struct conf_item gateway_items[] = {
 	    "Revocation list of that CA; a reload ends the connections of those on it."),
 	W("processes", CONF_INT, processes, "1", 1, GATEWAYS_MAX,
 	    "Processes that share the work: each has its own descriptors, and "
-	    "limits count in each; 1 where master.start = systemd."),
+	    "max-connections and all max-per- count in each; 1 where "
+	    "master.start = systemd."),
 	WS("push-listen", CONF_LISTEN, push_listen, "",
 	    "Where devices wait to be woken, such as 0.0.0.0:13295 [::]:13295; "
 	    "TLS ends there."),
@@ -277,16 +278,17 @@ static const struct conf_item gateway_items[] = {
 	W("proxy-protocol", CONF_BOOL, proxy_protocol, "no", 0, 0,
 	    "Tell the server each device's address by PROXY protocol v2."),
 	W("max-connections", CONF_INT, max_connections, "50000", 1, 1000000,
-	    "Connections at once, as far as there are descriptors."),
+	    "Connections at once in each process, as far as it has descriptors."),
 	W("max-per-address", CONF_INT, max_per_address, "0", 0, 1000000,
-	    "Connections at once from one address; 0: no such limit."),
-	W("max-per-device", CONF_INT, max_per_device, "0", 0, 1000000,
-	    "Connections at once of one device, by its certificate; 0: no such "
+	    "Connections at once from one address, in each process; 0: no such "
 	    "limit."),
+	W("max-per-device", CONF_INT, max_per_device, "0", 0, 1000000,
+	    "Connections at once of one device, by its certificate, in each "
+	    "process; 0: no such limit."),
 	W("max-per-peer", CONF_INT, max_per_peer, "0", 0, 1000000,
-	    "Connections at once that one gateway may ask for by its uplinks; 0: "
-	    "half of max-connections where uplink-peers and dial name several, "
-	    "else all."),
+	    "Connections at once that one gateway may ask for by its uplinks, in "
+	    "each process; 0: half of max-connections where uplink-peers and dial "
+	    "name several, else all."),
 	W("hello-timeout", CONF_SECONDS, hello_timeout, "10", 1, 600,
 	    "A ClientHello must be whole within this."),
 	W("server-timeout", CONF_SECONDS, server_timeout, "5", 1, 600,

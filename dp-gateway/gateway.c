@@ -153,6 +153,28 @@ peers_listed(const struct gateway_conf *conf)
 	return n;
 }
 
+/* Connections spread by chance, and no process knows what the others have: what is
+ * written counts in each, and that is said by the first of them. */
+static void
+say_limits(const struct gateway *g)
+{
+	const struct {
+		const char *key;
+		uint64_t    n;
+	} limits[] = { { "max-per-address", g->conf.max_per_address },
+		{ "max-per-device", g->conf.max_per_device },
+		{ "max-per-peer", g->max_per_peer } };
+
+	if (g->conf.processes == 1 || worker_role(g->w) != PEER_GATEWAY)
+		return;
+	for (size_t i = 0; i < COUNT(limits); i++)
+		if (limits[i].n > 0)
+			log_info("gateway.%s: %" PRIu64 " in each of %" PRIu64
+				 " processes, %" PRIu64 " in all at most",
+			    limits[i].key, limits[i].n, g->conf.processes,
+			    limits[i].n * g->conf.processes);
+}
+
 static void
 limit(struct gateway *g)
 {
@@ -167,6 +189,7 @@ limit(struct gateway *g)
 	g->max_per_peer = g->conf.max_per_peer;
 	if (g->max_per_peer == 0 && peers_listed(&g->conf) > 1)
 		g->max_per_peer = (g->max + 1) / 2;
+	say_limits(g);
 }
 
 /* -- what the master wants -- */
