@@ -388,7 +388,7 @@ obey(const char *word)
 		armed_us = start;
 		printf("armed=%u\n", open_now);
 	} else if (strcmp(word, "woken\n") == 0) {
-		while (!all_woken() && now_us() - start < 10000000)
+		while (!all_woken() && now_us() - start < 60000000)
 			turn(50);
 		say_woken();
 	} else if (strcmp(word, "stop\n") == 0 || strcmp(word, "go\n") == 0) {

@@ -4,7 +4,9 @@
 #   issue NAME ARG...      a certificate of the CA in $T/ca: $T/NAME.crt, .key
 #   urn NAME               the name in it
 #   pconf KEY=VALUE...     gconf of a gateway that listens for devices at 13295
-#   listen NAME [QUERY]    curl as that device, in the background; $T/NAME.log
+#   listen NAME [QUERY [CURL-ARG...]]  as that device, in the background; $T/NAME.log
+#   hears NAME REGEX [QUERY [CURL-ARG...]]  as `listen`, until it is told that; the
+#                          answer's head is in $T/head
 #   events NAME            how many wakes it got
 #   post NAME JSON         POST /v1/wake: prints body and status
 #   crowd NAME ARG...      push-devices; answers to $T/NAME.log
@@ -26,14 +28,22 @@ authority() {
 	"$BUILD/dpctl" ca init "$T/ca" >"$T/dpctl.log" 2>&1 || fail "dpctl ca init"
 	issue srv --server --ip 127.0.0.1 --ip ::1
 }
+curl_as() { CURL=(curl -sN --cacert "$T/ca/ca.crt" --cert "$T/$1.crt" --key "$T/$1.key" "${@:2}"); }
 as() { # NAME CURL-ARG...
-	local name=$1
-	shift
-	curl -sN --cacert "$T/ca/ca.crt" --cert "$T/$name.crt" --key "$T/$name.key" "$@"
+	curl_as "$@"
+	"${CURL[@]}"
 }
 listen() {
 	: >"$T/$1.log"
-	run "$1" as "$1" "$PUSH/v1/push${2-}"
+	curl_as "$1" "${@:3}" "$PUSH/v1/push${2-}"
+	run "$1" "${CURL[@]}" # curl itself: who stops or ends $PID means no shell
+}
+hears() {
+	listen "$1" "${3-}" -D "$T/head" "${@:4}"
+	wait_for 20 grep -q -- "$2" "$T/$1.log"
+	kill "$PID"
+	wait "$PID" 2>/dev/null
+	unset 'PIDS[-1]'
 }
 events() { grep -c '^event: wake' "$T/$1.log"; }
 has() { [ "$(events "$1")" -eq "$2" ]; } # NAME N
