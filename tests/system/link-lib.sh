@@ -11,10 +11,8 @@
 #   link_is WAY            `dp-agent status` says so; "down" too
 #   opened PORT            how many connections there were
 #   status_text            dp-agent status
-#   late_start; late_from; late_ms  by how much this machine let one wait that asked
-#                          for 10 ms at a time, since late_from: what is to come
-#                          within a time may come later by twice that
 # SPDX-License-Identifier: ISC
+. "$HERE/tests/system/late-lib.sh"
 declare -A PUSH_PID
 DEVICE=0d0e9a34-5f0c-4d8e-9b1d-6f7ab0d2c0de
 
@@ -42,18 +40,4 @@ link_conf() {
 status_text() { "$BUILD/dp-agent" --config "$AC" status; }
 link_is() { status_text | grep -q "^link  *$1 since "; }
 opened() { grep -c "^$1 open" "$T/push-$1.log"; }
-late_start() {
-	mkfifo "$T/late.in"
-	# shellcheck disable=SC2016 # it is the other's to expand
-	run late bash -c 'exec 9<>"$0"; t=${EPOCHREALTIME/[.,]/} sum=0
-		while :; do
-			read -rt 0.01 -u 9
-			n=${EPOCHREALTIME/[.,]/} d=$((n - t - 10000)) t=$n
-			[ $d -lt 5000 ] || { sum=$((sum + d)); echo $((sum / 1000)); }
-		done' "$T/late.in"
-	late_from
-}
-late_sum() { sleep 0.05; echo $((10#0$(tail -n 1 "$T/late.log"))); } # a moment: it was held up as we were
-late_from() { LATE=$(late_sum); }
-late_ms() { echo $(($(late_sum) - LATE)); }
 now_ms() { echo $(($(date +%s%N) / 1000000)); }
