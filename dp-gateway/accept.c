@@ -9,6 +9,7 @@
 #include "dp-gateway/uplink.h"
 
 #include "common/listen.h"
+#include "dp-gateway/terminate.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,8 +22,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define ACCEPTS	 64   /* of one turn of a listener */
-#define LEAVE_MS 1000 /* from a SYN that was answered to the last of the three */
+#define ACCEPTS      64   /* of one turn of a listener */
+#define SILENT_MS    1000 /* the slowest of lines has brought a hello by then */
+#define SILENT_LOOKS 64
+#define LEAVE_MS     1000 /* from a SYN that was answered to the last of the three */
 
 static uint16_t
 port_of(const struct sockaddr_storage *ss)
@@ -36,17 +39,47 @@ port_of(const struct sockaddr_storage *ss)
 	return ntohs(port);
 }
 
-/* One that is refused before a byte of it is looked at. */
+/*
+ * Who connects and says nothing is no device: they say hello at once. So when all
+ * places are taken the oldest of these goes, and a flood of them keeps nobody out
+ * who is through with his hello within SILENT_MS. Not those whose hands wait to
+ * be shaken (shakes.h): it is we who are slow.
+ */
+static void
+make_room(struct gateway *g)
+{
+	const uint64_t now = loop_now_ms(g->loop);
+	unsigned       looks = 0;
+
+	for (struct conn *c = g->list[P_HELLO].first; c != NULL &&
+	    now - c->since_ms >= SILENT_MS && looks < SILENT_LOOKS;
+	    c = c->next, looks++)
+		if (c->term == NULL || c->term->shake.state == SHAKE_NONE) {
+			conn_end(c, WHY_HELLO_TIMEOUT);
+			return;
+		}
+}
+
+static bool
+is_full(const struct gateway *g)
+{
+	return g->n >= g->conf.max_connections || g->fds + 2 > g->max_fds;
+}
+
+/* One that is refused before a byte of it is looked at. Links have descriptors of
+ * their own, and a bound (uplink.c). */
 static bool
 is_refused(const struct listener *l, const uint8_t addr[16], enum why *why)
 {
-	const struct gateway *g = l->g;
+	struct gateway *g = l->g;
 
+	if (!l->kind->anywhere && is_full(g))
+		make_room(g);
 	if (!l->kind->anywhere && !scope_has(&g->scope, addr))
 		*why = WHY_SCOPE;
 	else if (g->refusing || (l->kind->refuse == NULL && g->tls == NULL))
 		*why = WHY_DRAINING; /* all of us, or what TLS needs to end here */
-	else if (g->n >= g->conf.max_connections || g->fds + 2 > g->max_fds)
+	else if (!l->kind->anywhere && is_full(g))
 		*why = WHY_FULL;
 	else
 		return false;

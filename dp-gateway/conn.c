@@ -101,9 +101,10 @@ conn_new(struct gateway *g, const struct listener_kind *kind, int fd,
 	int	     r = -ENOMEM;
 
 	*out = NULL;
+	/* of a gateway's devices, which all have its address, none is counted */
 	if (c == NULL ||
-	    (r = addr_count_add(g->addresses, addr,
-		 kind->anywhere ? 0 : g->conf.max_per_address)) < 0) {
+	    (!kind->anywhere && (r = addr_count_add(g->addresses, addr,
+		 g->conf.max_per_address)) < 0)) {
 		free(c);
 		return r;
 	}
@@ -225,7 +226,8 @@ conn_end(struct conn *c, enum why why)
 		close_side(c, side);
 	}
 	relay_fini(&c->relay, g->pipes);
-	addr_count_drop(g->addresses, c->addr);
+	if (!c->kind->anywhere)
+		addr_count_drop(g->addresses, c->addr);
 	free(c->sni);
 	c->sni = NULL;
 	c->next = g->ended; /* events at hand may still name it */

@@ -45,7 +45,7 @@
 #define ASKS_EACH   (ASKS_MAX / 4) /* of them, for one far target */
 #define LINKS_ASKED (1 + GATEWAY_SERVERS) /* beside them, for links */
 #define PIPES_MAX   256 /* then bytes go without one */
-#define KEPT_FDS    64	/* channels, listeners, the loop, standard streams */
+#define KEPT_FDS    128 /* channels, listeners, the loop, links, standard streams */
 #define TICK_MS	    250
 #define CONN_ADDR   64 /* "[2001:db8::1]:50000" */
 

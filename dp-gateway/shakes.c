@@ -11,18 +11,27 @@
 
 #define BURST 256 /* whose memory is worth giving back */
 
-/* What one client has for itself: 64 bits of IPv6, or all of a mapped IPv4. */
+static uint64_t
+mix(const struct shakes *s, const uint8_t eight[8])
+{
+	uint64_t h;
+
+	memcpy(&h, eight, 8);
+	h = (h ^ s->secret) * UINT64_C(0x9e3779b97f4a7c15);
+	h = (h ^ h >> 32 ^ s->secret) * UINT64_C(0xd6e8feb86659fd93);
+	return h >> 32;
+}
+
+/* One client may have all addresses of a /64, and so may a whole office. */
 static uint8_t
 lane_of(const struct shakes *s, const uint8_t addr[16])
 {
 	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-	uint64_t	     net, h;
 
-	memcpy(&net,
-	    addr + (memcmp(addr, mapped, sizeof(mapped)) == 0 ? 8 : 0), 8);
-	h = (net ^ s->secret) * UINT64_C(0x9e3779b97f4a7c15);
-	h = (h ^ h >> 32 ^ s->secret) * UINT64_C(0xd6e8feb86659fd93);
-	return (uint8_t)((h >> 32) % SHAKES_LANES);
+	if (memcmp(addr, mapped, sizeof(mapped)) == 0)
+		return (uint8_t)(mix(s, addr + 8) % SHAKES_LANES);
+	return (uint8_t)((mix(s, addr) + mix(s, addr + 8) % SHAKES_NET) %
+	    SHAKES_LANES);
 }
 
 static bool

@@ -22,6 +22,7 @@
 
 #define SHAKES_MAX   1024
 #define SHAKES_LANES 64
+#define SHAKES_NET   8 /* lanes of one /64 of IPv6; an IPv4 address has one */
 #define SHAKES_LANE  256 /* of all lanes, SHAKES_MAX / SHAKES_LANES is each one's own */
 
 enum shake_state { SHAKE_NONE, SHAKE_WAITS, SHAKE_ON };

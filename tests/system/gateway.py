@@ -297,6 +297,15 @@ def leaves():
     s.close()
 
 
+def silent_crowd(n):
+    """So many that say nothing take all places; the oldest goes for who says hello."""
+    quiet = [connect() for _ in range(int(n))]
+    time.sleep(1.5)
+    opened()
+    ends(quiet[0])
+    assert not select.select([quiet[-1]], [], [], 0.3)[0]
+
+
 def many(n):
     """So many are carried, one more is refused, and after one left it is not."""
     open_ones = [opened() for _ in range(int(n))]

@@ -136,26 +136,31 @@ START_TEST(a_few_addresses_do_not_stop_all)
 }
 END_TEST
 
-START_TEST(ipv6_counts_by_its_net)
+/* An attacker with a whole /64 has few lanes, and a neighbour of one address of it
+ * mostly another lane. */
+START_TEST(an_ipv6_net_has_a_few_lanes)
 {
-	uint8_t	     a[16] = { 0x20, 1, 0xd, 0xb8, 0, 0, 0, 1 };
-	struct shake one = { 0 }, two = { 0 };
-	unsigned     apart = 0;
+	uint8_t	 a[16] = { 0x20, 1, 0x0d, 0xb8, 0, 0, 0, 1 };
+	unsigned used = 0, of[SHAKES_LANES] = { 0 };
 
-	(void)shakes_enter(&s, &one, a);
-	for (int i = 0; i < 100; i++) {
-		a[15] = (uint8_t)i;
-		(void)shakes_enter(&s, &two, a);
-		ck_assert_uint_eq(one.lane, two.lane);
-		shakes_leave(&s, &two);
+	for (int i = 0; i < 256; i++) {
+		a[8] = a[15] = (uint8_t)i;
+		(void)shakes_enter(&s, &crowd[i], a);
+		used += of[crowd[i].lane]++ == 0;
 	}
-	for (int i = 0; i < 100; i++) {
-		a[7] = (uint8_t)(i + 2);
-		(void)shakes_enter(&s, &two, a);
-		apart += one.lane != two.lane;
-		shakes_leave(&s, &two);
+	ck_assert_uint_eq(used, SHAKES_NET);
+	for (int i = 0; i < SHAKES_LANES; i++)
+		ck_assert_uint_le(of[i], 64);
+	a[6] = 1; /* another one has others */
+	for (int i = 256; i < 512; i++) {
+		a[8] = a[15] = (uint8_t)i;
+		a[7] = (uint8_t)(i / 4);
+		(void)shakes_enter(&s, &crowd[i], a);
+		used += of[crowd[i].lane]++ == 0;
 	}
-	ck_assert_uint_gt(apart, 90);
+	ck_assert_uint_gt(used, 4 * SHAKES_NET);
+	for (int i = 0; i < 512; i++)
+		shakes_leave(&s, &crowd[i]);
 }
 END_TEST
 
@@ -184,7 +189,7 @@ main(void)
 	tcase_add_test(t, one_address_has_its_share_and_others_theirs);
 	tcase_add_test(t, all_have_a_bound_and_lanes_take_turns);
 	tcase_add_test(t, a_few_addresses_do_not_stop_all);
-	tcase_add_test(t, ipv6_counts_by_its_net);
+	tcase_add_test(t, an_ipv6_net_has_a_few_lanes);
 	tcase_add_test(t, a_burst_is_over_once);
 	suite_add_tcase(suite, t);
 	srunner_run_all(sr, CK_NORMAL);
