@@ -319,6 +319,24 @@ const struct admin_command gateway_commands[] = {
 	{ 0 }
 };
 
+/* How many were refused or ended, by reason. */
+static void
+reasons(const struct gateway *g, struct admin_reply *reply)
+{
+	char label[64];
+
+	for (int k = 0; k < WHY_KINDS; k++) {
+		snprintf(label, sizeof(label), "reason=\"%s\"",
+		    why_word((enum why)k));
+		worker_metric(reply, k <= WHY_REFUSED
+			? "dpoint_gateway_refused_total"
+			: "dpoint_gateway_ended_total", "counter",
+		    k <= WHY_REFUSED ? "Connections refused, by reason."
+				     : "Connections that ended, by reason.",
+		    label, (double)g->why[k]);
+	}
+}
+
 /* Samples of the servers, of whatever kind of listener. */
 static void
 servers(const struct gateway *g, struct admin_reply *reply)
@@ -431,22 +449,12 @@ gateway_metrics(void *gateway, struct worker *w, struct admin_reply *reply)
 		    "Those refused for a revoked certificate.", NULL,
 		    tls_counts()->revoked },
 	};
-	char label[URL_HOST_LEN + 32];
 
 	(void)w;
 	for (size_t i = 0; i < COUNT(rows); i++)
 		worker_metric(reply, rows[i].name, rows[i].type, rows[i].help,
 		    rows[i].labels, (double)rows[i].v);
-	for (int k = 0; k < WHY_KINDS; k++) {
-		snprintf(label, sizeof(label), "reason=\"%s\"",
-		    why_word((enum why)k));
-		worker_metric(reply, k <= WHY_REFUSED
-			? "dpoint_gateway_refused_total"
-			: "dpoint_gateway_ended_total", "counter",
-		    k <= WHY_REFUSED ? "Connections refused, by reason."
-				     : "Connections that ended, by reason.",
-		    label, (double)g->why[k]);
-	}
+	reasons(g, reply);
 	servers(g, reply);
 	handshakes(g, reply);
 	uplinks_metrics(g->uplinks, reply);

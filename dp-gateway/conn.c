@@ -454,8 +454,8 @@ conn_settle(struct gateway *g)
 
 /* -- the server's side -- */
 
-static void
-set_int(int fd, int level, int name, uint64_t v)
+void
+conn_option(int fd, int level, int name, uint64_t v)
 {
 	int n = (int)v;
 
@@ -465,11 +465,11 @@ set_int(int fd, int level, int name, uint64_t v)
 void
 conn_socket(const struct gateway *g, int fd)
 {
-	set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-	set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-	set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, g->conf.keepalive);
-	set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, g->conf.keepalive / 4 + 1);
-	set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, 4);
+	conn_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	conn_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+	conn_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, g->conf.keepalive);
+	conn_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, g->conf.keepalive / 4 + 1);
+	conn_option(fd, IPPROTO_TCP, TCP_KEEPCNT, 4);
 }
 
 static void

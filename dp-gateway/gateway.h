@@ -258,6 +258,7 @@ void conn_tick(void *gateway);
 void conn_tick_soon(struct gateway *g);
 /* No delay, and keep-alives as configured: of a listener or a connection. */
 void conn_socket(const struct gateway *g, int fd);
+void conn_option(int fd, int level, int name, uint64_t v); /* an int; at best */
 void conn_address(const uint8_t addr[16], uint16_t port, char out[CONN_ADDR]);
 /* Counts, and tells the operator of a refusal, but not of each of many. */
 void conn_count(struct gateway *g, const uint8_t addr[16], uint16_t port,

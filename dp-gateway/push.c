@@ -274,14 +274,6 @@ on_events(void *ctx, int events)
 	tick_soon(p);
 }
 
-static void
-set_int(int fd, int level, int name, uint64_t v)
-{
-	int n = (int)v;
-
-	(void)setsockopt(fd, level, name, &n, sizeof(n));
-}
-
 void
 push_take(struct listener *l, int take_fd, const uint8_t addr[16], uint16_t port)
 {
@@ -315,13 +307,13 @@ push_take(struct listener *l, int take_fd, const uint8_t addr[16], uint16_t port
 	p->newest = c;
 	g->n++;
 	g->fds++;
-	set_int(take_fd, SOL_SOCKET, SO_SNDBUF, SEND_BUFFER);
+	conn_option(take_fd, SOL_SOCKET, SO_SNDBUF, SEND_BUFFER);
 	/* comments are asked for sooner, and no more often is a battery woken */
-	set_int(take_fd, IPPROTO_TCP, TCP_KEEPIDLE,
+	conn_option(take_fd, IPPROTO_TCP, TCP_KEEPIDLE,
 	    g->conf.push_keepalive < KEEPIDLE_MAX / 2 ? 2 * g->conf.push_keepalive
 						    : KEEPIDLE_MAX);
 	/* keep-alives of TCP's do not count while bytes are under way */
-	set_int(take_fd, IPPROTO_TCP, TCP_USER_TIMEOUT,
+	conn_option(take_fd, IPPROTO_TCP, TCP_USER_TIMEOUT,
 	    g->conf.send_timeout * 1000);
 	if (epoll_ctl(p->epoll, EPOLL_CTL_ADD, take_fd, &e) < 0) {
 		push_end(c, WHY_MEMORY);
