@@ -89,3 +89,14 @@ probe_kind_name(enum probe_kind p)
 
 	return p > PROBE_NONE && p < PROBE_MAX ? probes[p] : probes[0];
 }
+
+const char *
+protocol_name(enum protocol p)
+{
+	static const char *const protocols[PROTOCOLS] = { "?", "ethernet", "arp",
+		"ipv4", "ipv6", "udp", "echo", "ndp", "mld", "dhcp", "dhcp6", "dns",
+		"mdns", "llmnr", "netbios", "snmp", "ssdp", "lldp", "cdp" };
+
+	return p > PROTOCOL_NONE && p < PROTOCOLS ? protocols[p]
+						 : protocols[0];
+}

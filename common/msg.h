@@ -206,6 +206,10 @@ enum msg_type {
 	MSG_DIRECTORY	= 183, /* -> scan	u8 enum directory_state, u32 computers,
 				*		u32 left out, str server, str text:
 				*		at each change and page	      */
+	MSG_MALFORMED	= 184, /* -> scan	u64 of each enum protocol but the
+				*		first: packets against it since the
+				*		listener's start; 1 s apart, if there
+				*		are new ones			      */
 };
 
 /* What may be asked of a device; each is answered to its own kind of socket, or
@@ -234,6 +238,33 @@ enum probe_kind {
 			   * source is such, whatever the target says */
 	PROBE_MAX
 };
+const char *probe_kind_name(enum probe_kind p); /* "arp"; "?" if none */
+
+/* MSG_MALFORMED: whose rules a packet broke. Append only. */
+enum protocol {
+	PROTOCOL_NONE,
+	PROTOCOL_ETHERNET, /* tags and LLC, too */
+	PROTOCOL_ARP,
+	PROTOCOL_IPV4,
+	PROTOCOL_IPV6, /* extension headers, too */
+	PROTOCOL_UDP,
+	PROTOCOL_ECHO,
+	PROTOCOL_NDP,
+	PROTOCOL_MLD,
+	PROTOCOL_DHCP,
+	PROTOCOL_DHCP6,
+	PROTOCOL_DNS,
+	PROTOCOL_MDNS,
+	PROTOCOL_LLMNR,
+	PROTOCOL_NETBIOS,
+	PROTOCOL_SNMP,
+	PROTOCOL_SSDP,
+	PROTOCOL_LLDP,
+	PROTOCOL_CDP,
+	PROTOCOLS
+};
+const char *protocol_name(enum protocol p); /* "arp"; "?" if none */
+
 /* MSG_DIRECTORY: where the reading of the directory is. */
 enum directory_state {
 	DIRECTORY_NEVER,   /* read yet */
@@ -244,7 +275,6 @@ enum directory_state {
 };
 
 #define PROBE_TARGETS 3000 /* of one MSG_PROBE */
-const char *probe_kind_name(enum probe_kind p); /* "arp"; "?" if none */
 
 /* MSG_PUSH_SHARED: what one that has an older connection of a device tells whoever
  * has the newer */

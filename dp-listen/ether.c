@@ -25,7 +25,7 @@
 
 /* dsap:u8 ssap:u8 control:u8 oui[3] protocol:u16, the SNAP form of LLC */
 static int
-read_llc(const struct packet *p, struct rd r, const struct told *to)
+read_llc(struct packet *p, struct rd r, const struct told *to)
 {
 	static const uint8_t cisco[] = { 0xaa, 0xaa, 0x03, 0x00, 0x00, 0x0c };
 	const uint8_t	    *snap = rd_bytes(&r, sizeof(cisco));
@@ -33,6 +33,7 @@ read_llc(const struct packet *p, struct rd r, const struct told *to)
 	if (snap == NULL || memcmp(snap, cisco, sizeof(cisco)) != 0 ||
 	    rd_u16(&r) != CDP_SNAP)
 		return 0; /* spanning tree and the like */
+	p->protocol = PROTOCOL_CDP;
 	return cdp_read(p, r, to);
 }
 
@@ -40,6 +41,7 @@ int
 ether_payload(struct packet *p, uint16_t type, struct rd r,
     const struct told *to)
 {
+	p->protocol = PROTOCOL_ETHERNET;
 	for (int i = 0; i < TAGS_MAX && (type == TYPE_VLAN || type == TYPE_QINQ);
 	     i++) {
 		(void)rd_u16(&r); /* priority and number */
@@ -53,12 +55,14 @@ ether_payload(struct packet *p, uint16_t type, struct rd r,
 	}
 	switch (type) {
 	case TYPE_ARP:
+		p->protocol = PROTOCOL_ARP;
 		return arp_read(p, r, to);
 	case TYPE_IPV4:
 		return ip4_read(p, r, to);
 	case TYPE_IPV6:
 		return ip6_read(p, r, to);
 	case TYPE_LLDP:
+		p->protocol = PROTOCOL_LLDP;
 		return lldp_read(p, r, to);
 	default:
 		return 0;
@@ -71,6 +75,7 @@ ether_read(struct packet *p, struct rd frame, const struct told *to)
 	const uint8_t *dst = rd_bytes(&frame, 6), *src = rd_bytes(&frame, 6);
 	uint16_t       type = rd_u16(&frame);
 
+	p->protocol = PROTOCOL_ETHERNET;
 	if (frame.err != 0 || !mac_is_host(src))
 		return -EBADMSG;
 	p->to_many = (dst[0] & 1) != 0;

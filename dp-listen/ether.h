@@ -8,7 +8,7 @@
 
 #include "dp-listen/packet.h"
 
-/* p: ifindex and to_us; the rest is filled in. */
+/* p: ifindex and to_us; the rest is filled in, as far as it is read. */
 int ether_read(struct packet *p, struct rd frame, const struct told *to);
 /* What is behind a link's header: p has ifindex, to_us, to_many, mac. */
 int ether_payload(struct packet *p, uint16_t type, struct rd r,

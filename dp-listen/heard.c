@@ -19,23 +19,25 @@
 #include <errno.h>
 #include <string.h>
 
-static int (*const readers[PROBE_MAX])(const struct packet *, struct rd,
-    const struct told *) = {
-	[PROBE_ECHO4] = echo4_read,
-	[PROBE_ECHO6] = echo6_read,
-	[PROBE_ALLNODES] = echo6_read,
-	[PROBE_DNS_PTR] = rdns_read,
-	[PROBE_NBSTAT] = netbios_read,
-	[PROBE_LLMNR_PTR] = llmnr_read,
-	[PROBE_MDNS_BROWSE] = mdns_read,
-	[PROBE_MDNS_PTR] = mdns_read,
-	[PROBE_SNMP] = snmp_read,
-	[PROBE_SSDP] = ssdp_read,
+static const struct {
+	enum protocol protocol;
+	int (*read)(const struct packet *, struct rd, const struct told *);
+} readers[PROBE_MAX] = {
+	[PROBE_ECHO4] = { PROTOCOL_ECHO, echo4_read },
+	[PROBE_ECHO6] = { PROTOCOL_ECHO, echo6_read },
+	[PROBE_ALLNODES] = { PROTOCOL_ECHO, echo6_read },
+	[PROBE_DNS_PTR] = { PROTOCOL_DNS, rdns_read },
+	[PROBE_NBSTAT] = { PROTOCOL_NETBIOS, netbios_read },
+	[PROBE_LLMNR_PTR] = { PROTOCOL_LLMNR, llmnr_read },
+	[PROBE_MDNS_BROWSE] = { PROTOCOL_MDNS, mdns_read },
+	[PROBE_MDNS_PTR] = { PROTOCOL_MDNS, mdns_read },
+	[PROBE_SNMP] = { PROTOCOL_SNMP, snmp_read },
+	[PROBE_SSDP] = { PROTOCOL_SSDP, ssdp_read },
 };
 
 /* u8 kind, u32 ifindex, address[16], u16 port, payload */
 int
-heard_read(struct rd r, const struct told *to, bool *is_ours)
+heard_read(struct rd r, const struct told *to, enum protocol *of)
 {
 	struct packet  p = { .to_us = true };
 	uint8_t	       kind = rd_u8(&r);
@@ -44,9 +46,10 @@ heard_read(struct rd r, const struct told *to, bool *is_ours)
 	p.ifindex = rd_u32(&r);
 	src = rd_bytes(&r, sizeof(p.src));
 	p.sport = rd_u16(&r);
-	*is_ours = r.err == 0 && kind < PROBE_MAX && readers[kind] != NULL;
-	if (!*is_ours)
+	*of = r.err == 0 && kind < PROBE_MAX ? readers[kind].protocol
+					     : PROTOCOL_NONE;
+	if (*of == PROTOCOL_NONE)
 		return -EBADMSG;
 	memcpy(p.src, src, sizeof(p.src));
-	return readers[kind](&p, r, to);
+	return readers[kind].read(&p, r, to);
 }

@@ -8,8 +8,8 @@
 
 #include "dp-listen/packet.h"
 
-/* r: the message's payload. -EBADMSG with *is_ours true: the datagram is wrong; with
- * false: the message is, and so the prober. */
-int heard_read(struct rd r, const struct told *to, bool *is_ours);
+/* r: the message's payload; *of: the datagram's protocol, or PROTOCOL_NONE: the message
+ * is wrong, and so the prober. */
+int heard_read(struct rd r, const struct told *to, enum protocol *of);
 
 #endif

@@ -36,18 +36,19 @@ enum when { TO_ALL, TO_US_TOO, OF_A_FILE };
 static const struct {
 	uint16_t  port;
 	enum when when;
+	enum protocol protocol;
 	int (*read)(const struct packet *p, struct rd r, const struct told *to);
 } services[] = {
-	{ 53, OF_A_FILE, rdns_read },
-	{ 67, TO_US_TOO, dhcp_read },
-	{ 68, TO_US_TOO, dhcp_read },
-	{ 137, TO_ALL, netbios_read },
-	{ 161, OF_A_FILE, snmp_read },
-	{ 546, TO_US_TOO, dhcp6_read },
-	{ 547, TO_US_TOO, dhcp6_read },
-	{ 1900, TO_ALL, ssdp_read },
-	{ 5353, TO_ALL, mdns_read },
-	{ 5355, TO_ALL, llmnr_read },
+	{ 53, OF_A_FILE, PROTOCOL_DNS, rdns_read },
+	{ 67, TO_US_TOO, PROTOCOL_DHCP, dhcp_read },
+	{ 68, TO_US_TOO, PROTOCOL_DHCP, dhcp_read },
+	{ 137, TO_ALL, PROTOCOL_NETBIOS, netbios_read },
+	{ 161, OF_A_FILE, PROTOCOL_SNMP, snmp_read },
+	{ 546, TO_US_TOO, PROTOCOL_DHCP6, dhcp6_read },
+	{ 547, TO_US_TOO, PROTOCOL_DHCP6, dhcp6_read },
+	{ 1900, TO_ALL, PROTOCOL_SSDP, ssdp_read },
+	{ 5353, TO_ALL, PROTOCOL_MDNS, mdns_read },
+	{ 5355, TO_ALL, PROTOCOL_LLMNR, llmnr_read },
 };
 
 static bool
@@ -84,6 +85,7 @@ read_udp(struct packet *p, struct rd r, const struct told *to)
 {
 	uint16_t len;
 
+	p->protocol = PROTOCOL_UDP;
 	p->sport = rd_u16(&r);
 	p->dport = rd_u16(&r);
 	len = rd_u16(&r);
@@ -94,10 +96,12 @@ read_udp(struct packet *p, struct rd r, const struct told *to)
 	if (r.left != len - 8U)
 		return -EBADMSG;
 	for (size_t i = 0; i < COUNT(services); i++)
-		if (p->dport == services[i].port || p->sport == services[i].port)
+		if (p->dport == services[i].port || p->sport == services[i].port) {
+			p->protocol = services[i].protocol;
 			return is_wanted(p, services[i].when)
 			    ? services[i].read(p, r, to)
 			    : 0;
+		}
 	return 0;
 }
 
@@ -107,6 +111,7 @@ read_echo(struct packet *p, struct rd r, const struct told *to)
 {
 	if (!p->to_us)
 		return 0;
+	p->protocol = PROTOCOL_ECHO;
 	p->to_us = false; /* whether we asked the prober knows */
 	return addr_is_v4(p->src) ? echo4_read(p, r, to) : echo6_read(p, r, to);
 }
@@ -116,10 +121,14 @@ read_icmp6(struct packet *p, struct rd r, const struct told *to)
 {
 	if (r.left == 0)
 		return -EBADMSG;
-	if (r.p[0] >= NDP_FIRST && r.p[0] <= NDP_LAST)
+	if (r.p[0] >= NDP_FIRST && r.p[0] <= NDP_LAST) {
+		p->protocol = PROTOCOL_NDP;
 		return ndp_read(p, r, to);
-	if (r.p[0] == MLD_REPORT1 || r.p[0] == MLD_REPORT2)
+	}
+	if (r.p[0] == MLD_REPORT1 || r.p[0] == MLD_REPORT2) {
+		p->protocol = PROTOCOL_MLD;
 		return mld_read(p, r, to);
+	}
 	return r.p[0] == ECHO6_REPLY ? read_echo(p, r, to) : 0;
 }
 
@@ -133,6 +142,7 @@ ip4_read(struct packet *p, struct rd r, const struct told *to)
 	uint16_t       fragment;
 	const uint8_t *src, *dst;
 
+	p->protocol = PROTOCOL_IPV4;
 	ihl = (first & 0xfU) * 4U;
 	(void)rd_u8(&r);
 	len = rd_u16(&r);
@@ -166,6 +176,7 @@ ip6_read(struct packet *p, struct rd r, const struct told *to)
 	uint8_t	       next = rd_u8(&r), size;
 	const uint8_t *src, *dst;
 
+	p->protocol = PROTOCOL_IPV6;
 	p->ttl = rd_u8(&r);
 	src = rd_bytes(&r, 16);
 	dst = rd_bytes(&r, 16);

@@ -26,6 +26,7 @@
 #define PEER_QUEUE 256 /* of 16 KiB at most */
 #define LINKS_MAX  (MSG_MAX_PAYLOAD / 10) /* all that a message holds */
 #define BATCH_MAX  16384 /* bytes of one MSG_SIGHT */
+#define NEWS_MS	   1000
 
 struct listen {
 	struct worker  *w;
@@ -36,10 +37,12 @@ struct listen {
 	struct recent  *recent;
 	unsigned	nlinks;
 	uint32_t	links[LINKS_MAX]; /* that the keeper wants, ascending */
+	struct loop_timer *news; /* of malformed ones; set: it will be told */
+	bool		newer;
 	struct wr	batch;
 	uint8_t		batch_buf[BATCH_MAX];
 	/* what came, what of it was wrong; what was said of it, or not, and why */
-	uint64_t frames, lost, answers, malformed;
+	uint64_t frames, lost, answers, malformed[PROTOCOLS];
 	uint64_t sights, repeated, too_many, untold;
 };
 
@@ -76,6 +79,31 @@ on_sight(void *ctx, const struct sight *s)
 	l->sights++;
 }
 
+/* The keeper shows how many are malformed, which it is told once a second. */
+static void
+on_news(void *ctx)
+{
+	struct listen *l = ctx;
+	uint8_t	       buf[8 * (PROTOCOLS - 1)];
+	struct wr      w = wr_to(buf, sizeof(buf));
+
+	for (int p = PROTOCOL_NONE + 1; p < PROTOCOLS; p++)
+		wr_u64(&w, l->malformed[p]);
+	l->newer = l->scan != NULL && /* a new one is told all */
+	    ipc_send(l->scan, MSG_MALFORMED, 0, buf, w.len) < 0;
+	if (l->newer)
+		loop_timer_set(l->news, NEWS_MS);
+}
+
+static void
+is_malformed(struct listen *l, enum protocol of)
+{
+	l->malformed[of]++;
+	if (!l->newer)
+		loop_timer_set(l->news, NEWS_MS);
+	l->newer = true;
+}
+
 /* -- from the ring -- */
 
 static int
@@ -105,7 +133,7 @@ on_frame(void *ctx, const struct ring_frame *f)
 	    !is_wanted(l, f->ifindex))
 		return;
 	if (ether_read(&p, rd_from(f->bytes, f->len), &to) < 0)
-		l->malformed++;
+		is_malformed(l, p.protocol);
 }
 
 static void
@@ -145,13 +173,13 @@ on_heard(void *ctx, struct ipc_msg *m)
 {
 	struct listen	 *l = ctx;
 	const struct told to = { on_sight, l };
-	bool		  is_ours;
+	enum protocol	  of;
 
-	if (heard_read(m->rd, &to, &is_ours) < 0)
-		l->malformed += is_ours;
-	l->answers += is_ours;
+	if (heard_read(m->rd, &to, &of) < 0 && of != PROTOCOL_NONE)
+		is_malformed(l, of);
+	l->answers += of != PROTOCOL_NONE;
 	flush(l);
-	return is_ours ? 0 : -EBADMSG;
+	return of != PROTOCOL_NONE ? 0 : -EBADMSG;
 }
 
 static const struct ipc_handler from_scan[] = {
@@ -202,6 +230,8 @@ on_peer(void *ctx, enum peer_role role, int take_fd)
 	    is_scan ? scan_broken : probe_broken, PEER_QUEUE, ch);
 	if (r < 0)
 		log_warn_err(r, "channel to %s", peer_role_name(role));
+	else if (is_scan)
+		on_news(l);
 }
 
 /* -- life -- */
@@ -210,6 +240,7 @@ static void
 on_metrics(void *ctx, struct worker *w, struct admin_reply *reply)
 {
 	struct listen *l = ctx;
+	char	       label[32];
 	const struct {
 		const char    *name, *help;
 		const uint64_t *value;
@@ -217,7 +248,6 @@ on_metrics(void *ctx, struct worker *w, struct admin_reply *reply)
 		{ "dpoint_listen_frames_total", "Frames heard that passed the filter.", &l->frames },
 		{ "dpoint_listen_lost_total", "Frames lost since the ring was full.", &l->lost },
 		{ "dpoint_listen_answers_total", "Answers to what was asked.", &l->answers },
-		{ "dpoint_listen_malformed_total", "Packets against their protocol.", &l->malformed },
 		{ "dpoint_listen_sights_total", "Sights told.", &l->sights },
 		{ "dpoint_listen_repeated_total", "Sights held back: told a moment ago.", &l->repeated },
 		{ "dpoint_listen_held_back_total", "Sights held back: too many at once.", &l->too_many },
@@ -226,6 +256,13 @@ on_metrics(void *ctx, struct worker *w, struct admin_reply *reply)
 
 	(void)w;
 	(void)ring_count(&l->ring, &l->frames, &l->lost);
+	for (int p = PROTOCOL_NONE + 1; p < PROTOCOLS; p++) {
+		snprintf(label, sizeof(label), "protocol=\"%s\"",
+		    protocol_name((enum protocol)p));
+		worker_metric(reply, "dpoint_listen_malformed_total", "counter",
+		    "Packets against their protocol.", label,
+		    (double)l->malformed[p]);
+	}
 	for (size_t i = 0; i < COUNT(of); i++)
 		worker_metric(reply, of[i].name, "counter", of[i].help, NULL,
 		    (double)*of[i].value);
@@ -261,7 +298,8 @@ listen_open(struct worker *w)
 	struct listen		   *l = calloc(1, sizeof(*l));
 	int			    fd, r;
 
-	if (l == NULL || recent_new(&l->recent) < 0)
+	if (l == NULL || recent_new(&l->recent) < 0 ||
+	    loop_timer_new(worker_loop(w), on_news, l, &l->news) < 0)
 		log_fatal(EXIT_TEMPORARY, "no memory");
 	l->w = w;
 	l->loop = worker_loop(w);
@@ -301,6 +339,7 @@ listen_close(struct listen **lp)
 	ring_close(&l->ring);
 	close(LISTEN_CAPTURE_FD);
 	recent_free(&l->recent);
+	loop_timer_free(&l->news);
 	free(l);
 	*lp = NULL;
 }

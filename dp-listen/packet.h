@@ -12,6 +12,7 @@
 #ifndef DP_LISTEN_PACKET_H
 #define DP_LISTEN_PACKET_H
 
+#include "common/msg.h"
 #include "common/sight.h"
 
 struct packet {
@@ -24,6 +25,8 @@ struct packet {
 	uint8_t	 src[16], dst[16]; /* IPv4 mapped */
 	uint16_t sport, dport;
 	uint8_t	 ttl; /* or hop limit */
+	enum protocol protocol; /* whose parser reads it: at an error its rules
+				 * are those that are broken */
 };
 
 struct told {

@@ -432,6 +432,11 @@ on_status(void *ctx, struct admin_reply *reply, int argc, char *argv[])
 		admin_row(reply, json_pack("{s:s,s:b,s:b}", "interface", l->name,
 		    "up", l->up, "used", l->ethernet && scan_uses(s, l)));
 	}
+	for (int p = PROTOCOL_NONE + 1; p < PROTOCOLS; p++)
+		if (s->malformed[p] > 0)
+			admin_row(reply, json_pack("{s:s,s:I}", "malformed",
+			    protocol_name((enum protocol)p), "packets",
+			    (json_int_t)s->malformed[p]));
 	admin_end(reply, NULL);
 }
 
@@ -571,7 +576,7 @@ on_run(void *ctx, struct admin_reply *reply, int argc, char *argv[])
 
 const struct admin_command scan_commands[] = {
 	{ "scan-status", 0, 0, false, on_status, "",
-	    "Schedules, the last polls, interfaces." },
+	    "Schedules, the last polls, interfaces, malformed packets." },
 	{ "scan-run", 0, 4, true, on_run, "[KIND] [RANGE] [--large]",
 	    "Polls now; a row each second." },
 	{ "scan-devices", 0, 2, false, on_devices, "[--new] [--without-agent]",

@@ -251,6 +251,16 @@ on_sights(void *ctx, struct ipc_msg *m)
 	return r;
 }
 
+static int
+on_malformed(void *ctx, struct ipc_msg *m)
+{
+	struct scan *s = ctx;
+
+	for (int p = PROTOCOL_NONE + 1; p < PROTOCOLS; p++)
+		s->malformed[p] = rd_u64(&m->rd);
+	return rd_done(&m->rd);
+}
+
 static void
 on_computer(void *ctx, const struct sight *g)
 {
@@ -357,7 +367,9 @@ static const struct ipc_handler from_probe[] = {
 	{ MSG_PROBED, 0, 16, 16, runs_on_probed },
 };
 static const struct ipc_handler from_listen[] = {
-	{ MSG_SIGHT, 0, 29, MSG_MAX_PAYLOAD, on_sights },
+	/* type		nfds min	       max		    fn */
+	{ MSG_SIGHT,	 0, 29,		       MSG_MAX_PAYLOAD,	    on_sights },
+	{ MSG_MALFORMED, 0, 8 * (PROTOCOLS - 1), 8 * (PROTOCOLS - 1), on_malformed },
 };
 
 static void

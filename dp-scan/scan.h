@@ -82,6 +82,7 @@ struct scan {
 	uint64_t	     ticks, events_room, grave_room, events_left_out;
 	char		     host[256]; /* this machine's name */
 	uint64_t	     sights[SIGHT_BY_MAX];
+	uint64_t	     malformed[PROTOCOLS]; /* as the listener says */
 	bool		     missed_directory;
 	bool		     going;	/* records were read, or cannot be */
 

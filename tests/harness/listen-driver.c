@@ -57,6 +57,24 @@ print(const struct sight *s)
 	fflush(stdout);
 }
 
+/* "malformed arp=2 udp=1" */
+static void
+on_malformed(struct rd *rd)
+{
+	printf("malformed");
+	for (int p = PROTOCOL_NONE + 1; p < PROTOCOLS; p++) {
+		uint64_t n = rd_u64(rd);
+
+		if (n > 0)
+			printf(" %s=%llu", protocol_name((enum protocol)p),
+			    (unsigned long long)n);
+	}
+	if (rd_done(rd) < 0)
+		errx(1, "not a number for each protocol");
+	printf("\n");
+	fflush(stdout);
+}
+
 static void
 on_message(void)
 {
@@ -65,6 +83,10 @@ on_message(void)
 
 	if (ipc_recv_now(u.peer[PEER_SCAN], in, sizeof(in), 0, &m) < 0)
 		errx(1, "dp-listen is gone");
+	if (m.type == MSG_MALFORMED) {
+		on_malformed(&m.rd);
+		return;
+	}
 	if (m.type != MSG_SIGHT)
 		errx(1, "message %u to the keeper", m.type);
 	while (m.rd.left > 0) {
@@ -140,17 +162,21 @@ do_count(void)
 
 	if (admin(&u, "metrics", &rows, text) < 0)
 		errx(1, "metrics: %s", text);
+	double	malformed = 0;
+
 	printf("count");
 	json_array_foreach(rows, i, row)
 	{
 		const char *name = json_string_value(json_object_get(row, "name"));
 
-		if (name != NULL && strncmp(name, "dpoint_listen_", 14) == 0)
+		if (name != NULL && strcmp(name, "dpoint_listen_malformed_total") == 0)
+			malformed += json_number_value(json_object_get(row, "value"));
+		else if (name != NULL && strncmp(name, "dpoint_listen_", 14) == 0)
 			printf(" %.*s=%.0f", (int)strcspn(name + 14, "_"),
 			    name + 14,
 			    json_number_value(json_object_get(row, "value")));
 	}
-	printf(" cpu=%.4f told=%lu\n", cpu(), told);
+	printf(" malformed=%.0f cpu=%.4f told=%lu\n", malformed, cpu(), told);
 	fflush(stdout);
 	json_decref(rows);
 }

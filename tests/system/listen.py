@@ -10,6 +10,7 @@ usage: listen.py IFACE arp ADDRESS [TIMES]     a request that says who has ADDRE
        listen.py IFACE flood N                 requests of N spoofed devices
        listen.py IFACE junk N                  N frames of random bytes behind types
                                                and ports that are listened to
+       listen.py IFACE short                   of ARP, IPv4 and mDNS one each, cut off
        listen.py IFACE cluster ADDRESS         answers who asks for it, with a group's MAC
        listen.py IFACE bulk                    what must not pass the filter: 100 of
                                                TCP, UDP to any port, unicast mDNS
@@ -67,6 +68,11 @@ elif what == "junk":
             udp("198.18.0.9", "255.255.255.255", 137, 137, data), udp("0.0.0.0", "255.255.255.255", 68, 67, data),
             udp("198.18.0.9", "239.255.255.250", 1900, 1900, b"NOTIFY * HTTP/1.1\r\n" + data),
             b"\x86\xdd\x60\0\0\0" + struct.pack(">H", len(data)) + b"\x3a\xff" + r.randbytes(32) + data]))
+elif what == "short":
+    mdns = udp("198.18.0.9", "224.0.0.251", 5353, 5353, b"\0\0\x84")
+    s.send(ALL + mac + arp("198.18.0.9")[:20])
+    s.send(ALL + mac + mdns)
+    s.send(ALL + mac + mdns[:4] + b"\x04\0" + mdns[6:])
 elif what == "cluster":
     group = b"\3\xbf" + socket.inet_aton(args[0])
     arps = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x806))
