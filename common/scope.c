@@ -76,17 +76,20 @@ scope_parse(const char *list, struct scope *out, char err[SCOPE_ERR])
 }
 
 bool
+scope_same_network(const uint8_t a[16], const uint8_t b[16], unsigned bits)
+{
+	unsigned whole = bits / 8, part = bits % 8;
+
+	return memcmp(a, b, whole) == 0 &&
+	    (part == 0 || (a[whole] ^ b[whole]) >> (8 - part) == 0);
+}
+
+bool
 scope_has(const struct scope *s, const uint8_t addr[16])
 {
-	for (unsigned i = 0; i < s->n; i++) {
-		unsigned whole = s->range[i].bits / 8,
-			 part = s->range[i].bits % 8;
-
-		if (memcmp(addr, s->range[i].addr, whole) == 0 &&
-		    (part == 0 || (addr[whole] ^ s->range[i].addr[whole]) >>
-				(8 - part) == 0))
+	for (unsigned i = 0; i < s->n; i++)
+		if (scope_same_network(addr, s->range[i].addr, s->range[i].bits))
 			return true;
-	}
 	return s->n == 0;
 }
 

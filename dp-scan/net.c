@@ -8,6 +8,7 @@
 #include "dp-scan/net.h"
 
 #include "common/log.h"
+#include "common/scope.h"
 #include "common/size.h"
 
 #include <errno.h>
@@ -51,15 +52,6 @@ struct net {
 		uint8_t	 mac[6];
 	} asked;
 };
-
-static bool
-is_within(const uint8_t a[16], const uint8_t net[16], unsigned bits)
-{
-	unsigned rest = bits % 8;
-
-	return memcmp(a, net, bits / 8) == 0 && (rest == 0 ||
-	    ((a[bits / 8] ^ net[bits / 8]) & (0xff00 >> rest & 0xff)) == 0);
-}
 
 static bool
 take_addr(struct nl_addr *a, uint8_t out[16])
@@ -490,7 +482,7 @@ net_neighbour(struct net *n, const uint8_t addr[16], uint32_t *ifindex,
 
 		*ifindex = n->addrs[i].ifindex;
 		if (l != NULL && l->ethernet &&
-		    is_within(addr, n->addrs[i].addr, n->addrs[i].bits))
+		    scope_same_network(addr, n->addrs[i].addr, n->addrs[i].bits))
 			r = neighbour_on(n, *ifindex, addr);
 	}
 	if (r == 0)
@@ -559,7 +551,7 @@ net_is_on_link(const struct net *n, uint32_t ifindex, const uint8_t addr[16])
 		return true;
 	for (size_t i = 0; i < n->naddrs; i++)
 		if ((ifindex == 0 || n->addrs[i].ifindex == ifindex) &&
-		    is_within(addr, n->addrs[i].addr, n->addrs[i].bits))
+		    scope_same_network(addr, n->addrs[i].addr, n->addrs[i].bits))
 			return true;
 	return false;
 }

@@ -140,25 +140,16 @@ poll_skip(struct poll *p, const uint8_t addr[16])
 	p->left--;
 }
 
-bool
-poll_same_network(const uint8_t a[16], const uint8_t b[16], unsigned bits)
-{
-	unsigned rest = bits % 8;
-
-	return memcmp(a, b, bits / 8) == 0 && (rest == 0 ||
-	    (a[bits / 8] ^ b[bits / 8]) >> (8 - rest) == 0);
-}
-
 void
 poll_skip_network(struct poll *p, const uint8_t net[16], unsigned bits)
 {
 	uint8_t addr[16];
 
-	if (!poll_same_network(p->net, net, bits < p->bits ? bits : p->bits))
+	if (!scope_same_network(p->net, net, bits < p->bits ? bits : p->bits))
 		return;
 	for (size_t i = 0; i < p->n; i++) {
 		target(p, i, addr);
-		if (poll_same_network(addr, net, bits))
+		if (scope_same_network(addr, net, bits))
 			poll_skip(p, addr);
 	}
 }
@@ -168,7 +159,7 @@ poll_skip_poll(struct poll *p, const struct poll *other)
 {
 	uint8_t addr[16];
 
-	if (p->list == NULL && !poll_same_network(p->net, other->net,
+	if (p->list == NULL && !scope_same_network(p->net, other->net,
 		other->bits < p->bits ? other->bits : p->bits))
 		return;
 	for (size_t i = 0; i < p->n; i++) {

@@ -50,7 +50,6 @@ void poll_skip(struct poll *p, const uint8_t addr[16]);
 /* Those that another poll asks, too; of a network's poll those of another network. */
 void poll_skip_poll(struct poll *p, const struct poll *other);
 void poll_skip_network(struct poll *p, const uint8_t net[16], unsigned bits);
-bool poll_same_network(const uint8_t a[16], const uint8_t b[16], unsigned bits);
 void poll_skip_ranges(struct poll *p, const struct scope *ranges);
 bool poll_has(const struct poll *p, const uint8_t addr[16]);
 /* Whether it is a target that had not answered. */

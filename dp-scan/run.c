@@ -217,7 +217,7 @@ is_in_attached(const struct scan *s, const uint8_t net[16], unsigned bits)
 		const struct net_addr *a = net_addr_at(s->net, i);
 
 		if (is_attached(s, a) && a->bits <= bits &&
-		    poll_same_network(a->addr, net, a->bits))
+		    scope_same_network(a->addr, net, a->bits))
 			return true;
 	}
 	return false;
@@ -283,7 +283,7 @@ static void
 add_part(struct scan *s, struct run *r, const struct net_addr *a,
     const uint8_t net[16], unsigned bits)
 {
-	if (!poll_same_network(net, a->addr, bits < a->bits ? bits : a->bits))
+	if (!scope_same_network(net, a->addr, bits < a->bits ? bits : a->bits))
 		return;
 	if (bits < a->bits)
 		(void)add_network(s, r, PROBE_ARP, a->ifindex, a->addr, a->bits,
@@ -309,7 +309,7 @@ add_attached(struct scan *s, struct run *r)
 
 			twice = twice || (b->ifindex == a->ifindex &&
 			    b->bits == a->bits &&
-			    poll_same_network(a->addr, b->addr, a->bits));
+			    scope_same_network(a->addr, b->addr, a->bits));
 		}
 		if (twice)
 			continue;
@@ -412,7 +412,7 @@ add_group(struct scan *s, struct run *r, enum probe_kind kind, bool v4)
 		if (is_v4(a->addr) != v4 || l == NULL || !l->up ||
 		    !l->ethernet || !scan_uses(s, l) || a->tentative ||
 		    (r->ifindex != 0 && r->ifindex != a->ifindex) ||
-		    (r->has_net && !poll_same_network(r->net, a->addr,
+		    (r->has_net && !scope_same_network(r->net, a->addr,
 			r->bits < a->bits ? r->bits : a->bits)) ||
 		    (!v4 && kind != PROBE_ALLNODES && !is_link_local(a->addr)))
 			continue;
@@ -431,7 +431,7 @@ add_group(struct scan *s, struct run *r, enum probe_kind kind, bool v4)
 static bool
 in_run(const struct run *r, const uint8_t addr[16])
 {
-	return !r->has_net || poll_same_network(r->net, addr, r->bits);
+	return !r->has_net || scope_same_network(r->net, addr, r->bits);
 }
 
 /* Whether the kind is asked of this address of a device. */
@@ -474,7 +474,7 @@ way_to(const struct scan *s, const uint8_t addr[16])
 	for (size_t i = 0; i < net_naddrs(s->net); i++) {
 		const struct net_addr *a = net_addr_at(s->net, i);
 
-		if (poll_same_network(a->addr, addr, a->bits))
+		if (scope_same_network(a->addr, addr, a->bits))
 			return a->ifindex;
 	}
 	return 0;
@@ -492,7 +492,7 @@ set_sender(struct scan *s, struct poll *p, const uint8_t addr[16])
 		if (a->ifindex != p->ifindex || is_v4(a->addr) != is_v4(addr) ||
 		    a->tentative)
 			continue;
-		if (best == none || poll_same_network(a->addr, addr, a->bits) ||
+		if (best == none || scope_same_network(a->addr, addr, a->bits) ||
 		    is_link_local(a->addr))
 			best = a->addr;
 	}
@@ -637,7 +637,7 @@ add_introductions(struct scan *s, struct run *r)
 		if (!is_v4(a->addr) && l != NULL && l->up && l->ethernet &&
 		    scan_uses(s, l) && !a->tentative &&
 		    (r->ifindex == 0 || r->ifindex == a->ifindex) &&
-		    (!r->has_net || poll_same_network(r->net, a->addr,
+		    (!r->has_net || scope_same_network(r->net, a->addr,
 			r->bits < a->bits ? r->bits : a->bits)))
 			add_introduction(s, r, a);
 	}
@@ -1056,7 +1056,7 @@ bool
 runs_covers(const struct scan *s, const uint8_t addr[16])
 {
 	return s->nruns > 0 && s->runs[0].has_net &&
-	    poll_same_network(s->runs[0].net, addr, s->runs[0].bits);
+	    scope_same_network(s->runs[0].net, addr, s->runs[0].bits);
 }
 
 /* -- what changes under way -- */
@@ -1084,7 +1084,7 @@ will_ask(const struct run *r, enum probe_kind kind, const struct net_addr *a)
 		return (r->kinds & BIT(kind)) != 0;
 	for (size_t i = r->at; r->stage == turn + 1 && i < r->npolls; i++)
 		if (r->polls[i].ifindex == a->ifindex &&
-		    (kind != PROBE_ARP || poll_same_network(r->polls[i].net,
+		    (kind != PROBE_ARP || scope_same_network(r->polls[i].net,
 			a->addr, r->polls[i].bits)))
 			return true;
 	return false;
@@ -1103,7 +1103,7 @@ is_polled(const struct scan *s, const struct net_addr *a)
 		    strcmp(s->results[k].interface, l->name) == 0 &&
 		    strcmp(s->results[k].state, "interface-gone") != 0 &&
 		    (!v4 || (s->results[k].bits == a->bits &&
-			poll_same_network(s->results[k].net, a->addr, a->bits))))
+			scope_same_network(s->results[k].net, a->addr, a->bits))))
 			return true;
 	for (size_t k = 0; k < s->nruns; k++)
 		if (!s->runs[k].has_net && (s->runs[k].ifindex == 0 ||

@@ -48,6 +48,22 @@ START_TEST(address_is_in_or_out)
 }
 END_TEST
 
+START_TEST(as_many_bits_are_compared_as_are_said)
+{
+	uint8_t a[16], b[16];
+
+	memset(a, 0x5a, sizeof(a));
+	for (unsigned differ = 0; differ < 128; differ++) {
+		memcpy(b, a, sizeof(b));
+		b[differ / 8] ^= (uint8_t)(0x80 >> differ % 8);
+		for (unsigned bits = 0; bits <= 128; bits++)
+			ck_assert_int_eq(scope_same_network(a, b, bits),
+			    bits <= differ);
+	}
+	ck_assert(scope_same_network(a, a, 128));
+}
+END_TEST
+
 static const char *const refused[] = { "192.0.2.0/33", "192.0.2", "::/129",
 	"a", "10.0.0.0/", "10.0.0.0/8x", "10.0.0.0/-1", "10.0.0.0/0008",
 	"10.0.0.0/8,10.1.0.0/16" };
@@ -90,6 +106,7 @@ main(void)
 	    sizeof(cases) / sizeof(cases[0]));
 	tcase_add_loop_test(t, what_is_no_range_is_named, 0,
 	    sizeof(refused) / sizeof(refused[0]));
+	tcase_add_test(t, as_many_bits_are_compared_as_are_said);
 	tcase_add_test(t, too_many_ranges_are_said_to_be_so);
 	suite_add_tcase(s, t);
 	srunner_run_all(sr, CK_NORMAL);
