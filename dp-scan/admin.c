@@ -359,6 +359,12 @@ on_show(void *ctx, struct admin_reply *reply, int argc, char *argv[])
 
 /* -- status -- */
 
+const char *
+scan_family(bool v4)
+{
+	return v4 ? "IPv4" : "IPv6";
+}
+
 json_t *
 scan_claimant(const struct tally_of *t)
 {
@@ -415,9 +421,10 @@ on_status(void *ctx, struct admin_reply *reply, int argc, char *argv[])
 			break;
 		network_text(s, r, net);
 		admin_row(reply,
-		    json_pack("{s:s,s:s,s:s,s:s,s:I,s:I,s:o,s:I,s:I,s:I,s:f,s:I}",
+		    json_pack("{s:s,s:s,s:s,s:s,s:s,s:I,s:I,s:o,s:I,s:I,s:I,s:f,s:I}",
 			"poll", probe_kind_name(r->kind), "network", net,
-			"interface", r->interface, "result", r->state, "targets",
+			"interface", r->interface, "family",
+			scan_family(r->v4), "result", r->state, "targets",
 			(json_int_t)r->targets, "answered",
 			(json_int_t)r->answered, "claimant",
 			scan_claimant(&r->claimant), "claimed",

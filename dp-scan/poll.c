@@ -49,7 +49,7 @@ poll_network(struct poll *p, enum probe_kind kind, const uint8_t net[16],
 	uint32_t mask, first;
 	uint64_t n;
 
-	*p = (struct poll){ .kind = kind, .bits = (uint8_t)bits };
+	*p = (struct poll){ .kind = kind, .bits = (uint8_t)bits, .v4 = v4 };
 	if (bits < 96 || bits > 128 || 1ULL << (128 - bits) > POLL_MOST)
 		return -E2BIG;
 	n = 1ULL << (128 - bits);
@@ -86,6 +86,7 @@ poll_list(struct poll *p, enum probe_kind kind, uint8_t (*take)[16], size_t n)
 		if (kept == 0 || memcmp(take[i], take[kept - 1], 16) != 0)
 			memmove(take[kept++], take[i], 16);
 	p->n = kept;
+	p->v4 = kept > 0 && memcmp(p->list[0], mapped, 12) == 0;
 	return make_bits(p);
 }
 

@@ -30,6 +30,7 @@ struct poll {
 	char		interface[16]; /* its name then */
 	uint8_t		mac[6], source[16];
 	uint8_t		net[16], bits; /* of a network, for who is told */
+	bool		v4; /* IPv4 asks; of a group its address need not say so */
 	uint8_t		first[16];
 	uint8_t	      (*list)[16]; /* sorted; NULL: n from first on */
 	size_t		n, left;   /* left: n but for those to be skipped */

@@ -98,7 +98,7 @@ result_of(struct scan *s, const struct poll *p, const char *interface)
 	for (size_t i = 0; i < RESULTS_MAX; i++) {
 		struct result *r = &s->results[i];
 
-		if (r->kind == p->kind && r->bits == bits &&
+		if (r->kind == p->kind && r->bits == bits && r->v4 == p->v4 &&
 		    strcmp(r->interface, interface) == 0 &&
 		    memcmp(r->net, p->net, 16) == 0)
 			return r;
@@ -107,7 +107,8 @@ result_of(struct scan *s, const struct poll *p, const char *interface)
 		if (r->kind == PROBE_NONE)
 			break;
 	}
-	*oldest = (struct result){ .kind = p->kind, .bits = bits };
+	*oldest = (struct result){ .kind = p->kind, .bits = bits,
+		.v4 = p->v4 };
 	memcpy(oldest->net, p->net, 16);
 	snprintf(oldest->interface, sizeof(oldest->interface), "%s", interface);
 	return oldest;
@@ -135,9 +136,9 @@ progress_row(struct scan *s, const struct run *r, const struct poll *p,
 		snprintf(net, sizeof(net), "%s/%d", text,
 		    is_v4(p->net) ? p->bits - 96 : p->bits);
 	}
-	return json_pack("{s:s,s:s,s:s,s:s,s:i,s:I,s:I,s:I,s:I,s:o,s:I}", "kind",
-	    probe_kind_name(p->kind), "network", net, "interface",
-	    p->interface, "state", state, "round", p->round + 1,
+	return json_pack("{s:s,s:s,s:s,s:s,s:s,s:i,s:I,s:I,s:I,s:I,s:o,s:I}",
+	    "kind", probe_kind_name(p->kind), "network", net, "interface",
+	    p->interface, "family", scan_family(p->v4), "state", state, "round", p->round + 1,
 	    "targets", (json_int_t)p->left, "sent", (json_int_t)r->sent, "failed",
 	    (json_int_t)r->failed, "answered", (json_int_t)p->answered,
 	    "claimant", scan_claimant(&claimant), "claimed",
@@ -228,7 +229,7 @@ not_polled(struct scan *s, struct run *r, enum probe_kind kind,
     uint32_t ifindex, const uint8_t net[16], unsigned bits, const char *state)
 {
 	struct poll p = { .kind = kind, .ifindex = ifindex,
-		.bits = (uint8_t)bits };
+		.bits = (uint8_t)bits, .v4 = is_v4(net) };
 
 	memcpy(p.net, net, bits / 8);
 	if (bits % 8 != 0)
@@ -423,6 +424,7 @@ add_group(struct scan *s, struct run *r, enum probe_kind kind, bool v4)
 		if (poll_list(p, kind, list, n) < 0)
 			return;
 		p->ifindex = a->ifindex;
+		p->v4 = v4;
 		sender(s, p, a->addr);
 		r->npolls++;
 	}

@@ -32,6 +32,7 @@ struct result {
 	enum probe_kind kind; /* PROBE_NONE: unused */
 	uint8_t	 net[16], bits; /* bits 0: of devices, not of a network */
 	char	 interface[16];	/* empty: routed */
+	bool	 v4;
 	char	 state[20];	/* "answers", "silent", "interface-gone", ... */
 	struct tally_of claimant; /* answered for too many; n 0: nobody did */
 	uint32_t when, took_ms;
@@ -151,6 +152,7 @@ void keep_drain(struct scan *s);
 extern const struct admin_command scan_commands[];
 void scan_metrics(void *scan, struct worker *w, struct admin_reply *r);
 void scan_warnings(void *scan, struct admin_reply *r);
+const char *scan_family(bool v4); /* "IPv4" */
 json_t *scan_claimant(const struct tally_of *t); /* its MAC address, or null */
 json_t *scan_device_row(const struct scan *s, const struct record *r);
 /* Without what changes whenever the device is heard; see round.h. */
