@@ -30,5 +30,5 @@ dp-listen_PKGS := libpcap
 dp-listen_TESTS := check_listen_arp check_listen_cdp check_listen_dhcp check_listen_dhcp6 check_listen_dns \
 	check_listen_ether check_listen_lldp check_listen_llmnr check_listen_mdns check_listen_mld check_listen_ndp \
 	check_listen_netbios check_listen_rdns check_listen_recent check_listen_snmp check_listen_ssdp
-dp-listen_FUZZ := fuzz_arp fuzz_cdp fuzz_dhcp fuzz_dhcp6 fuzz_dns fuzz_echo fuzz_ether fuzz_lldp \
+dp-listen_FUZZ := fuzz_arp fuzz_cdp fuzz_dhcp fuzz_dhcp6 fuzz_dns fuzz_echo fuzz_ether fuzz_heard fuzz_lldp \
 	fuzz_llmnr fuzz_mdns fuzz_mld fuzz_ndp fuzz_netbios fuzz_rdns fuzz_snmp fuzz_ssdp

@@ -16,4 +16,4 @@ dp-probe_SRCS := \
 	dp-probe/token.c
 dp-probe_PKGS :=
 dp-probe_TESTS := check_probe
-dp-probe_FUZZ := fuzz_probe_hear
+dp-probe_FUZZ := fuzz_communities fuzz_order fuzz_probe_hear

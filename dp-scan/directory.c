@@ -38,21 +38,28 @@ on_sight(void *ctx, struct ipc_msg *m)
 	return r;
 }
 
+int
+scan_directory_state_read(struct rd *r, struct scan_directory_state *last)
+{
+	struct scan_directory_state s = { .state = rd_u8(r), .there = true,
+		.said = last->said + 1 };
+
+	s.computers = rd_u32(r);
+	s.left_out = rd_u32(r);
+	rd_str(r, s.server, sizeof(s.server));
+	rd_str(r, s.text, sizeof(s.text));
+	if (rd_done(r) < 0 || s.state >= DIRECTORY_STATES)
+		return -EBADMSG;
+	*last = s;
+	return 0;
+}
+
 static int
 on_state(void *ctx, struct ipc_msg *m)
 {
-	struct scan_directory	   *d = ctx;
-	struct scan_directory_state s = { .state = rd_u8(&m->rd),
-		.there = true, .said = d->last.said + 1 };
+	struct scan_directory *d = ctx;
 
-	s.computers = rd_u32(&m->rd);
-	s.left_out = rd_u32(&m->rd);
-	rd_str(&m->rd, s.server, sizeof(s.server));
-	rd_str(&m->rd, s.text, sizeof(s.text));
-	if (rd_done(&m->rd) < 0 || s.state >= DIRECTORY_STATES)
-		return -EBADMSG;
-	d->last = s;
-	return 0;
+	return scan_directory_state_read(&m->rd, &d->last);
 }
 
 static const struct ipc_handler from_ldap[] = {

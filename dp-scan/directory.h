@@ -23,6 +23,9 @@ struct scan_directory_state { /* as MSG_DIRECTORY said last */
 	char		     server[256], text[256];
 };
 
+/* MSG_DIRECTORY's payload in place of the last one; -EBADMSG: nothing is changed. */
+int scan_directory_state_read(struct rd *r, struct scan_directory_state *last);
+
 /* s lives during the call. */
 typedef void (*scan_sight_fn)(void *ctx, const struct sight *s);
 

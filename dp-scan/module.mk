@@ -23,5 +23,5 @@ dp-scan_SRCS := \
 	dp-scan/vendor.c
 dp-scan_PKGS := libnl-route-3.0 libnl-3.0
 dp-scan_TESTS := check_devices check_scan_poll check_scan_round
-dp-scan_FUZZ := fuzz_scan_record fuzz_scan_servers
+dp-scan_FUZZ := fuzz_directory_state fuzz_scan_record fuzz_scan_servers
 $(BUILD)/obj/dp-scan/net.o: override CPPFLAGS += $(shell pkg-config --cflags libnl-route-3.0)
