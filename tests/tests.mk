@@ -158,7 +158,7 @@ bench-inbox: all $(BUILD)/tests/reports
 $(BUILD)/tests/flood: $(BUILD)/obj/tests/bench/scan/flood.o $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(COMMON_LIBS)
-bench-scan: all $(BUILD)/tests/flood $(BUILD)/tests/listen-driver $(BUILD)/tests/check_devices
+bench-scan: all $(BUILD)/tests/flood $(BUILD)/tests/listen-driver $(BUILD)/tests/check_devices $(BUILD)/tests/check_scan_round
 	@BUILD=$(BUILD) tests/bench/scan/run.sh
 .PHONY: bench-scan
 

@@ -10,10 +10,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <linux/netlink.h>
 
 #include "common/hash.h"
 #include "common/store_client.h"
 #include "dp-scan/round.h"
+#include "dp-scan/scan.h"
 
 #define MAX_DEVICES 200
 
@@ -308,6 +312,103 @@ START_TEST(the_receiver_has_what_the_sender_has)
 }
 END_TEST
 
+/* -- what it costs: real rows of SCAN_ROUND_DEVICES, of which DHCP and mDNS told -- */
+
+static void
+tell(unsigned device, uint32_t now)
+{
+	struct sight s;
+
+	sight_begin(&s, SIGHT_DHCP);
+	memcpy(s.mac, (uint8_t[6]){ 2, 0, 0, (uint8_t)(device >> 16),
+	    (uint8_t)(device >> 8), (uint8_t)device }, 6);
+	memcpy(s.addr, (uint8_t[16]){ [10] = 0xff, [11] = 0xff, [12] = 10,
+	    [13] = (uint8_t)(1 + (device >> 16)), [14] = (uint8_t)(device >> 8),
+	    [15] = (uint8_t)device }, 16);
+	sight_addf(&s, FACT_NAME, "workstation-%05u", device);
+	sight_addf(&s, FACT_VENDOR_CLASS, "MSFT 5.0");
+	sight_addf(&s, FACT_FINGERPRINT, "1,3,6,15,31,33,43,44,46,47,119,121,249,252");
+	(void)devices_see(d, &s, now);
+}
+
+static json_t *
+real_row(void *ctx, const struct record *rec, bool lasting)
+{
+	return lasting ? scan_device_lasting(ctx, rec) : scan_device_row(ctx, rec);
+}
+
+/* Bytes of a round, unpacked, and the longest turn of its work in ms. */
+static size_t
+cost(uint32_t number, size_t *unpacked, double *longest)
+{
+	static const struct timespec zero;
+	struct timespec a = zero, b = zero;
+	size_t		sum = 0, len;
+	int		e;
+
+	*unpacked = 0;
+	ck_assert_int_eq(round_begin(r, self, number, false), 0);
+	do {
+		do {
+			clock_gettime(CLOCK_THREAD_CPUTIME_ID, &a);
+			e = round_work(r, STORE_REPORT_MAX);
+			clock_gettime(CLOCK_THREAD_CPUTIME_ID, &b);
+			double ms = (double)(b.tv_sec - a.tv_sec) * 1e3 +
+			    (double)(b.tv_nsec - a.tv_nsec) / 1e6;
+			*longest = ms > *longest ? ms : *longest;
+		} while (e == 0);
+		ck_assert_int_eq(e, 1);
+		const uint8_t *part = round_part(r, &len);
+		sum += len; /* a gzip file ends with what it was, RFC 1952 2.3.1 */
+		*unpacked += (size_t)part[len - 4] | (size_t)part[len - 3] << 8;
+	} while (!round_is_last(r));
+	round_end(r);
+	return sum;
+}
+
+START_TEST(changes_cost_a_small_part_of_a_full_round)
+{
+	const char	   *env = getenv("SCAN_ROUND_DEVICES");
+	unsigned	    n = env != NULL ? (unsigned)atoi(env) : 1000, new = n / 100;
+	struct devices_conf conf = { .max = n + new, .life_time = 1000000,
+		.keep_time = 1000000 };
+	struct net_ops	    none = { 0 };
+	static struct scan  s;
+	size_t		    full, quiet, churn, was, raw;
+	double		    longest = 0;
+
+	ck_assert_int_eq(loop_new(&s.loop), 0);
+	ck_assert_int_eq(net_new(s.loop, socket(AF_NETLINK, SOCK_RAW,
+	    NETLINK_ROUTE), &none, NULL, &s.net), 0);
+	snprintf(s.conf.id, sizeof(s.conf.id),
+	    "01234567-89ab-4cde-8f01-23456789abcd");
+	devices_configure(d, &conf);
+	devices_begin(d, 1795899152);
+	round_free(&r);
+	ck_assert_int_eq(round_new(d, real_row, &s, &r), 0);
+	for (unsigned i = 0; i < n; i++)
+		tell(i, 1795899152 + i / 500);
+	full = cost(1, &was, &longest);
+	/* the next hour, in an order that has nothing to do with their numbers */
+	for (unsigned i = 0; i < n; i++)
+		tell((unsigned)((uint64_t)i * 30011 % n), 1795902752 +
+		    (uint32_t)((uint64_t)i * 3600 / n));
+	quiet = cost(2, &raw, &longest);
+	ck_assert_uint_eq(round_counts(r)->rows, 0);
+	for (unsigned i = 0; i < n + new; i++)
+		tell(i < n ? (unsigned)((uint64_t)i * 30011 % n) : i, 1795906352 +
+		    (uint32_t)((uint64_t)i * 3600 / n));
+	churn = cost(3, &raw, &longest);
+	ck_assert_uint_eq(round_counts(r)->rows, new);
+	ck_assert_uint_lt(churn * 20, was);
+	printf("REPORT rounds of %u devices: full %zu bytes, unpacked %zu; all seen "
+	    "again %zu, and %u new ones %zu; longest turn %.1f ms\n", n, full, was,
+	    quiet, new, churn, longest);
+	net_free(&s.net);
+	loop_free(&s.loop);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -322,6 +423,7 @@ main(void)
 	tcase_add_test(tc, a_round_that_was_dropped_is_followed_by_a_full_one);
 	tcase_add_test(tc, a_row_larger_than_a_part_is_left_out);
 	tcase_add_loop_test(tc, the_receiver_has_what_the_sender_has, 0, 20);
+	tcase_add_test(tc, changes_cost_a_small_part_of_a_full_round);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_ENV);
 	failed = srunner_ntests_failed(sr);
