@@ -7,6 +7,8 @@
 #   web NAME PORT [DIRECTIVE...]  nginx with the repository on 127.0.0.1:PORT;
 #                          its pid in WEB_PID[NAME], log $T/NAME.access:
 #                          "STATUS BODY-BYTES RANGE URI"
+#   web_logged             once their logs have what was answered so far: nginx
+#                          writes a line after the last byte of a body
 #   web_kill NAME          SIGKILL
 #   agent_conf URLS [LINE...]  writes $AC with these distribution points
 #   agent [ARG...]         dp-agent with it, output in $T/agent.log; its status
@@ -41,16 +43,24 @@ web() {
 		access_log $T/$name.access one;
 		client_body_temp_path $T/$name.tmp; proxy_temp_path $T/$name.tmp;
 		fastcgi_temp_path $T/$name.tmp; uwsgi_temp_path $T/$name.tmp; scgi_temp_path $T/$name.tmp;
+		server { listen unix:$T/$name.sock; access_log off; return 204; }
 		server { listen 127.0.0.1:$port; root $root; $* }
 	}
 	E
 	: >"$T/$name.access"
+	rm -f "$T/$name.sock"
 	run "$name" nginx -e "$T/$name.errors" -c "$T/$name.nginx"
 	WEB_PID[$name]=$PID
-	wait_for 10 curl -s -o "$T/$name.probe" "http://127.0.0.1:$port/"
+	wait_for 20 curl -s -o "$T/$name.probe" "http://127.0.0.1:$port/"
+	web_logged
 	: >"$T/$name.access"
 }
-web_kill() { kill -KILL "${WEB_PID[$1]}"; wait "${WEB_PID[$1]}" 2>/dev/null; }
+# One process serves all, and comes to this request after it has written those lines.
+web_logged() {
+	local name
+	for name in "${!WEB_PID[@]}"; do curl -s -m 20 -o "$T/$name.probe" --unix-socket "$T/$name.sock" http://log/; done
+}
+web_kill() { kill -KILL "${WEB_PID[$1]}"; wait "${WEB_PID[$1]}" 2>/dev/null; unset "WEB_PID[$1]"; }
 
 agent_conf() {
 	local points=$1; shift
@@ -70,6 +80,7 @@ agent_conf() {
 agent() {
 	RC=0
 	timeout 60 "$BUILD/dp-agent" --config "$AC" "$@" >>"$T/agent.log" 2>&1 || RC=$?
+	web_logged
 	return $RC
 }
 agent_start() { run agent "$BUILD/dp-agent" --config "$AC" "$@"; AGENT=$PID; }
@@ -78,5 +89,5 @@ target_of() { basename "$1"; }
 has() { cmp -s "$T/in/$1" "$FILES/packages/${2:-$1}"; }
 placed() { find "$FILES" -type f -not -path '*/.dpoint/*' | wc -l; }
 bytes_from() { awk '{ n += $2 } END { printf "%d", n }' "$T/$1.access"; }
-part_bytes() { cat "$FILES"/.dpoint/* 2>/dev/null | wc -c; }
+part_bytes() { find "$FILES/.dpoint" -type f -printf '%s\n' 2>/dev/null | awk '{ n += $1 } END { printf "%d", n }'; }
 part_over() { [ "$(part_bytes)" -gt "$1" ]; }

@@ -10,10 +10,14 @@
 #   master_signal NAME    returns when it has taken it; one beside another is lost
 #   master_stop           SIGTERM; fails unless it exits 0
 #   admin WORD...         one request to the admin socket, prints the answer
-#   worker_pid ROLE       of a running worker, else nothing; worker_state ROLE
+#   worker_pid ROLE       of a running worker; worker_state ROLE likewise
 #   run NAME CMD...       in the background, log in $T/NAME.log, pid in $PID
 #   wait_for SEC CMD...   until CMD succeeds, else fails
+#   replaced ROLE PID     whether another worker than PID is ready; a killed one
+#                         may be called ready until the master has reaped it
 #   socket_listens PATH   whether a Unix socket does; it is there before
+#   stalled_ms            so long in all some program had to wait for a processor,
+#                         or the host gave us none: no time of ours
 #   fresh NAME...         begins $T/NAME.log anew
 #   harness NAME...       needs these programs of `make harness`
 #   sanitized             whether the programs are: no sizes or times then
@@ -158,7 +162,12 @@ master_stop() {
 
 admin() { printf '%s\n' "$*" | socat -t "${ADMIN_WAIT:-30}" - "UNIX-CONNECT:$T/run/admin.sock"; }
 worker_field() { admin workers | sed -n "s/^worker=$1 .*\b$2=\([^ ]*\).*/\1/p"; }
-worker_pid() { worker_field "$1" pid | grep -vx 0; } # of one that waits to be started none, and `kill 0` is us
+worker_pid() { worker_field "$1" pid; }
 worker_state() { worker_field "$1" state; }
 sanitized() { nm "$BUILD/dp-master" 2>/dev/null | grep -q __asan_init; }
+replaced() { local p; p=$(worker_pid "$1"); [ "${p:-0}" != 0 ] && [ "$p" != "$2" ] && is_state "$1" ready; }
+stalled_ms() {
+	awk '$1 == "some" { sub(".*total=", ""); ms += $0 / 1000 } $1 == "cpu" { ms += $9 * 10 } END { printf "%d", ms }' \
+		/proc/pressure/cpu /proc/stat 2>/dev/null
+}
 is_state() { [ "$(worker_state "$1")" = "$2" ]; }
