@@ -79,10 +79,11 @@ mcast_run() { # recv|hostile NAME DEV... -- ARG...
 	while [ "$1" != -- ]; do keys+=("$T/$1.keys"); shift; done
 	shift
 	rm -f "$T/$name.log"
-	run "$name" ip netns exec "$DEVICES" "$HERE/tests/system/mcast.py" "$what" --group "${GROUP:-239.255.77.1}" --iface veth1 --keys "${keys[@]}" "$@"
+	# devices have processors of their own: a sender waits a second for their last words
+	run "$name" ip netns exec "$DEVICES" nice -n -10 "$HERE/tests/system/mcast.py" "$what" --group "${GROUP:-239.255.77.1}" --iface veth1 --keys "${keys[@]}" "$@"
 	MCAST=$PID
-	joined() { ip netns exec "$DEVICES" ss -Hlun 'sport = :15000' | grep -q .; }
-	wait_for 10 joined
+	joined() { [ -s "$T/$name.log" ] || ip netns exec "$DEVICES" ss -Hlunp 'sport = :15000' | grep -q "pid=$MCAST,"; }
+	wait_for 20 joined
 }
 mcast_recv() { mcast_run recv "$@"; }
 mcast_done() {

@@ -7,10 +7,11 @@ alone: nothing of the programs under test is used.
                         sent: which kinds, and how many, is printed at the end
   mcast.py crowd ARGS   hears for --seconds, then asks when each of --crowd
                         devices that lose packets on their own would have had
-                        the named object; ms since --since (ns of the epoch)
+                        the named object, in ms since the epoch
 ARGS: --group A --iface I --keys FILE... (one device each: what GET /v1/multicast
 answered), --hash HEX or --name N..., --out DIR, --loss PERCENT, --seconds S,
---mute (no reports). Prints one JSON object.
+--mute (no reports), --ended (until the first device is told that a session is
+over, too). Prints one JSON object.
 SPDX-License-Identifier: ISC
 """
 import argparse, base64, hashlib, hmac, json, os, random, select, socket, struct, sys, time
@@ -20,6 +21,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 A = None  # what the command line says, by begin()
+SO_TIMESTAMPNS = 35
 
 # -- GF(2^8) of RFC 5510: x^8+x^4+x^3+x^2+1 --
 EXP, LOG = [0] * 512, [0] * 256
@@ -125,12 +127,17 @@ class File:
 
 
 class Session:
+    opened = None, None
+
     def __init__(self, h, secret):
         okm = hkdf(secret, h.salt, b"dpoint multicast data 1" + struct.pack("!HH", h.generation, h.tsi), 20)
-        self.gcm, self.prefix = AESGCM(okm[:16]), okm[16:]
+        self.okm, self.gcm, self.prefix = okm, AESGCM(okm[:16]), okm[16:]
 
     def open(self, counter, head, p):
-        return self.gcm.decrypt(self.prefix + struct.pack("!Q", counter), p, head)
+        what = self.okm, counter, head, p
+        if Session.opened[0] != what:  # once for all devices here
+            Session.opened = what, self.gcm.decrypt(self.prefix + struct.pack("!Q", counter), p, head)
+        return Session.opened[1]
 
 
 class Device:
@@ -193,7 +200,7 @@ class Device:
                 o.write(data)
         self.report(tsi, 1, [])
 
-    def notice(self, p, to):
+    def notice(self, p, to, at):
         if p[:4] != b"DPN1" or self.random.random() * 100 < A.loss:
             return
         tsi, gen, counter = struct.unpack_from("!HHQ", p, 4)
@@ -206,7 +213,7 @@ class Device:
         self.to = to
         self.most[tsi] = max(self.most.get(tsi, 0), counter)
         self.count[tsi] = self.count.get(tsi, 0) + 1
-        self.last[tsi] = when, time.time()
+        self.last[tsi] = when, at
         if flags:
             self.ended.add(tsi)
         for (t, toi), f in list(self.files.items()):
@@ -242,7 +249,7 @@ def hear(port):
     s = socket.socket(family, socket.SOCK_DGRAM)
     s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     s.setsockopt(socket.SOL_SOCKET, 33, 64 << 20)  # SO_RCVBUFFORCE
-    s.bind((A.group, port))
+    s.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
     index = socket.if_nametoindex(A.iface)
     if family == socket.AF_INET6:
         s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP,
@@ -250,7 +257,25 @@ def hear(port):
     else:
         s.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP,
                      struct.pack("=4s4si", socket.inet_aton(A.group), b"\0" * 4, index))
+    s.bind((A.group, port))  # last: who sees the port in use knows that we hear
     return s
+
+
+def arrivals(*sockets):
+    """Socket, packet, sender and when it came of each, in the order in which they came
+    to any of them, however late we look; None when a while nothing does."""
+    first = {}
+    while True:
+        for s in select.select([s for s in sockets if s not in first], [], [], 0 if first else 0.2)[0]:
+            p, extra, _, where = s.recvmsg(65535, 64)
+            seconds, ns = struct.unpack("@qq", extra[0][2])
+            first[s] = seconds + ns / 1e9, p, where
+        if not first:
+            yield None
+            continue
+        s = min(first, key=lambda s: first[s][0])
+        at, p, where = first.pop(s)
+        yield s, p, where, at
 
 
 def hostile(d, sent):
@@ -273,7 +298,10 @@ def hostile(d, sent):
     say("replay", p)
     say("forged", good(key=b"x" * 16, counter=d.counters[tsi] + 5))
     d.counters[tsi] += 1
-    say("flood", good(key=b"y" * 16, counter=d.counters[tsi] + 5), 20000)
+    p = good(key=b"y" * 16, counter=d.counters[tsi] + 5)
+    for _ in range(100):  # with time to take them, for a sender that has to wait for a processor
+        say("flood", p, 200)
+        time.sleep(0.002)
 
 
 def crowd(d):
@@ -319,7 +347,7 @@ def crowd(d):
                     had.add(esi)
                     done += len(had) == f.k(sbn)
             if done == f.n:
-                took.append((t - A.since) // 1000000)
+                took.append(t // 1000000)
                 break
     took.sort()
     print(json.dumps({"devices": A.crowd, "done": len(took), "median_ms": took[len(took) // 2] if took else None,
@@ -337,8 +365,8 @@ def parse_args():
     args.add_argument("--loss", type=float, default=0)
     args.add_argument("--seconds", type=float, default=30)
     args.add_argument("--crowd", type=int, default=1000)
-    args.add_argument("--since", type=int, default=0)
     args.add_argument("--mute", action="store_true")
+    args.add_argument("--ended", action="store_true")
     args.add_argument("--kinds", nargs="+", help="of mcast_attack.py")
     return args.parse_args()
 
@@ -358,16 +386,15 @@ def main():
         crowd(devices[0])
     sent, bad, end = {}, 0, time.time() + A.seconds
     wanted = max(len(A.name), 1)
-    while time.time() < end and not all(len(d.got) >= wanted for d in devices):
-        # all data before the next notice, which overtakes it in a socket of its own
-        ready = select.select([data, notices], [], [], 0.2)[0]
-        for s in ready[:1]:
-            p, where = s.recvfrom(65535)
-            for d in devices:
-                try:
-                    d.packet(p) if s is data else d.notice(p, where)
-                except InvalidTag:
-                    bad += 1
+    for came in arrivals(data, notices):
+        if time.time() >= end or all(len(d.got) >= wanted for d in devices) or (A.ended and devices[0].ended):
+            break
+        for d in devices if came else ():
+            s, p, where, at = came
+            try:
+                d.packet(p) if s is data else d.notice(p, where, at)
+            except InvalidTag:
+                bad += 1
         if A.what == "hostile":
             hostile(devices[0], sent)
     print(json.dumps({

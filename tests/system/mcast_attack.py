@@ -2,13 +2,13 @@
 """An attacker in the devices' network, for the tests of bad input by multicast.
 
 usage: mcast_attack.py attack --kinds KIND... --group A --iface I --keys FILE
-       --name N [--out FILE] [--seconds S]
+       --name N [--out FILE] [--seconds S], or until SIGTERM
 Hears the group, and does what the kinds say about the session that sends the
 file N. It holds the group's secret and is registered (an insider), but kinds
 marked "outsider" use neither. Prints a JSON object: packets sent of each kind.
 SPDX-License-Identifier: ISC
 """
-import hashlib, json, os, pickle, random, select, socket, struct, sys, time
+import hashlib, json, os, pickle, random, select, signal, socket, struct, sys, time
 import xml.etree.ElementTree as ET
 from types import SimpleNamespace
 
@@ -307,7 +307,9 @@ A.dp = "10.77.0.1"
 V.sha = hashlib.sha256(open(A.name[0], "rb").read()).hexdigest()
 V.size = os.path.getsize(A.name[0])
 heard, end, again = [], time.time() + A.seconds, 0
-while time.time() < end:
+stopped = []
+signal.signal(signal.SIGTERM, lambda *_: stopped.append(True))
+while time.time() < end and not stopped:
     for s in select.select([mcast.data, mcast.notices], [], [], 0.002)[0]:
         p, where = s.recvfrom(65535)
         if where[0] == A.dp:
