@@ -6,6 +6,9 @@
 #   client ARG...          gateway.py's client of 127.0.0.1:13000
 #   refused REASON         how many the metrics say; ended REASON likewise
 #   expect_refused REASON N [TEXT]  exactly, and one line in the log says why
+#   watches N              whether an etcd of `people` has so many watches
+#   mosquitto_conf LINE... writes $T/mosquitto.conf; subscribed I... whether these
+#                          devices of a mosquitto with it are, to task
 # SPDX-License-Identifier: ISC
 GW=$HERE/tests/system/gateway.py
 
@@ -21,16 +24,30 @@ gconf() {
 	} | conf
 }
 server() { # PORT [MODE [HOST]]
-	run "server-$1" python3 "$GW" server "$@"
+	run "server-$1" /usr/bin/python3 "$GW" server "$@"
 	wait_for 20 grep -q listening "$T/server-$1.log"
 }
-client() { timeout 120 python3 "$GW" "$@"; }
+client() { timeout 120 /usr/bin/python3 "$GW" "$@"; }
 metric() { admin metrics | awk -v m="$1" '$1 == m { print $2 }'; }
 refused() { metric "dpoint_gateway_refused_total{reason=\"$1\"}"; }
 ended() { metric "dpoint_gateway_ended_total{reason=\"$1\"}"; }
+reached() { [ "$(refused "$1")" -ge "$2" ]; } # REASON N: who leaves is counted when it is noticed
 expect_refused() {
+	wait_for 20 reached "$1" "$2"
 	[ "$(refused "$1")" = "$2" ] || fail "refused for $1: $(refused "$1"), expected $2"
 	[ "$(grep -c "dp-gateway: .* refused: $1: ${3-}" "$T/master.log")" -eq 1 ] || fail "not one line about $1 in the log"
+}
+watches() {
+	curl -s -m 10 --cacert "$PEM" --cert "$T/device.crt" --key "$T/device.key" https://127.0.0.1:2379/metrics |
+		grep -q "^etcd_debugging_mvcc_watcher_total $1\$"
+}
+mosquitto_conf() {
+	printf '%s\n' "user root" "allow_anonymous true" "$@" >"$T/mosquitto.conf"
+	printf 'log_type %s\n' error warning notice information subscribe >>"$T/mosquitto.conf"
+}
+subscribed() {
+	local i
+	for i; do grep -q ": device$i [0-9] task\$" "$T/mosquitto.log" || return 1; done
 }
 fds() { ls "/proc/$(worker_pid gateway)/fd" | wc -l; }
 none_left() { [ "$(metric dpoint_gateway_connections)" = 0 ]; }

@@ -30,7 +30,7 @@ lock = threading.Lock()
 
 
 def log(*words):
-    print(" ".join(map(str, words)) + "\n", end="", flush=True)  # one write, whoever else has a line
+    print(*words, flush=True)
 
 
 def inbox(c, head, where, port):

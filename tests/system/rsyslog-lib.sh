@@ -30,7 +30,7 @@ rsyslog_receiver() {
 	: >"$T/received"
 	run receiver rsyslogd -n -i "$T/rsyslog-receiver/pid" -f "$T/receiver.conf"
 	# before it listens rsyslog looks for a large prime, which took 0.6 to 6 s
-	wait_for 60 eval 'ss -Hltn "sport = :6514" | grep -q .'
+	wait_for 120 eval 'ss -Hltn "sport = :6514" | grep -q .'
 }
 # its queue holds all lines: from a full one rsyslog drops what waited 2 s
 rsyslog_sender() { # PORT
@@ -45,7 +45,7 @@ rsyslog_sender() { # PORT
 		C
 	} >"$T/sender.conf"
 	run sender rsyslogd -n -i "$T/rsyslog-sender/pid" -f "$T/sender.conf"
-	wait_for 5 test -S "$T/log.sock"
+	wait_for 20 test -S "$T/log.sock"
 }
 rsyslog_line='line %g of the device'
 rsyslog_say() { # FROM TO
@@ -54,7 +54,7 @@ rsyslog_say() { # FROM TO
 }
 rsyslog_got() { # N
 	local n=0
-	while [ "$(wc -l <"$T/received")" -lt "$1" ] && [ $((n += 1)) -le 300 ]; do sleep 0.1; done
+	while [ "$(wc -l <"$T/received")" -lt "$1" ] && [ $((n += 1)) -le 600 ]; do sleep 0.1; done
 	seq -f "$rsyslog_line" "$1" >"$T/expected"
 	grep 'of the device' "$T/received" | cmp - "$T/expected" ||
 		fail "other lines than $1: $(diff "$T/received" "$T/expected" | head -n 5)"
