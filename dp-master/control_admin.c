@@ -22,6 +22,7 @@
 #define CONNS_BUSY 16 /* more, who are only told that it is busy */
 #define OUT_MAX	   ((size_t)16 << 20) /* of one reader */
 #define OUT_SUM	   ((size_t)32 << 20) /* of all */
+#define OUT_AHEAD  ((size_t)64 << 10) /* waits: no further request is taken */
 #define IDLE_MS	   60000
 #define STALL_MS   30000
 #define SWEEP_MS   5000
@@ -268,7 +269,8 @@ take_line(struct conn *k, char line[REQUEST_MAX], size_t *len)
 	return true;
 }
 
-/* Runs lines until one waits for its answer. A loop: an answer given at once
+/* Runs lines until one waits for its answer, or answers for their reader: who asks
+ * without an end and reads nothing costs no time. A loop: an answer given at once
  * comes back here, and many short lines must not nest. */
 static void
 process(struct conn *k)
@@ -279,7 +281,8 @@ process(struct conn *k)
 	if (k->busy)
 		return;
 	k->busy = true;
-	while (k->q == NULL && !k->dead && take_line(k, line, &len))
+	while (k->q == NULL && !k->dead &&
+	    k->out_len - k->out_off <= OUT_AHEAD && take_line(k, line, &len))
 		run_line(k, line, len);
 	k->busy = false;
 	rewatch(k);

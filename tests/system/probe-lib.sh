@@ -26,16 +26,21 @@ probe_net() {
 	ip addr add fd79::1/64 dev veth0 nodad
 	ip -n "$HOST" addr add fd79::2/64 dev veth1 nodad
 	MAC=$(ip -o link show veth0 2>/dev/null | grep -o "ether [^ ]*" | cut -d" " -f2)
-	wait_for 5 sh -c "ip -n $HOST -6 addr show dev veth1 scope link | grep -q fe80 && ! ip -n $HOST -6 addr show tentative | grep -q inet6"
+	wait_for 20 sh -c "ip -n $HOST -6 addr show dev veth1 scope link | grep -q fe80 && ! ip -n $HOST -6 addr show tentative | grep -q inet6"
 }
 probe() { "$BUILD/tests/probe-driver" "$BUILD/dp-probe" "$@" >"$T/said" 2>"$T/probe.log" || fail "probe-driver: $(cat "$T/said" "$T/probe.log")"; }
 capture() { # a slot of its ring is as large as a frame may be: 32 of 256 KiB would be too few
 	run capture tcpdump -i veth0 --immediate-mode -s 2000 -U -B 8192 -w "$T/$1.pcap"
-	CAPTURE=$PID
-	wait_for 10 grep -q 'listening on' "$T/capture.log"
+	CAPTURE=$PID CAPTURED=$T/$1.pcap
+	wait_for 20 grep -q 'listening on' "$T/capture.log"
 }
-captured() {
-	sleep 0.3
+captured() { # all that was sent before the host's last word, which is of a type for experiments
+	on_host python3 -c '
+import socket
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+s.bind(("veth1", 0))
+s.send(b"\xff" * 6 + s.getsockname()[4] + b"\x88\xb5" + b"the last word" * 4)' || fail "no last word"
+	wait_for 20 grep -aq 'the last word' "$CAPTURED"
 	kill -INT "$CAPTURE"
 	wait "$CAPTURE"
 	grep -q '^0 packets dropped by kernel' "$T/capture.log" || fail "$(cat "$T/capture.log")"

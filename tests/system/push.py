@@ -30,7 +30,7 @@ lock = threading.Lock()
 
 
 def log(*words):
-    print(*words, flush=True)
+    print(" ".join(map(str, words)) + "\n", end="", flush=True)  # one write, whoever else has a line
 
 
 def inbox(c, head, where, port):

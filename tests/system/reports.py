@@ -3,8 +3,8 @@
 
 usage: reports.py PORT CERT KEY CLIENT-CA MODE LOG [BODIES]
 
-Every whole request is a line in LOG: "STATUS DEVICE SEQUENCE SHA256" of the body. MODE is a
-file, read at each request: "ok"; a status such as "500", or "503 retry-after=2";
+Every whole request is a line in LOG: "STATUS DEVICE SEQUENCE SHA256 MS", the hash of the body
+and the time, of a clock that does not leap. MODE is a file, read at each request: "ok"; a status such as "500", or "503 retry-after=2";
 "hang" (no answer, not taken); "cut" (taken, and the connection ends without an
 answer: STATUS is "cut"); "422 DEVICE..." answers only these devices so, others ok.
 Bodies that are taken are kept as BODIES/DEVICE.SEQUENCE.
@@ -44,9 +44,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         status = "201" if what == "ok" else what
         with lock:
             if bodies and status == "201":
-                with open(os.path.join(bodies, "%s.%s" % (device, sequence)), "wb") as f:
+                name = "%s.%s" % (device, sequence)
+                with open(os.path.join(bodies, "." + name), "wb") as f:
                     f.write(body)
-            log.write("%s %s %s %s\n" % (status, device, sequence, hashlib.sha256(body).hexdigest()))
+                os.replace(f.name, os.path.join(bodies, name))  # whole for whoever reads it
+            log.write("%s %s %s %s %d\n" % (status, device, sequence, hashlib.sha256(body).hexdigest(), time.monotonic_ns() // 1000000))
         if what == "hang":
             time.sleep(3600)
         if what == "cut":

@@ -10,6 +10,8 @@
 #   scan_up             starts dp-master and waits for the three workers
 #   scan WORD...        the admin socket as JSON lines, without the last "ok"
 #   device NAME         its row, by address or name
+#   amid IFACE CMD...   runs CMD once some of a poll's frames have left by IFACE: in
+#                       the background, before the poll
 # SPDX-License-Identifier: ISC
 HOSTS=()
 lan_end() {
@@ -56,3 +58,11 @@ scan() {
 	sed '$d' <<<"$out"
 }
 device() { scan show "$1"; }
+frames_of() { awk -v i="$1:" '$1 == i { print $11 }' /proc/net/dev; } # sent; /sys is another namespace's
+amid() {
+	local i=$1 n
+	shift
+	n=$(frames_of "$i")
+	wait_for 60 eval '[ "$(frames_of '"$i"')" -ge '$((n + 30))' ]' # more than the kernel has to say of a new link
+	"$@"
+}

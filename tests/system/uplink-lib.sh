@@ -67,7 +67,7 @@ dp_stop() {
 	for p in "${PIDS[@]}"; do [ "$p" = "${DP_PID[$1]}" ] || keep+=("$p"); done
 	PIDS=("${keep[@]}")
 }
-dp_pid() { dp "$1" workers | sed -n "s/^worker=gateway .*\bpid=\([^ ]*\).*/\1/p"; }
+dp_pid() { dp "$1" workers | sed -n "s/^worker=gateway .*\bpid=\([1-9][0-9]*\).*/\1/p"; }
 dp_metric() { dp "$1" metrics | awk -v m="$2" '$1 == m { print $2 }'; }
 dp_reload() { [ "$(dp "$1" reload)" = ok ] || fail "reload of $1: $(dp "$1" reload)"; }
 dp_up() { [ "$(dp_metric "$1" 'dpoint_gateway_uplinks{end="near"}')" = "${2:-1}" ]; }
