@@ -13,11 +13,9 @@
 #include "common/spawn.h"
 #include "common/wr.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -341,8 +339,7 @@ on_drain_timeout(void *ctx)
 		slot_kill(&m->slots[i]);
 }
 
-/* Control watches the others; this watches control. What the pulse is late by we
- * did not run ourselves, and control may not have: that does not count. */
+/* Control watches the others, this control; not while we did not run ourselves. */
 static void
 on_pulse(void *ctx)
 {
@@ -360,9 +357,8 @@ on_pulse(void *ctx)
 	if (s->state != WORKER_READY || !s->hello || m->stopping)
 		return;
 	if (m->ping_sent == m->pong_seen) { /* answered, or the first */
-		m->ping_sent = now;
 		m->stood_still = 0;
-		wr_u64(&w, now);
+		wr_u64(&w, m->ping_sent = now);
 		(void)ipc_send(s->ch, MSG_PING, 0, buf, w.len);
 	} else if (now - m->ping_sent - m->stood_still >=
 	    c.health_timeout * 1000) {
