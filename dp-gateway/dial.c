@@ -4,8 +4,8 @@
  * Runs in dp-gateway behind its sandbox. dp-connect makes the connections, and
  * only to hosts that the configuration names for us; at most ASKS_MAX questions
  * are open at once (and one for each link), the others wait in the order they came.
- * Of one target that clients name at most ASKS_EACH are under way, so that a dead
- * one does not hold up the others. An address that fails is known to be away
+ * Of one target that clients or gateways name at most ASKS_EACH are under way, of
+ * all of them ASKS_FAR, so that dead ones hold up neither others nor devices. An address that fails is known to be away
  * from then on, and who was on its way there goes on to the next. Where a server
  * is named by its address its sockets come while they are still connecting, and
  * the question is answered: of these (P_BEGUN) there may be as many as connections.
@@ -23,6 +23,8 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#define CROWD_LOOKS 256
 
 static void
 say(struct gateway *g, struct upstream *u)
@@ -100,35 +102,47 @@ dial_link(struct gateway *g, struct dialler *d, const char *host, uint16_t port)
 	return 0;
 }
 
-/* Whether there is room for one more to the target of c; where that is. */
+/* Whether there is room for one more to the target of c, where that is, and among
+ * all such targets. The first of a target may go where many have all of ASKS_FAR,
+ * and the rest is for our own server's devices, who wait for none of these. */
 static bool
 has_room(const struct conn *c, struct url *at)
 {
-	unsigned n = 0;
+	unsigned n = 0, far = 0;
 
 	if (url_host_port(c->sni, at) < 0)
 		return true; /* for the refusal */
 	for (size_t i = 0; i < COUNT(c->g->asks); i++) {
 		const struct ask *a = &c->g->asks[i];
 
-		n += a->ticket != 0 && a->port == at->port &&
-		    strcmp(a->host, at->host) == 0;
+		if (a->ticket == 0 || a->host[0] == '\0')
+			continue;
+		far++;
+		n += a->port == at->port && strcmp(a->host, at->host) == 0;
 	}
-	return n < ASKS_EACH;
+	return n < ASKS_EACH &&
+	    far < (n == 0 ? ASKS_MAX - ASKS_EACH : ASKS_FAR);
 }
 
-/* One that waits for its turn at this target gets it. */
+/* One that waits for its turn gets it: the first at this target, or else at any
+ * that has room. */
 static void
 call_next(struct gateway *g, const char *host, uint16_t port)
 {
-	struct url at;
+	struct conn *other = NULL;
+	unsigned     looks = 0;
+	struct url   at;
 
 	for (struct conn *c = g->list[P_CROWD].first; c != NULL; c = c->next)
 		if (url_host_port(c->sni, &at) == 0 && at.port == port &&
 		    strcmp(at.host, host) == 0) {
 			conn_phase(c, P_QUEUE);
 			return;
-		}
+		} else if (other == NULL && looks++ < CROWD_LOOKS &&
+		    has_room(c, &at))
+			other = c;
+	if (other != NULL)
+		conn_phase(other, P_QUEUE);
 }
 
 static void

@@ -42,7 +42,8 @@
 #define SERVER 1
 
 #define ASKS_MAX    48	/* of dp-connect, which takes 64 of one asker */
-#define ASKS_EACH   (ASKS_MAX / 4) /* of them, for one far target */
+#define ASKS_EACH   (ASKS_MAX / 4) /* of them, for one far target, */
+#define ASKS_FAR    (ASKS_MAX / 2) /* and for all of these */
 #define LINKS_ASKED (1 + GATEWAY_SERVERS) /* beside them, for links */
 #define PIPES_MAX   256 /* then bytes go without one */
 #define KEPT_FDS    128 /* channels, listeners, the loop, links, standard streams */
@@ -53,7 +54,7 @@ enum phase {
 	P_HELLO,  /* its ClientHello is not whole */
 	P_LINK,	  /* waits for an uplink to take it */
 	P_QUEUE,  /* waits for its turn to be connected by dp-connect */
-	P_CROWD,  /* the same, behind ASKS_EACH to where it goes */
+	P_CROWD,  /* the same, behind ASKS_EACH to where it goes, or ASKS_FAR */
 	P_ASKED,  /* dp-connect is at it */
 	P_BEGUN,  /* it gave us a socket that is still connecting */
 	P_ANSWER, /* the server has said nothing yet */

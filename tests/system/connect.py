@@ -284,10 +284,10 @@ def many(target, n):
 
 def crowd(dead, target, n):
     """n want to where nobody answers; who wants elsewhere does not notice."""
-    held = []
-    for _ in range(int(n)):
+    held, dead = [], dead.split()
+    for i in range(int(n)):
         s = connect()
-        s.sendall(head_of(dead))
+        s.sendall(head_of(dead[i % len(dead)]))
         held.append(s)
     time.sleep(0.3)
     echoes(opened(target))
