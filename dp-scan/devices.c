@@ -25,6 +25,7 @@
 #define CROWD_S	      60  /* the claims of one poll */
 #define TOLD_S	      3600 /* from one event of a conflict to the next */
 #define PROBES	      32
+#define DUPLICATES    64
 #define DEFEND_S      5
 #define HEARSAY	      (1U << SIGHT_DNS | 1U << SIGHT_LDAP)
 #define BYTES_EACH    640 /* of items, on an average: half of it is common */
@@ -59,6 +60,8 @@ struct devices {
 	size_t		      next_move;
 	struct probe_of	      probes[PROBES];
 	size_t		      next_probe;
+	struct probe_of	      duplicates[DUPLICATES]; /* that were told of, when */
+	size_t		      next_duplicate;
 	struct dhcp_servers   servers;
 	uint32_t	      full_told;
 	uint32_t	      own; /* this machine, or NONE */
@@ -76,11 +79,11 @@ device_event_name(enum device_event e)
 	return event_names[e];
 }
 
-static void
+static bool
 tell(struct devices *d, enum device_event e, const struct record *r,
     const struct record *other, const char *detail)
 {
-	d->ops.event(d->ctx, e, r, other, detail);
+	return d->ops.event(d->ctx, e, r, other, detail);
 }
 
 /* -- addresses -- */
@@ -666,9 +669,9 @@ moved(struct devices *d, const struct claim *c, uint32_t from, uint32_t to,
 	d->n.conflicts++;
 	if (m->told != 0 && now - m->told < TOLD_S)
 		return;
-	m->told = now;
 	addr_text(c->addr, text);
-	tell(d, ADDRESS_CONFLICT, b, a, text);
+	if (tell(d, ADDRESS_CONFLICT, b, a, text))
+		m->told = now;
 }
 
 /* RFC 5227 and 4862: somebody probes for an address that another has. */
@@ -686,6 +689,20 @@ probed(struct devices *d, const struct sight *s, uint32_t now)
 	memcpy(p->addr, addr, 16);
 	memcpy(p->mac, s->mac, 6);
 	p->when = now;
+}
+
+static bool
+duplicate_is_told(const struct devices *d, const struct probe_of *p, uint32_t now)
+{
+	for (size_t i = 0; i < DUPLICATES; i++) {
+		const struct probe_of *t = &d->duplicates[i];
+
+		if (t->when != 0 && now - t->when < TOLD_S &&
+		    memcmp(t->mac, p->mac, 6) == 0 &&
+		    memcmp(t->addr, p->addr, 16) == 0)
+			return true;
+	}
+	return false;
 }
 
 /* Who holds the address says so just after another has probed for it. */
@@ -710,9 +727,15 @@ defended(struct devices *d, const struct claim *c, uint32_t slot, uint32_t now)
 		other = holder(d, ITEM_MAC, p->mac, 6);
 		if (other == slot)
 			continue;
+		if (duplicate_is_told(d, p, now))
+			continue;
 		addr_text(c->addr, text);
-		tell(d, DUPLICATE_ADDRESS, &d->recs[slot],
-		    other != NONE ? &d->recs[other] : NULL, text);
+		if (tell(d, DUPLICATE_ADDRESS, &d->recs[slot],
+			other != NONE ? &d->recs[other] : NULL, text)) {
+			d->duplicates[d->next_duplicate] = *p;
+			d->duplicates[d->next_duplicate].when = now;
+			d->next_duplicate = (d->next_duplicate + 1) % DUPLICATES;
+		}
 	}
 }
 
@@ -744,6 +767,7 @@ serves_dhcp(struct devices *d, const struct claim *c, uint32_t slot,
 {
 	struct dhcp_answer a = { .mac = c->mac, .ifindex = c->s->ifindex,
 		.machine = &d->recs[slot] };
+	struct dhcp_server *v;
 	char		   shown[INET6_ADDRSTRLEN];
 
 	if (addr_parse(text, a.addr) < 0)
@@ -752,10 +776,12 @@ serves_dhcp(struct devices *d, const struct claim *c, uint32_t slot,
 	if (d->conf.dhcp_servers[0] != '\0')
 		a.list = is_listed_server(d, a.addr) ? DHCP_LISTED
 						     : DHCP_NOT_LISTED;
-	if (!servers_heard(&d->servers, &a, now, d->conf.life_time))
+	v = servers_heard(&d->servers, &a, now, d->conf.life_time);
+	if (v == NULL)
 		return;
 	addr_text(a.addr, shown);
-	tell(d, DHCP_SERVER_UNKNOWN, &d->recs[slot], NULL, shown);
+	if (tell(d, DHCP_SERVER_UNKNOWN, &d->recs[slot], NULL, shown))
+		v->told = now;
 }
 
 /* -- a sight -- */
@@ -998,6 +1024,8 @@ devices_leap(struct devices *d, uint32_t from, uint32_t to, int64_t by)
 	}
 	for (size_t i = 0; i < PROBES; i++)
 		d->probes[i].when = leapt(&l, d->probes[i].when);
+	for (size_t i = 0; i < DUPLICATES; i++)
+		d->duplicates[i].when = leapt(&l, d->duplicates[i].when);
 	for (size_t i = 0; i < d->servers.n; i++) {
 		d->servers.all[i].told = leapt(&l, d->servers.all[i].told);
 		d->servers.all[i].heard = leapt(&l, d->servers.all[i].heard);

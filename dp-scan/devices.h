@@ -49,8 +49,9 @@ const char *device_event_name(enum device_event e); /* "device-new" */
 
 struct devices_ops {
 	enum place (*place)(void *ctx, uint32_t ifindex, const uint8_t addr[16]);
-	/* r, and other if not NULL, are borrowed during the call. */
-	void (*event)(void *ctx, enum device_event e, const struct record *r,
+	/* r, and other if not NULL, are borrowed during the call. False: nobody was
+	 * told; what is told of once an hour comes again. */
+	bool (*event)(void *ctx, enum device_event e, const struct record *r,
 	    const struct record *other, const char *detail);
 };
 

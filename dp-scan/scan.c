@@ -98,26 +98,32 @@ who(struct scan *s, const struct record *r)
 	return row;
 }
 
-static void
+enum { ROOM_COMMON, ROOM_WARNING, ROOM_CRITICAL };
+
+static bool
 on_event(void *ctx, enum device_event e, const struct record *r,
     const struct record *other, const char *detail)
 {
-	static const char *const importance[DEVICE_EVENTS] = {
-		[ADDRESS_CONFLICT] = "Warning", [DUPLICATE_ADDRESS] = "Warning",
-		[DHCP_SERVER_UNKNOWN] = "Critical",
-		[DEVICE_CLAIMS_MANY] = "Warning", [DEVICES_FULL] = "Warning",
+	static const uint8_t rooms[DEVICE_EVENTS] = {
+		[ADDRESS_CONFLICT] = ROOM_WARNING,
+		[DUPLICATE_ADDRESS] = ROOM_WARNING,
+		[DHCP_SERVER_UNKNOWN] = ROOM_CRITICAL,
+		[DEVICE_CLAIMS_MANY] = ROOM_WARNING,
+		[DEVICES_FULL] = ROOM_WARNING,
 	};
+	static const char *const importance[EVENT_ROOMS] = {
+		[ROOM_WARNING] = "Warning", [ROOM_CRITICAL] = "Critical" };
 	struct scan *s = ctx;
 	json_t	    *row;
-	uint64_t    *room; /* new devices must not crowd out what is grave */
-	bool	     grave = importance[e] != NULL;
+	/* what anybody can cause by the hundred must not crowd out what is graver */
+	uint64_t   *room = &s->events_room[rooms[e]];
+	const char *grave = importance[rooms[e]];
 
 	if (!s->going)
-		return;
-	room = grave ? &s->grave_room : &s->events_room;
+		return false;
 	if (*room == 0) {
 		s->events_left_out++;
-		return;
+		return false;
 	}
 	--*room;
 	row = r != NULL ? who(s, r) : json_object();
@@ -128,14 +134,14 @@ on_event(void *ctx, enum device_event e, const struct record *r,
 		    e == ADDRESS_CONFLICT || e == DUPLICATE_ADDRESS ||
 			    e == DHCP_SERVER_UNKNOWN ? "of" : "why",
 		    json_string(detail));
-	if (grave) {
-		json_object_set_new(row, "importance",
-		    json_string(importance[e]));
+	if (grave != NULL) {
+		json_object_set_new(row, "importance", json_string(grave));
 		log_warn("%s: device %u%s%s", device_event_name(e),
 		    r != NULL ? r->id : 0, detail != NULL ? ": " : "",
 		    detail != NULL ? detail : "");
 	}
 	worker_event(s->w, device_event_name(e), row);
+	return true;
 }
 
 static void
@@ -145,12 +151,11 @@ events_second(struct scan *s)
 		worker_event(s->w, "events-left-out", json_pack("{s:I}", "events",
 		    (json_int_t)s->events_left_out));
 	s->events_left_out = 0;
-	s->events_room += EVENTS_RATE;
-	if (s->events_room > EVENTS_BURST)
-		s->events_room = EVENTS_BURST;
-	s->grave_room += EVENTS_RATE;
-	if (s->grave_room > EVENTS_BURST)
-		s->grave_room = EVENTS_BURST;
+	for (size_t i = 0; i < EVENT_ROOMS; i++) {
+		s->events_room[i] += EVENTS_RATE;
+		if (s->events_room[i] > EVENTS_BURST)
+			s->events_room[i] = EVENTS_BURST;
+	}
 }
 
 /* -- sights -- */
@@ -546,7 +551,8 @@ scan_open(struct worker *w)
 		log_fatal(EXIT_TEMPORARY, "no memory");
 	s->w = w;
 	s->loop = worker_loop(w);
-	s->events_room = s->grave_room = EVENTS_BURST;
+	for (size_t i = 0; i < EVENT_ROOMS; i++)
+		s->events_room[i] = EVENTS_BURST;
 	if (gethostname(s->host, sizeof(s->host) - 1) < 0)
 		snprintf(s->host, sizeof(s->host), "this");
 	if (vendor_load(VENDOR_DIR) == 0)

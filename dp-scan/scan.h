@@ -66,6 +66,8 @@ struct schedule {
 };
 enum { SCHEDULE_RANGES, SCHEDULE_NAMES, SCHEDULE_SNMP, SCHEDULES };
 
+#define EVENT_ROOMS 3 /* none, Warning, Critical: none takes another's */
+
 struct scan {
 	struct worker	    *w;
 	struct loop	    *loop;
@@ -80,7 +82,8 @@ struct scan {
 	struct upward	    *upward;
 	struct loop_timer   *second;
 	struct { int64_t wall, boot; uint32_t began, floor; } clock; /* s */
-	uint64_t	     ticks, events_room, grave_room, events_left_out;
+	uint64_t	     ticks, events_left_out;
+	uint64_t	     events_room[EVENT_ROOMS]; /* by importance */
 	char		     host[256]; /* this machine's name */
 	uint64_t	     sights[SIGHT_BY_MAX];
 	uint64_t	     malformed[PROTOCOLS]; /* as the listener says */

@@ -68,7 +68,7 @@ is_impostor(struct dhcp_servers *s, struct dhcp_server *v,
 	return differs;
 }
 
-bool
+struct dhcp_server *
 servers_heard(struct dhcp_servers *s, const struct dhcp_answer *a, uint32_t now,
     uint32_t life_time)
 {
@@ -82,10 +82,8 @@ servers_heard(struct dhcp_servers *s, const struct dhcp_answer *a, uint32_t now,
 		v->known = known;
 		s->dirty = true;
 	}
-	if ((known && !impostor) || (v->told != 0 && now - v->told < TOLD_S))
-		return false;
-	v->told = now;
-	return true;
+	return (known && !impostor) || (v->told != 0 && now - v->told < TOLD_S)
+	    ? NULL : v;
 }
 
 void

@@ -43,11 +43,12 @@ struct dhcp_answer {
 	const struct record *machine;
 };
 
-/* Whether an administrator is to be told now: it is unknown, or not who has that
- * address, and was not told of within an hour. A MAC address that is silent for
- * life_time is given up for a new one. */
-bool servers_heard(struct dhcp_servers *s, const struct dhcp_answer *a,
-    uint32_t now, uint32_t life_time);
+/* Whom an administrator is to be told of now: it is unknown, or not who has that
+ * address, and was not told of within an hour; the caller, who tells, notes `told`.
+ * NULL: of nobody. A MAC address that is silent for life_time is given up for a new
+ * one. Borrowed until the next call. */
+struct dhcp_server *servers_heard(struct dhcp_servers *s,
+    const struct dhcp_answer *a, uint32_t now, uint32_t life_time);
 
 void servers_write(struct dhcp_servers *s, struct wr *w);
 /* In place of what there is. -EBADMSG: nothing is changed. */

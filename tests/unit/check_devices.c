@@ -18,6 +18,7 @@
 static struct devices *d;
 static unsigned	       events[DEVICE_EVENTS];
 static char	       details[DEVICE_EVENTS][256];
+static bool	       is_deaf; /* nobody takes an event */
 
 static void
 parse(const char *text, uint8_t out[16])
@@ -39,15 +40,18 @@ place(void *ctx, uint32_t ifindex, const uint8_t a[16])
 	return a[0] >= 0xfd ? PLACE_LINK : PLACE_NOWHERE;
 }
 
-static void
+static bool
 event(void *ctx, enum device_event e, const struct record *r,
     const struct record *other, const char *detail)
 {
 	(void)ctx;
 	(void)r;
 	(void)other;
+	if (is_deaf)
+		return false;
 	events[e]++;
 	snprintf(details[e], sizeof(details[e]), "%s", detail ? detail : "");
+	return true;
 }
 
 static const struct devices_ops ops = { place, event };
@@ -337,6 +341,42 @@ START_TEST(a_probe_that_is_defended_is_a_duplicate)
 	/* one that takes what is free */
 	(void)see("ndp " B " conflict=fd00::9", 1010);
 	(void)see("ndp " B " fd00::9", 1011);
+	ck_assert_uint_eq(events[DUPLICATE_ADDRESS], 1);
+}
+END_TEST
+
+START_TEST(one_pair_is_a_duplicate_once_an_hour)
+{
+	for (uint32_t now = 1000; now < 1000 + 3600; now += 60) {
+		(void)see("arp " B " conflict=10.0.0.1", now);
+		(void)see("arp " A " 10.0.0.1", now);
+	}
+	ck_assert_uint_eq(events[DUPLICATE_ADDRESS], 1);
+	(void)see("arp " C " conflict=10.0.0.1", 2000);
+	(void)see("arp " A " 10.0.0.1", 2000); /* another one */
+	ck_assert_uint_eq(events[DUPLICATE_ADDRESS], 2);
+	(void)see("arp " B " conflict=10.0.0.1", 4600);
+	(void)see("arp " A " 10.0.0.1", 4600);
+	ck_assert_uint_eq(events[DUPLICATE_ADDRESS], 3);
+}
+END_TEST
+
+START_TEST(what_nobody_took_is_told_again)
+{
+	(void)see("dhcp " A " 10.0.0.1 dhcp-server=10.0.0.1", 1000);
+	(void)see("arp! " A " 10.0.0.9", 1000);
+	is_deaf = true;
+	(void)see("dhcp " B " 10.0.0.2 dhcp-server=10.0.0.2", 1001);
+	(void)see("arp! " B " 10.0.0.9", 1001);
+	(void)see("arp " C " conflict=10.0.0.1", 1001);
+	(void)see("arp " A " 10.0.0.1", 1001);
+	is_deaf = false;
+	(void)see("dhcp " B " 10.0.0.2 dhcp-server=10.0.0.2", 1002);
+	(void)see("arp! " A " 10.0.0.9", 1002);
+	(void)see("arp " C " conflict=10.0.0.1", 1002);
+	(void)see("arp " A " 10.0.0.1", 1002);
+	ck_assert_uint_eq(events[DHCP_SERVER_UNKNOWN], 1);
+	ck_assert_uint_eq(events[ADDRESS_CONFLICT], 1);
 	ck_assert_uint_eq(events[DUPLICATE_ADDRESS], 1);
 }
 END_TEST
@@ -1042,6 +1082,8 @@ main(void)
 	tcase_add_test(t, two_that_have_one_address_are_noticed);
 	tcase_add_test(t, an_address_that_moves_on_is_no_conflict);
 	tcase_add_test(t, a_probe_that_is_defended_is_a_duplicate);
+	tcase_add_test(t, one_pair_is_a_duplicate_once_an_hour);
+	tcase_add_test(t, what_nobody_took_is_told_again);
 	tcase_add_test(t, the_first_dhcp_server_is_the_known_one);
 	tcase_add_test(t, one_machine_serves_ipv4_and_ipv6);
 	tcase_add_test(t, who_answers_as_the_known_dhcp_server_is_told_of);

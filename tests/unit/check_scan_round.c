@@ -38,7 +38,7 @@ place(void *ctx, uint32_t ifindex, const uint8_t a[16])
 	return PLACE_LINK;
 }
 
-static void
+static bool
 event(void *ctx, enum device_event e, const struct record *rec,
     const struct record *other, const char *detail)
 {
@@ -47,6 +47,7 @@ event(void *ctx, enum device_event e, const struct record *rec,
 	(void)rec;
 	(void)other;
 	(void)detail;
+	return true;
 }
 
 static json_t *
