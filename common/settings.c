@@ -370,6 +370,9 @@ static const struct conf_item scan_items[] = {
 	NS("snmp-communities", CONF_FILE, snmp_communities,
 	    "SNMP communities, one a line, after 'v1 ' where SNMPv1 is meant; empty: SNMP "
 	    "is not used."),
+	NS("snmp-ranges", CONF_RANGES, snmp_ranges,
+	    "Address ranges of the devices that are asked by SNMP, such as those of "
+	    "switches; empty: all. Communities go in clear to whoever is asked."),
 	N("life-time", CONF_SECONDS, life_time, "24h", 10, 365 * DAY,
 	    "A device that was silent for so long counts as not seen."),
 	N("keep-time", CONF_SECONDS, keep_time, "30d", 10, 3650 * DAY,

@@ -149,6 +149,7 @@ struct scan_conf {
 	uint64_t range_interval, name_interval, snmp_interval; /* s; 0: never */
 	char	 dns[512];	 /* addresses of servers; empty: resolv.conf's */
 	char	 snmp_communities[256]; /* file; empty: no SNMP */
+	char	 snmp_ranges[2048]; /* who is asked by it; empty: all */
 	uint64_t life_time, keep_time; /* s: then not seen, then removed */
 	uint64_t max_devices;
 	char	 dhcp_servers[512]; /* the known ones; empty: learned */

@@ -457,8 +457,9 @@ is_target(const struct scan *s, const struct run *r, enum probe_kind kind,
 	case PROBE_LLMNR_PTR:
 	case PROBE_MDNS_PTR:
 		return on_link;
-	case PROBE_DNS_PTR:
 	case PROBE_SNMP:
+		return !is_link_local(addr) && scope_has(&s->snmp_ranges, addr);
+	case PROBE_DNS_PTR:
 		return !is_link_local(addr);
 	default:
 		return false;

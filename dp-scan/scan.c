@@ -450,7 +450,8 @@ configure(struct scan *s)
 	char			err[SCOPE_ERR];
 
 	if (scope_parse(c->ranges, &s->ranges, err) < 0 ||
-	    scope_parse(c->exclude, &s->exclude, err) < 0) {
+	    scope_parse(c->exclude, &s->exclude, err) < 0 ||
+	    scope_parse(c->snmp_ranges, &s->snmp_ranges, err) < 0) {
 		log_err("scan: ranges: %s", err); /* was read before */
 		return -EINVAL;
 	}

@@ -72,7 +72,7 @@ struct scan {
 	struct worker	    *w;
 	struct loop	    *loop;
 	struct scan_conf     conf;
-	struct scope	     ranges, exclude;
+	struct scope	     ranges, exclude, snmp_ranges;
 	struct ipc	    *probe, *listen;
 	struct scan_directory *directory;
 	struct scan_agents   *agents;
