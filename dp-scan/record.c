@@ -51,10 +51,11 @@ put32(uint8_t *p, uint32_t v)
 bool
 record_next(const struct record *r, size_t *pos, struct item *out)
 {
-	const uint8_t *p = r->items + *pos;
+	const uint8_t *p;
 
 	if (*pos >= r->len)
 		return false;
+	p = r->items + *pos;
 	*out = (struct item){ p[0], p[1], p[2], get32(p + 3), p + HEAD };
 	*pos += HEAD + (size_t)p[2];
 	return true;
