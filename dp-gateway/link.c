@@ -29,6 +29,9 @@
 #define WINDOW_MAX   (1 << 20)
 #define QUEUE_MAX    (64 << 20) /* bytes that wait in all streams of this link */
 #define STREAMS_MORE 1000 /* than connections: they are told that it is full */
+/* Refusals and resets that wait to be sent, of 500 bytes each: at so many it is
+ * not heard. */
+#define OWED_MAX     1500
 /* What the kernel may hold unsent: more would stand before every new byte. */
 #define UNSENT_MAX   (64 << 10)
 
@@ -160,9 +163,10 @@ link_end(struct link *k, unsigned e, const char *text)
 void
 link_watch(struct link *k)
 {
-	if (!k->ended)
-		(void)loop_io_set(k->io,
-		    LOOP_READ | (k->blocked ? LOOP_WRITE : 0));
+	if (k->ended)
+		return;
+	(void)loop_io_set(k->io, (k->deaf ? 0 : LOOP_READ) |
+	    (k->blocked || k->deaf ? LOOP_WRITE : 0));
 }
 
 /* What its streams have to say, as much as the socket takes. */
@@ -231,6 +235,22 @@ uplink_pump(struct uplinks *u)
 	}
 }
 
+/*
+ * Whether the peer has not read the answers to what it asks, and is not heard until
+ * it has. The near end, which answers nothing, always hears: two that wait for each
+ * other would wait for ever.
+ */
+static bool
+owes_much(const struct link *k)
+{
+	struct mux_stats st;
+
+	if (k->near)
+		return false;
+	mux_stats(k->mux, &st);
+	return st.owed >= OWED_MAX;
+}
+
 static void
 hear(struct link *k)
 {
@@ -238,8 +258,9 @@ hear(struct link *k)
 	size_t	       turn = 0;
 	ssize_t	       n;
 
+	k->deaf = false;
 	tls_readable(k->tls, false);
-	while (mux_why(k->mux, NULL) == MUX_NONE &&
+	while (mux_why(k->mux, NULL) == MUX_NONE && !owes_much(k) &&
 	    (turn < TURN_READ || tls_has_more(k->tls))) {
 		n = tls_read(k->tls, buf, sizeof(buf));
 		if (tls_unsent(k->tls) > 0) /* an answer of OpenSSL's */
@@ -256,6 +277,7 @@ hear(struct link *k)
 		turn += (size_t)n;
 		mux_in(k->mux, buf, (size_t)n, uplinks_now(k->u));
 	}
+	k->deaf = owes_much(k);
 }
 
 /* -- hands are shaken -- */
@@ -412,7 +434,8 @@ on_link(void *link, int events)
 		tls_readable(k->tls, false);
 		link_shake(k);
 	}
-	if (!k->ended && !k->shaking && (events & LOOP_READ))
+	if (!k->ended && !k->shaking &&
+	    (k->deaf ? !owes_much(k) : (events & LOOP_READ) != 0))
 		hear(k);
 	check_up(k);
 	if (!k->ended)

@@ -48,6 +48,7 @@ struct link {
 	struct mux	*mux;
 	int		 fd;
 	bool		 near, accepted, shaking, blocked, ended;
+	bool		 deaf; /* until it has read what we said */
 	bool		 up; /* the peer's SETTINGS came: it took us, too */
 	uint16_t	 port;
 	uint8_t		 addr[16], key[16]; /* key: of its peer, for counting */

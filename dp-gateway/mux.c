@@ -2,7 +2,7 @@
  * dp-gateway/mux.c - HTTP/2 CONNECT streams on nghttp2; see mux.h.
  *
  * Runs in dp-gateway behind its sandbox. Believes nothing of the peer, and does
- * not look at what streams carry. Pure.
+ * not look at what streams carry. Pure, but for the dice of a PING.
  * SPDX-License-Identifier: ISC
  */
 #include "dp-gateway/mux_impl.h"
@@ -10,6 +10,7 @@
 #include "common/size.h"
 
 #include <errno.h>
+#include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -257,6 +258,15 @@ mux_has_out(const struct mux *m)
 	return nghttp2_session_want_write(m->session) != 0;
 }
 
+/* Only who has read it can answer. */
+static void
+ask(struct mux *m)
+{
+	if (RAND_bytes(m->ping, sizeof(m->ping)) == 1 &&
+	    nghttp2_submit_ping(m->session, NGHTTP2_FLAG_NONE, m->ping) == 0)
+		m->asked_at = m->now;
+}
+
 void
 mux_tick(struct mux *m, uint64_t now)
 {
@@ -268,9 +278,8 @@ mux_tick(struct mux *m, uint64_t now)
 	else if (m->asked_at != 0 &&
 	    now - m->asked_at >= m->conf.ping_timeout_ms)
 		mux_fail(m, MUX_PING_LATE, "");
-	else if (m->asked_at == 0 && now >= m->ping_at &&
-	    nghttp2_submit_ping(m->session, NGHTTP2_FLAG_NONE, NULL) == 0)
-		m->asked_at = now;
+	else if (m->asked_at == 0 && now >= m->ping_at)
+		ask(m);
 	if (m->notice_ms != 0 && now - m->notice_ms >= NOTICE_MS) {
 		m->notice_ms = 0;
 		(void)nghttp2_submit_goaway(m->session, NGHTTP2_FLAG_NONE,

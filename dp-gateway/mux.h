@@ -16,6 +16,9 @@
  *          until its owner lets it go with mux_reset or mux_refuse, after which
  *          nothing is called for it. Any function may be called from any op but
  *          mux_in, mux_out, mux_tick and mux_free.
+ * Answers: what a stream was refused with, and its reset, waits until mux_out has
+ *          given it, however many there are: who does not send stops mux_in when
+ *          mux_stats.owed is too much.
  * Peer:    believed in nothing. Floods, too long headers, windows overrun and so
  *          on end the connection with one reason and a GOAWAY: mux_why() is
  *          then not MUX_NONE; send what mux_out still gives, close, mux_free.
@@ -150,6 +153,7 @@ uint32_t mux_id(const struct mux_stream *s);
 
 struct mux_stats {
 	size_t	 streams, queued; /* now: streams, bytes that wait in them */
+	size_t	 owed; /* of these, ended by us and the peer not told yet */
 	uint64_t in, out;	  /* bytes of streams */
 	uint64_t rtt_ms;	  /* of the last PING */
 };

@@ -30,6 +30,7 @@ struct mux_stream {
 	bool		   gone;	    /* nghttp2 knows it no more */
 	bool		   forgotten; /* by its owner: nothing is called */
 	bool		   refused;   /* its answer is all there is */
+	bool		   owed;      /* as mux_stats has it */
 	bool		   busy;	    /* an op runs: not freed under it */
 };
 
@@ -46,6 +47,7 @@ struct mux {
 	bool		      greeted, draining, peer_draining;
 	uint64_t	      now, since, notice_ms; /* 0: no notice */
 	uint64_t	      ping_at, asked_at; /* asked_at 0: no PING is out */
+	uint8_t		      ping[8]; /* what is in it */
 	struct mux_budget     budget[MUX_WHYS];
 	uint8_t		      last_type;
 	/* of the block of headers that comes in */

@@ -246,7 +246,8 @@ on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *ctx)
 		got_settings(m, &frame->settings);
 		break;
 	case NGHTTP2_PING:
-		if ((frame->hd.flags & NGHTTP2_FLAG_ACK) && m->asked_at != 0) {
+		if ((frame->hd.flags & NGHTTP2_FLAG_ACK) && m->asked_at != 0 &&
+		    memcmp(frame->ping.opaque_data, m->ping, sizeof(m->ping)) == 0) {
 			m->stats.rtt_ms = m->now - m->asked_at;
 			m->asked_at = 0;
 			m->ping_at = m->now + m->conf.ping_ms;
@@ -329,6 +330,8 @@ on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, void *ctx)
 	if (s == NULL)
 		return 0;
 	s->gone = true;
+	s->m->stats.owed -= s->owed;
+	s->owed = false;
 	/* a reset without an error before the end is a reset all the same */
 	if (code == NGHTTP2_NO_ERROR && !s->eof)
 		code = NGHTTP2_CANCEL;

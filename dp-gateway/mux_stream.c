@@ -41,11 +41,22 @@ queue_drop(struct mux_stream *s)
 	s->off = s->len = s->size = 0;
 }
 
+/* nghttp2 has a last frame for it, which the peer may take its time to read. */
+static void
+owe(struct mux_stream *s, int submitted)
+{
+	if (submitted != 0)
+		mux_fail(s->m, MUX_MEMORY, nghttp2_strerror(submitted));
+	s->m->stats.owed += !s->owed;
+	s->owed = true;
+}
+
 /* s is one of m's, and is no more. */
 static void
 destroy(struct mux *m, struct mux_stream *s)
 {
 	queue_drop(s);
+	m->stats.owed -= s->owed;
 	*(s->prev != NULL ? &s->prev->next : &m->first) = s->next;
 	if (s->next != NULL)
 		s->next->prev = s->prev;
@@ -82,8 +93,8 @@ mux_stream_abort(struct mux_stream *s, uint32_t code)
 	s->forgotten = true;
 	queue_drop(s);
 	if (!s->gone)
-		(void)nghttp2_submit_rst_stream(s->m->session,
-		    NGHTTP2_FLAG_NONE, s->id, code);
+		owe(s, nghttp2_submit_rst_stream(s->m->session,
+			   NGHTTP2_FLAG_NONE, s->id, code));
 	else if (!s->busy)
 		mux_stream_free(s);
 }
@@ -184,8 +195,8 @@ static void
 overflow(struct mux *m, struct mux_stream *s)
 {
 	if (!s->gone)
-		(void)nghttp2_submit_rst_stream(m->session, NGHTTP2_FLAG_NONE,
-		    s->id, NGHTTP2_CONNECT_ERROR);
+		owe(s, nghttp2_submit_rst_stream(m->session,
+			   NGHTTP2_FLAG_NONE, s->id, NGHTTP2_CONNECT_ERROR));
 	queue_drop(s);
 	if (!s->forgotten) {
 		s->forgotten = true;
@@ -347,8 +358,8 @@ mux_refuse(struct mux_stream *s, unsigned status, const char *text)
 	headers[n++] = nv(":status", code);
 	if (text != NULL)
 		headers[n++] = nv("proxy-status", text);
-	(void)nghttp2_submit_response(s->m->session, s->id, headers, n, NULL);
 	s->refused = s->forgotten = true;
+	owe(s, nghttp2_submit_response(s->m->session, s->id, headers, n, NULL));
 	queue_drop(s);
 }
 

@@ -4,7 +4,8 @@
 uplink_peer.py near CASE CERT KEY [PORT]
     Connects to a far end's uplink-listen and does CASE until that is over; prints
     the word of the GOAWAY that came, or None.
-uplink_peer.py fills CERT KEY [PORT [N]], opens CERT KEY LINKS N: see there.
+uplink_peer.py fills CERT KEY [PORT [N]], opens CERT KEY LINKS N,
+uplink_peer.py unread CERT KEY N: see there.
 uplink_peer.py far CASE CERT KEY PORT
     Listens as a far end and does CASE to the first gateway that comes, then to
     the next; prints the word of each GOAWAY.
@@ -127,6 +128,38 @@ def fills(cert, key, port="13002", n=1000):
         print("filled", flush=True)
         while s.recv(65536):
             pass
+    except OSError:
+        pass
+    print("ended", flush=True)
+
+
+def unread(cert, key, n):
+    """Stuffs its own connection with an echo, then asks n times for a server that
+    is not allowed. It reads nothing, and says that it has seen every PING."""
+    c = context(ssl.PROTOCOL_TLS_CLIENT, cert, key)
+    s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    s.connect(("127.0.0.1", 13002))
+    s = c.wrap_socket(s, server_hostname="server.example")
+    s.sendall(PREFACE + SettingsFrame(0, settings={4: 0x7fffffff}).serialize() +
+              WindowUpdateFrame(0, window_increment=0x7f000000).serialize() +
+              headers(1))
+    for _ in range(80):
+        s.sendall(3 * DataFrame(1, data=bytes(16000)).serialize())
+        time.sleep(0.02)
+    print("asking", flush=True)
+    blind = PingFrame(0, opaque_data=bytes(8), flags=["ACK"]).serialize()
+    data = memoryview(b"".join(
+        headers(2 * i + 3, block=CONNECT[:-4] + b"9999") + blind * (i % 1000 == 0)
+        for i in range(int(n))))
+    s.setblocking(False)
+    try:
+        while True:
+            try:
+                data = data[s.send(data[:16384]):] or memoryview(blind)
+                time.sleep(0.3 if len(data) == len(blind) else 0)
+            except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                time.sleep(0.01)
     except OSError:
         pass
     print("ended", flush=True)

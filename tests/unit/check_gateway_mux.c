@@ -622,6 +622,58 @@ START_TEST(pings_are_answered_or_end_it)
 }
 END_TEST
 
+/* Nobody answers a PING that it has not read. */
+START_TEST(a_blind_answer_to_a_ping_is_none)
+{
+	static const uint8_t blind[] = { 0, 0, 8, 6, 1, 0, 0, 0, 0, 0, 0, 0, 0,
+		0, 0, 0, 0 };
+
+	join();
+	settle();
+	now += 30000;
+	mux_tick(mux[FAR], now);
+	for (int i = 0; i < 9; i++) {
+		now += 1000;
+		mux_in(mux[FAR], blind, sizeof(blind), now);
+		mux_tick(mux[FAR], now);
+		ck_assert_int_eq(mux_why(mux[FAR], NULL), MUX_NONE);
+	}
+	now += 1000;
+	mux_tick(mux[FAR], now);
+	ck_assert_int_eq(mux_why(mux[FAR], NULL), MUX_PING_LATE);
+}
+END_TEST
+
+/* What is refused or reset is owed until it is said, whoever ends it first. */
+START_TEST(what_the_peer_was_not_told_is_known)
+{
+	struct mux_stats st;
+
+	join();
+	settle();
+	snprintf(rq.authority, sizeof(rq.authority), "refuse0:1");
+	for (unsigned i = 0; i < 10; i++)
+		(void)open_one(0, 0);
+	speak(NEAR, MIB);
+	hear(NEAR, SIZE_MAX);
+	mux_stats(mux[FAR], &st);
+	ck_assert(st.owed == 10 && st.streams == 10);
+	for (unsigned i = 0; i < 3; i++)
+		mux_reset(flow[NEAR][i].s);
+	mux_stats(mux[NEAR], &st);
+	ck_assert_uint_eq(st.owed, 3);
+	speak(NEAR, MIB);
+	hear(NEAR, SIZE_MAX);
+	for (int side = 0; side < 2; side++) {
+		mux_stats(mux[side], &st);
+		ck_assert_uint_eq(st.owed, side == NEAR ? 0 : 7);
+	}
+	settle();
+	mux_stats(mux[FAR], &st);
+	ck_assert(st.owed == 0 && st.streams == 0);
+}
+END_TEST
+
 /* All that a world of chance does, every byte in its place. */
 START_TEST(whatever_the_pieces_and_stalls_every_byte_arrives)
 {
@@ -1051,6 +1103,8 @@ main(void)
 	tcase_add_test(t, what_a_goaway_leaves_out_may_go_elsewhere);
 	tcase_add_test(t, a_peer_that_is_silent_is_given_up);
 	tcase_add_test(t, pings_are_answered_or_end_it);
+	tcase_add_test(t, a_blind_answer_to_a_ping_is_none);
+	tcase_add_test(t, what_the_peer_was_not_told_is_known);
 	tcase_add_loop_test(t, whatever_the_pieces_and_stalls_every_byte_arrives,
 	    0, 100);
 	tcase_add_loop_test(t, a_hostile_peer_has_one_reason_and_a_goaway, 0,
