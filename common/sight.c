@@ -35,6 +35,7 @@ static const char *const fact_names[FACT_MAX] = {
 	[FACT_PORT] = "port", [FACT_CAPABILITIES] = "capabilities",
 	[FACT_AGENT] = "agent", [FACT_DIRECTORY_ID] = "directory-id",
 	[FACT_CONFLICT] = "conflict",
+	[FACT_FRAME] = "frame",
 };
 
 const char *

@@ -78,6 +78,7 @@ enum fact {
 	FACT_AGENT,	   /* "urn:dpoint:device:<uuid>" of its certificate */
 	FACT_DIRECTORY_ID, /* distinguished name */
 	FACT_CONFLICT,	   /* address that it probes for (RFC 5227) */
+	FACT_FRAME,	   /* MAC address that brought it, maybe of a relay */
 	FACT_MAX
 };
 const char *fact_name(enum fact f); /* "service" */

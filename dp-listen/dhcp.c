@@ -182,11 +182,26 @@ tell_client(const struct packet *p, const struct dhcp *d, const struct told *to)
 	to->fn(to->ctx, &s);
 }
 
+/* The relay, or who only says that he is one, is a machine of this link; its address
+ * the datagram may have forged. */
+static void
+tell_relay(const struct packet *p, const struct told *to)
+{
+	struct sight s;
+
+	if (!mac_is_host(p->mac))
+		return;
+	sight_begin(&s, SIGHT_DHCP);
+	s.ifindex = p->ifindex;
+	memcpy(s.mac, p->mac, sizeof(s.mac));
+	to->fn(to->ctx, &s);
+}
+
 static void
 tell_server(const struct packet *p, const struct dhcp *d, uint8_t type,
     const struct told *to)
 {
-	static const uint8_t none[4];
+	static const uint8_t none[6];
 	struct sight	     s;
 	uint8_t		     addr[16];
 
@@ -200,6 +215,10 @@ tell_server(const struct packet *p, const struct dhcp *d, uint8_t type,
 	memcpy(s.addr, addr, 16);
 	if (!addr_is_host(addr))
 		return;
+	if (memcmp(s.mac, none, 6) == 0 && memcmp(p->mac, none, 6) != 0) {
+		tell_relay(p, to);
+		sight_add_hex(&s, FACT_FRAME, p->mac, sizeof(p->mac), ':');
+	}
 	sight_add_addr(&s, FACT_DHCP_SERVER, addr, 16);
 	add_option(&s, FACT_DOMAIN, d, OPT_DOMAIN);
 	to->fn(to->ctx, &s);

@@ -761,6 +761,33 @@ is_listed_server(const struct devices *d, const uint8_t addr[16])
 	return false;
 }
 
+static bool
+mac_parse(const char *text, uint8_t out[6])
+{
+	unsigned m[6];
+	int	 n = 0;
+
+	if (sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%n", &m[0], &m[1], &m[2], &m[3],
+		&m[4], &m[5], &n) != 6 || text[n] != '\0')
+		return false;
+	for (int i = 0; i < 6; i++)
+		out[i] = (uint8_t)m[i];
+	return true;
+}
+
+/* Whose frame an answer of a DHCP server was, if its MAC address says nothing of
+ * the server: a relay's, or one that machines share. */
+static const uint8_t *
+frame_of(const struct sight *s, uint8_t out[6])
+{
+	static const uint8_t none[6];
+	const char	    *text = sight_first(s, FACT_FRAME);
+
+	if (text != NULL)
+		return mac_parse(text, out) ? out : NULL;
+	return memcmp(s->mac, none, 6) != 0 ? s->mac : NULL;
+}
+
 static void
 serves_dhcp(struct devices *d, const struct claim *c, uint32_t slot,
     const char *text, uint32_t now)
@@ -769,9 +796,12 @@ serves_dhcp(struct devices *d, const struct claim *c, uint32_t slot,
 		.machine = &d->recs[slot] };
 	struct dhcp_server *v;
 	char		   shown[INET6_ADDRSTRLEN];
+	uint8_t		   frame[6];
+	uint32_t	   who = slot;
 
 	if (addr_parse(text, a.addr) < 0)
 		return;
+	a.frame = frame_of(c->s, frame);
 	a.on_link = d->ops.place(d->ctx, a.ifindex, a.addr) == PLACE_LINK;
 	if (d->conf.dhcp_servers[0] != '\0')
 		a.list = is_listed_server(d, a.addr) ? DHCP_LISTED
@@ -780,7 +810,10 @@ serves_dhcp(struct devices *d, const struct claim *c, uint32_t slot,
 	if (v == NULL)
 		return;
 	addr_text(a.addr, shown);
-	if (tell(d, DHCP_SERVER_UNKNOWN, &d->recs[slot], NULL, shown))
+	if (c->mac == NULL && a.on_link && a.frame != NULL &&
+	    (who = holder(d, ITEM_MAC, a.frame, 6)) == NONE)
+		who = slot;
+	if (tell(d, DHCP_SERVER_UNKNOWN, &d->recs[who], NULL, shown))
 		v->told = now;
 }
 
@@ -844,7 +877,7 @@ learn_facts(struct devices *d, const struct claim *c, uint32_t slot,
 		uint8_t	    kind = s->fact[i].kind;
 		uint32_t    has;
 
-		if (kind == FACT_CONFLICT ||
+		if (kind == FACT_CONFLICT || kind == FACT_FRAME ||
 		    (kind == FACT_AGENT && c->agent == NULL) ||
 		    (kind == FACT_DIRECTORY_ID && c->directory == NULL))
 			continue;
@@ -1090,17 +1123,11 @@ by_addr(const struct devices *d, const uint8_t addr[16])
 const struct record *
 devices_find(const struct devices *d, const char *text)
 {
-	unsigned m[6];
 	uint8_t	 addr[16], mac[6];
 	uint32_t slot = by_id(d, text);
-	int	 n = 0;
 
-	if (slot == NONE && sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%n", &m[0],
-		&m[1], &m[2], &m[3], &m[4], &m[5], &n) == 6 && text[n] == '\0') {
-		for (int i = 0; i < 6; i++)
-			mac[i] = (uint8_t)m[i];
+	if (slot == NONE && mac_parse(text, mac))
 		slot = holder(d, ITEM_MAC, mac, 6);
-	}
 	if (slot == NONE && addr_parse(text, addr) == 0)
 		slot = by_addr(d, addr);
 	if (slot == NONE && strlen(text) <= SIGHT_TEXT)

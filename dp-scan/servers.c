@@ -45,6 +45,21 @@ is_known_machine(const struct dhcp_servers *s, const struct record *r)
 	return false;
 }
 
+/* What a relay brings of a server that is on the link: only if the relay is that
+ * machine. Where it is not, who wants to be the server has but to call himself one. */
+static bool
+is_false_relay(const struct dhcp_server *v, const struct dhcp_answer *a)
+{
+	const struct record *r = a->machine;
+
+	if (a->frame == NULL || (v->has_mac && memcmp(v->mac, a->frame, 6) == 0))
+		return false;
+	if (v->has_mac && !record_find(r, ITEM_MAC, v->mac, 6, NULL))
+		return true;
+	return record_has(r, ITEM_MAC) &&
+	    !record_find(r, ITEM_MAC, a->frame, 6, NULL);
+}
+
 /* Its address is another machine's. One behind relays, of which there may be
  * several, has no MAC address here. */
 static bool
@@ -53,8 +68,10 @@ is_impostor(struct dhcp_servers *s, struct dhcp_server *v,
 {
 	bool differs;
 
-	if (a->mac == NULL || !a->on_link)
+	if (!a->on_link)
 		return false;
+	if (a->mac == NULL)
+		return is_false_relay(v, a);
 	differs = v->has_mac && memcmp(v->mac, a->mac, 6) != 0 &&
 	    !record_find(a->machine, ITEM_MAC, v->mac, 6, NULL);
 	if (differs && now - v->heard <= life_time)

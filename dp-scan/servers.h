@@ -36,7 +36,8 @@ struct dhcp_servers {
 /* An answer of DHCP: the server that it names, and who sent it. */
 struct dhcp_answer {
 	uint8_t		     addr[16];
-	const uint8_t	    *mac; /* NULL: not known */
+	const uint8_t	    *mac;   /* its own; NULL: not known */
+	const uint8_t	    *frame; /* that brought it; NULL: not known */
 	uint32_t	     ifindex;
 	bool		     on_link; /* addr is, so that it has one MAC address */
 	enum { DHCP_NO_LIST, DHCP_LISTED, DHCP_NOT_LISTED } list;

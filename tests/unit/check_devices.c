@@ -18,6 +18,7 @@
 static struct devices *d;
 static unsigned	       events[DEVICE_EVENTS];
 static char	       details[DEVICE_EVENTS][256];
+static uint32_t	       told_of[DEVICE_EVENTS]; /* ids */
 static bool	       is_deaf; /* nobody takes an event */
 
 static void
@@ -45,8 +46,8 @@ event(void *ctx, enum device_event e, const struct record *r,
     const struct record *other, const char *detail)
 {
 	(void)ctx;
-	(void)r;
 	(void)other;
+	told_of[e] = r != NULL ? r->id : 0;
 	if (is_deaf)
 		return false;
 	events[e]++;
@@ -473,6 +474,45 @@ START_TEST(who_claims_many_is_in_conflict_all_the_same)
 	/* and not marked for ever */
 	r = see("arp " B " 10.0.5.1", 20000 + 91 + conf.life_time);
 	ck_assert(!r->many);
+}
+END_TEST
+
+START_TEST(who_calls_himself_a_relay_is_an_impostor_all_the_same)
+{
+	struct devices_conf c = conf;
+
+	snprintf(c.dhcp_servers, sizeof(c.dhcp_servers), "10.0.0.1 172.16.0.1");
+	for (int list = 0; list < 2; list++) {
+		teardown();
+		setup();
+		if (list == 1)
+			devices_configure(d, &c);
+		(void)see("arp " A " 10.0.0.1", 1000);
+		if (list == 0)
+			(void)see("dhcp " A " 10.0.0.1 dhcp-server=10.0.0.1", 1001);
+		/* its own frame, as it answers a relay */
+		(void)see("dhcp 10.0.0.1 frame=" A " dhcp-server=10.0.0.1", 1002);
+		ck_assert_uint_eq(events[DHCP_SERVER_UNKNOWN], 0);
+		(void)see("dhcp " B, 1003);
+		(void)see("dhcp 10.0.0.1 frame=" B " dhcp-server=10.0.0.1", 1003);
+		(void)see("dhcp 10.0.0.1 frame=" B " dhcp-server=10.0.0.1", 1004);
+		ck_assert_uint_eq(events[DHCP_SERVER_UNKNOWN], 1);
+		ck_assert_str_eq(details[DHCP_SERVER_UNKNOWN], "10.0.0.1");
+		ck_assert_uint_eq(told_of[DHCP_SERVER_UNKNOWN],
+		    devices_find(d, B)->id);
+		/* nor by the address, or a MAC address that routers share */
+		(void)see("arp " B " 10.0.0.1", 5000);
+		(void)see("dhcp 10.0.0.1 frame=" B " dhcp-server=10.0.0.1", 5001);
+		ck_assert_uint_eq(events[DHCP_SERVER_UNKNOWN], list == 0 ? 2 : 1);
+		(void)see("arp " A " 10.0.0.1", 8999);
+		(void)see("dhcp 00:00:5e:00:01:07 10.0.0.1 dhcp-server=10.0.0.1",
+		    9000);
+		ck_assert_uint_eq(events[DHCP_SERVER_UNKNOWN], list == 0 ? 3 : 2);
+	}
+	/* one behind a router may have several relays */
+	(void)see("dhcp 172.16.0.1 frame=" B " dhcp-server=172.16.0.1", 9001);
+	(void)see("dhcp 172.16.0.1 frame=" C " dhcp-server=172.16.0.1", 9002);
+	ck_assert_uint_eq(events[DHCP_SERVER_UNKNOWN], 2);
 }
 END_TEST
 
@@ -1081,6 +1121,7 @@ main(void)
 	tcase_add_test(t, what_is_learned_stands_in_the_record);
 	tcase_add_test(t, two_that_have_one_address_are_noticed);
 	tcase_add_test(t, an_address_that_moves_on_is_no_conflict);
+	tcase_add_test(t, who_calls_himself_a_relay_is_an_impostor_all_the_same);
 	tcase_add_test(t, a_probe_that_is_defended_is_a_duplicate);
 	tcase_add_test(t, one_pair_is_a_duplicate_once_an_hour);
 	tcase_add_test(t, what_nobody_took_is_told_again);

@@ -44,7 +44,8 @@ static const struct heard_row rows[] = {
 	    "dhcp 02:00:00:00:05:20 198.18.0.100 name=pos" },
 	{ "server behind a relay has no MAC",
 	    HEAD("02", NONE, "c6120064", "c6120001") ZERO64 ZERO64 ZERO64 COOKIE
-	    "350102 36040a000001ff", NULL, "dhcp 10.0.0.1 dhcp-server=10.0.0.1" },
+	    "350102 36040a000001ff", NULL, "dhcp 02:00:00:00:05:10; "
+	    "dhcp 10.0.0.1 frame=02:00:00:00:05:10 dhcp-server=10.0.0.1" },
 	{ "server without its identifier",
 	    HEAD("02", NONE, "c6120064", NONE) ZERO64 ZERO64 ZERO64 COOKIE "350102ff",
 	    NULL, "" },
