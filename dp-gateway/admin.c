@@ -148,22 +148,29 @@ bytes_from(const struct gateway *g, int side)
 	return n;
 }
 
-/* The i-th of all servers, of whatever kind of listener; NULL past the last. */
+/* The i-th of all servers, of whatever kind of listener; NULL past the last. With
+ * an uplink: as it is known by that one. */
 static const struct server *
-server_at(const struct gateway *g, size_t i)
+server_at(const struct gateway *g, size_t i, uint64_t *failures)
 {
 	const struct upstream *t = &g->terminate.servers;
+	bool		       terminated = i >= g->upstream.n;
+	const struct server   *own, *by_uplink;
 
-	if (i < g->upstream.n)
-		return &g->upstream.of[i];
-	i -= g->upstream.n;
-	return i < t->n ? &t->of[i] : NULL;
+	if (terminated && i - g->upstream.n >= t->n)
+		return NULL;
+	own = terminated ? &t->of[i - g->upstream.n] : &g->upstream.of[i];
+	by_uplink = uplinks_server(g->uplinks, terminated, own->id);
+	*failures = own->failures +
+	    uplinks_failures(g->uplinks, terminated, own->id);
+	return by_uplink != NULL ? by_uplink : own;
 }
 
 static void
 cmd_stats(void *ctx, struct admin_reply *reply, int argc, char *argv[])
 {
 	const struct server *s;
+	uint64_t	failures;
 	struct gateway *g = ctx;
 	json_t	       *refused = json_object(), *ended = json_object();
 
@@ -185,12 +192,12 @@ cmd_stats(void *ctx, struct admin_reply *reply, int argc, char *argv[])
 		"from_clients", (json_int_t)bytes_from(g, CLIENT),
 		"from_servers", (json_int_t)bytes_from(g, SERVER), "refused",
 		refused, "ended", ended));
-	for (size_t i = 0; (s = server_at(g, i)) != NULL; i++)
+	for (size_t i = 0; (s = server_at(g, i, &failures)) != NULL; i++)
 		admin_row(reply,
 		    json_pack("{s:s,s:i,s:s,s:I,s:s}", "server", s->host,
 			"port", (int)s->port, "state",
 			server_state_word(s->state), "failures",
-			(json_int_t)s->failures, "why",
+			(json_int_t)failures, "why",
 			s->state == SERVER_UP ? "" : s->why));
 	uplinks_rows(g->uplinks, reply);
 	admin_end(reply, NULL);
@@ -343,9 +350,10 @@ servers(const struct gateway *g, struct admin_reply *reply)
 {
 	const struct server *s;
 	char		     label[URL_HOST_LEN + 64];
+	uint64_t	     n;
 
 	for (int failures = 0; failures < 2; failures++)
-		for (size_t i = 0; (s = server_at(g, i)) != NULL; i++) {
+		for (size_t i = 0; (s = server_at(g, i, &n)) != NULL; i++) {
 			snprintf(label, sizeof(label), "server=\"%s:%u\"%s",
 			    s->host, s->port, i < g->upstream.n
 				? "" : ",kind=\"terminating\"");
@@ -354,7 +362,7 @@ servers(const struct gateway *g, struct admin_reply *reply)
 				    "dpoint_gateway_server_failures_total",
 				    "counter",
 				    "Times this address was found to be away.",
-				    label, (double)s->failures);
+				    label, (double)n);
 			else
 				worker_metric(reply, "dpoint_gateway_server_up",
 				    "gauge", "Whether connections go to this "
@@ -465,10 +473,11 @@ gateway_warnings(void *gateway, struct admin_reply *reply)
 {
 	const struct gateway *g = gateway;
 	const struct server  *s;
+	uint64_t	      failures;
 
 	uplinks_warnings(g->uplinks, reply);
 	push_warnings(g->push, reply);
-	for (size_t i = 0; (s = server_at(g, i)) != NULL; i++)
+	for (size_t i = 0; (s = server_at(g, i, &failures)) != NULL; i++)
 		if (s->state == SERVER_DOWN)
 			worker_warning(reply,
 			    "gateway: server %s port %u is passed over: %s",

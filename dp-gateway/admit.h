@@ -50,6 +50,9 @@ enum why {
 	WHY_CIRCLE,	   /* of gateways */
 	WHY_NOT_ALLOWED,   /* by a far end */
 	WHY_PEER,	   /* likewise: gateway.max-per-peer */
+	WHY_FAR_FULL,	   /* likewise: it has no room */
+	WHY_FAR_DRAINING,  /* likewise: dpctl gateway drain there */
+	WHY_FAR_REFUSED,   /* likewise: by a status that says no more */
 	WHY_LEFT,	   /* the client, before there was a server */
 	WHY_REFUSED = WHY_LEFT,
 	WHY_CLOSED,	   /* by both ends, after all was carried */

@@ -74,7 +74,9 @@ phase_ms(const struct gateway *g, enum phase p)
 		[P_LINK] = 3 * server,
 		[P_QUEUE] = 3 * server, /* others may wait for all of theirs */
 		[P_CROWD] = 3 * server,
-		[P_ASKED] = server + 5000, /* dp-connect itself ends it before */
+		/* dp-connect, and a far end of the same server-timeout, end it
+		 * before */
+		[P_ASKED] = server + 5000,
 		[P_ANSWER] = server,
 		[P_OPEN] = g->conf.idle_timeout * 1000 };
 
@@ -110,6 +112,7 @@ conn_new(struct gateway *g, const struct listener_kind *kind, int fd,
 	}
 	c->g = g;
 	c->kind = kind;
+	c->refusal = WHY_CLOSED;
 	c->id = conn_number(g);
 	memcpy(c->addr, addr, 16);
 	c->port = port;
@@ -172,6 +175,8 @@ conn_drop_server(struct conn *c)
 struct upstream *
 conn_upstream(struct conn *c)
 {
+	if (c->link != 0)
+		return uplink_servers(c);
 	return c->term != NULL ? &c->g->terminate.servers : &c->g->upstream;
 }
 
@@ -206,12 +211,12 @@ conn_end(struct conn *c, enum why why)
 	conn_count(g, c->addr, c->port, c->sni, why);
 	if (c->phase == P_ASKED)
 		dial_left(c);
+	if (c->phase == P_ANSWER)
+		judge(c, why == WHY_SILENT, why == WHY_SERVER_RESET);
+	else if (c->phase == P_BEGUN || (c->phase == P_ASKED && c->link != 0))
+		upstream_abandoned(conn_upstream(c), c->server);
 	if (is_tunnel(c))
 		tunnel_drop(c, why);
-	else if (c->phase == P_ANSWER)
-		judge(c, why == WHY_SILENT, why == WHY_SERVER_RESET);
-	else if (c->phase == P_BEGUN)
-		upstream_abandoned(conn_upstream(c), c->server);
 	terminate_fini(c, why);
 	if (why == WHY_CLIENT_RESET)
 		reset_at_close(c->relay.fd[SERVER]);
@@ -337,13 +342,6 @@ void
 conn_moved(struct conn *c)
 {
 	struct gateway *g = c->g;
-
-	if (c->phase == P_ANSWER && is_tunnel(c)) { /* whose server others watch */
-		if (c->relay.bytes[SERVER] > 0 || c->relay.ended[SERVER] ||
-		    c->origin != NULL)
-			conn_phase(c, P_OPEN);
-		return;
-	}
 
 	if (c->phase == P_ANSWER &&
 	    (c->relay.bytes[SERVER] > 0 || c->relay.ended[SERVER])) {
@@ -559,8 +557,12 @@ late(struct gateway *g, enum phase p, enum why why)
 
 	while ((c = g->list[p].first) != NULL && phase_ms(g, p) > 0 &&
 	    now - c->since_ms >= phase_ms(g, p))
-		conn_end(c, why == WHY_NO_SERVER && c->kind->is_forward
-			? WHY_TARGET_LATE : why);
+		if (p == P_ASKED && c->stream[SERVER] != NULL)
+			tunnel_late(c);
+		else
+			conn_end(c, why == WHY_NO_SERVER && c->kind->is_forward
+				? WHY_TARGET_LATE
+				: why);
 }
 
 static void

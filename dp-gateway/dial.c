@@ -26,9 +26,11 @@
 
 #define CROWD_LOOKS 256
 
-static void
-say(struct gateway *g, struct upstream *u)
+void
+dial_say_of(struct gateway *g, struct upstream *u, const char *at)
 {
+	const char *by = at[0] != '\0' ? " by the uplink " : "";
+
 	for (size_t i = 0; i < u->n; i++) {
 		struct server *s = &u->of[i];
 		bool	       down = s->state == SERVER_DOWN;
@@ -37,22 +39,24 @@ say(struct gateway *g, struct upstream *u)
 			continue;
 		s->said_down = down;
 		if (down)
-			log_warn("server %s port %u is passed over: %s",
-			    s->host, s->port, s->why);
+			log_warn("server %s port %u is passed over%s%s: %s",
+			    s->host, s->port, by, at, s->why);
 		else
-			log_info("server %s port %u is back", s->host, s->port);
+			log_info("server %s port %u is back%s%s", s->host,
+			    s->port, by, at);
 		worker_event(g->w, down ? "gateway-server-down"
 					: "gateway-server-up",
-		    json_pack("{s:s,s:i,s:s}", "host", s->host, "port",
-			(int)s->port, "why", down ? s->why : ""));
+		    json_pack("{s:s,s:i,s:s,s:s}", "host", s->host, "port",
+			(int)s->port, "why", down ? s->why : "", "uplink", at));
 	}
 }
 
 void
 dial_say(struct gateway *g)
 {
-	say(g, &g->upstream);
-	say(g, &g->terminate.servers);
+	dial_say_of(g, &g->upstream, "");
+	dial_say_of(g, &g->terminate.servers, "");
+	uplinks_say(g->uplinks);
 	conn_tick_soon(g); /* to try it again */
 }
 
@@ -195,12 +199,14 @@ pump_up(struct gateway *g)
 
 	while ((c = g->list[P_LINK].first) != NULL &&
 	    (way = uplink_open(c)) != UPLINK_WAIT)
-		if (way == UPLINK_DIRECT) {
-			c->link = 0; /* of an attempt before */
+		if (way == UPLINK_DIRECT)
 			conn_phase(c, P_QUEUE);
-		} else if (way == UPLINK_NONE)
-			conn_end(c, c->server != UPSTREAM_NONE ? WHY_NO_SERVER
-							       : WHY_NO_UPLINK);
+		else if (way == UPLINK_NONE)
+			conn_end(c, c->refusal != WHY_CLOSED
+				? (enum why)c->refusal
+				: c->server != UPSTREAM_NONE
+				? WHY_NO_SERVER
+				: WHY_NO_UPLINK);
 }
 
 void

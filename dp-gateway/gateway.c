@@ -131,6 +131,7 @@ configure(struct gateway *g)
 	tls_unref(&g->tls);
 	g->tls = tls;
 	terminate_take(g);
+	uplinks_follow(g->uplinks);
 	accept_leave(g, old);
 	terminate_check(g);
 	uplinks_check(g->uplinks);

@@ -48,6 +48,7 @@
 #define PIPES_MAX   256 /* then bytes go without one */
 #define KEPT_FDS    128 /* channels, listeners, the loop, links, standard streams */
 #define TICK_MS	    250
+#define TRIED_MAX   4 /* uplinks that a connection is tried by, but one */
 #define CONN_ADDR   64 /* "[2001:db8::1]:50000" */
 
 enum phase {
@@ -91,7 +92,9 @@ struct conn {
 	bool		drained[2], closing[2]; /* sockets beside a stream */
 	bool		again; /* asked for once more, after a lost uplink */
 	bool		introduce; /* a PROXY header goes first, by an uplink */
+	uint8_t		refusal; /* a far end's last, or WHY_CLOSED: none */
 	uint32_t	link; /* its uplink's number */
+	uint32_t	tried[TRIED_MAX]; /* those it is to take no more; 0: none */
 };
 
 struct dialler;
@@ -234,6 +237,8 @@ void dial_tick(struct gateway *g); /* those that have not been for too long */
 int  dial_link(struct gateway *g, struct dialler *d, const char *host,
      uint16_t port); /* uplink_dialled() then */
 void dial_say(struct gateway *g); /* what has changed of the servers */
+/* Of those of an uplink; at: its name. "": of our own connections. */
+void dial_say_of(struct gateway *g, struct upstream *u, const char *at);
 
 /* conn.c */
 uint64_t conn_number(struct gateway *g); /* of a new connection */
@@ -248,7 +253,8 @@ void conn_pass(struct conn *c);		     /* opens a passed-through one */
 bool conn_announce(struct conn *c); /* by PROXY protocol, if it is wanted */
 void conn_drop_server(struct conn *c); /* it is to have another */
 void conn_carry(struct conn *c, int side, uint32_t events);
-struct upstream *conn_upstream(struct conn *c); /* where its server is */
+/* Where its server is; NULL: its uplink has ended. */
+struct upstream *conn_upstream(struct conn *c);
 /* Of the PROXY protocol, room for PROXY_MAX; 0: it cannot be told. */
 size_t conn_introduction(const struct conn *c, uint8_t *out);
 void conn_end(struct conn *c, enum why why);

@@ -22,6 +22,7 @@
 
 #define PEER_MAX     32	  /* of those, of one name: of 8 processes, old ones too */
 #define SAY_MS	     10000 /* between two lines about who is refused */
+#define REFUSED_MS   5000 /* so long others come before who refused one */
 #define TURN_READ    (512 << 10)
 #define TURN_WRITE   (1 << 20)
 #define FRAME_MAX    (16384 + 9)
@@ -50,6 +51,13 @@ bool
 link_is_up(const struct link *k)
 {
 	return !k->ended && k->up && mux_why(k->mux, NULL) == MUX_NONE;
+}
+
+bool
+link_has_refused(const struct link *k)
+{
+	return !k->ended && k->refused_ms != 0 &&
+	    uplinks_now(k->u) - k->refused_ms < REFUSED_MS;
 }
 
 struct gateway *
@@ -128,6 +136,25 @@ say_down(struct link *k, unsigned e, const char *text)
 			link_end_word(e), "why", text));
 }
 
+/* Failures are counted for good. */
+static void
+forget_servers(struct link *k)
+{
+	struct gateway *g = k->u->g;
+	struct server  *s;
+
+	for (int i = 0; k->servers != NULL && i < 2; i++)
+		for (size_t j = 0; j < k->servers[i].n; j++) {
+			s = upstream_find(i == 0 ? &g->upstream
+						 : &g->terminate.servers,
+			    k->servers[i].of[j].id);
+			if (s != NULL)
+				s->failures += k->servers[i].of[j].failures;
+		}
+	free(k->servers);
+	k->servers = NULL;
+}
+
 void
 link_end(struct link *k, unsigned e, const char *text)
 {
@@ -151,6 +178,7 @@ link_end(struct link *k, unsigned e, const char *text)
 		if (!k->blocked)
 			tls_goodbye(k->tls);
 	}
+	forget_servers(k);
 	tls_conn_free(&k->tls);
 	loop_io_free(&k->io);
 	close(k->fd);
@@ -305,6 +333,15 @@ is_peer(const struct uplinks *u, const char *name)
 	return false;
 }
 
+void
+link_follow(struct link *k)
+{
+	if (k->servers == NULL)
+		return;
+	upstream_follow(&k->servers[0], &k->u->g->upstream);
+	upstream_follow(&k->servers[1], &k->u->g->terminate.servers);
+}
+
 /* Hands are shaken. With TLS 1.3 the far end may still refuse our certificate:
  * the link is up when its SETTINGS come. */
 static void
@@ -323,6 +360,11 @@ speak(struct link *k)
 		mc.process = worker_role(k->u->g->w) - PEER_GATEWAY + 1;
 		mc.processes = (unsigned)conf->processes;
 	}
+	if (k->near && (k->servers = calloc(2, sizeof(*k->servers))) == NULL) {
+		link_end(k, MUX_MEMORY, "");
+		return;
+	}
+	link_follow(k);
 	if (mux_new(&mc, &tunnel_ops, k, uplinks_now(k->u), &k->mux) < 0) {
 		link_end(k, MUX_MEMORY, "");
 		return;
@@ -465,6 +507,7 @@ link_new(struct uplinks *u, int take_fd, const char *at, bool near,
 	k->fd = take_fd;
 	k->near = near;
 	k->shaking = true;
+	k->failure = WHY_CLOSED;
 	if (++u->last_id == 0)
 		u->last_id++;
 	k->id = u->last_id;

@@ -53,6 +53,11 @@ struct link {
 	uint16_t	 port;
 	uint8_t		 addr[16], key[16]; /* key: of its peer, for counting */
 	uint32_t	 id;
+	struct upstream *servers; /* by way of it: passed through, terminated; or
+				   * NULL: nobody goes by it */
+	enum why	 failure; /* of the last address, or WHY_CLOSED: none */
+	enum why	 refused; /* the last one, by itself */
+	uint64_t	 refused_ms; /* 0: it has not */
 	unsigned	 process; /* which of the gateway's it leads to */
 	uint64_t	 since_ms;
 	char		 at[URL_HOST_LEN + 8], peer[TLS_NAME_MAX];
@@ -92,9 +97,11 @@ int  link_new(struct uplinks *u, int take_fd, const char *at, bool near,
 void link_shake(struct link *k);
 void link_watch(struct link *k);
 bool link_is_up(const struct link *k);
+bool link_has_refused(const struct link *k); /* lately */
 /* What its certificate is worth now; -EACCES: it has ended. */
 int  link_check(struct link *k, time_t now);
 void link_end(struct link *k, unsigned e, const char *text);
+void link_follow(struct link *k); /* its servers are g's, as they are now */
 
 /* dialler.c */
 /* All of them: of gateway.uplink, then of gateway.dial with their siblings. */

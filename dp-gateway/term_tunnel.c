@@ -125,8 +125,10 @@ read_stream(struct conn *c)
 		c->blocked_ms = loop_now_ms(c->g->loop);
 	if (r < 0 && r != -EAGAIN)
 		conn_end(c, WHY_CLIENT_RESET);
-	else if (r == 0 && last < 0 && last != -EAGAIN)
+	else if (r == 0 && last < 0 && last != -EAGAIN) {
+		terminate_server_failed(c);
 		conn_end(c, WHY_SERVER_RESET);
+	}
 	else if (r == 0 && last == 0 && !tell_device(c))
 		c->relay.blocked[SERVER] = true;
 }
@@ -241,11 +243,19 @@ term_give(struct conn *c, uint8_t *buf, size_t max)
 /* -- the server -- */
 
 static void
+answered(struct conn *c)
+{
+	upstream_answered(conn_upstream(c), c->server, loop_now_ms(c->g->loop));
+	dial_say(c->g);
+	conn_phase(c, P_OPEN);
+}
+
+static void
 shaken(struct conn *c)
 {
 	conn_shaken(c->g, SHAKEN_SERVER, c->term->ends.of[SERVER].tls,
 	    c->since_ms);
-	conn_phase(c, P_OPEN);
+	answered(c);
 	tls_readable(c->term->ends.of[CLIENT].tls, c->closing[CLIENT]);
 	wake(c);
 	down(c); /* it may have spoken already */
@@ -271,14 +281,15 @@ shake(struct conn *c)
 	else if (tls_fault(server) == TLS_FAULT_ALPN)
 		conn_end(c, WHY_ALPN); /* the device's choice */
 	else
-		term_next_server(c);
+		term_next_server(c, r == -EPROTO ? tls_error() : "");
 }
 
 void
-term_next_server(struct conn *c)
+term_next_server(struct conn *c, const char *fault)
 {
 	struct mux_stream *s = c->stream[SERVER];
 
+	terminate_failed(c, fault);
 	c->stream[SERVER] = NULL;
 	if (s != NULL)
 		mux_reset(s);
@@ -298,12 +309,12 @@ term_opened(struct conn *c)
 
 	term->io = (struct stream_io){ { io_recv, io_send }, .c = c };
 	if (!terminate_listed(c)) {
-		term_next_server(c);
+		term_next_server(c, ""); /* of one that is not known, too */
 		return;
 	}
 	if (!c->g->conf.terminate_tls) {
 		ends_set(&term->ends, SERVER, -1, NULL);
-		conn_phase(c, P_OPEN);
+		answered(c);
 		tls_readable(term->ends.of[CLIENT].tls, false);
 		return;
 	}

@@ -267,12 +267,11 @@ opened(struct conn *c)
 		conn_carry(c, SERVER, EPOLLIN);
 }
 
-/* This address is no good: on to the next one. */
-static void
-next_server(struct conn *c, const char *fault)
+void
+terminate_failed(struct conn *c, const char *fault)
 {
 	struct gateway	*g = c->g;
-	struct upstream *u = &g->terminate.servers;
+	struct upstream *u = conn_upstream(c);
 	uint64_t	 now = loop_now_ms(g->loop);
 
 	if (fault[0] != '\0')
@@ -281,6 +280,13 @@ next_server(struct conn *c, const char *fault)
 		upstream_unanswered(u, c->server, c->since_ms, now,
 		    "leaves in the TLS handshake");
 	dial_say(g);
+}
+
+/* This address is no good: on to the next one. */
+static void
+next_server(struct conn *c, const char *fault)
+{
+	terminate_failed(c, fault);
 	ends_drop(&c->term->ends, SERVER);
 	conn_drop_server(c);
 	dial_queue(c);
@@ -372,7 +378,7 @@ terminate_server_failed(struct conn *c)
 	if (c->relay.bytes[SERVER] > 0 || tls == NULL ||
 	    tls_fault(tls) != TLS_FAULT_ALERT)
 		return;
-	upstream_failed(&g->terminate.servers, c->server, loop_now_ms(g->loop),
+	upstream_failed(conn_upstream(c), c->server, loop_now_ms(g->loop),
 	    tls_error());
 	dial_say(g);
 }

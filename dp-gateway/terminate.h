@@ -44,6 +44,8 @@ void terminate_close(struct gateway *g);
 void terminate_hello(struct conn *c, uint32_t events); /* P_HELLO */
 void terminate_open(struct conn *c); /* its server's socket is there */
 void terminate_answer(struct conn *c, uint32_t events); /* server's, P_ANSWER */
+/* What it did before it answered is known from now on; "": it left. */
+void terminate_failed(struct conn *c, const char *fault);
 /* The server's end failed while it was carried; what TLS says is looked at. */
 void terminate_server_failed(struct conn *c);
 void terminate_fini(struct conn *c, enum why why);
@@ -60,7 +62,8 @@ void	term_ended(struct conn *c);
 void	term_closed(struct conn *c); /* in order */
 ssize_t term_give(struct conn *c, uint8_t *buf, size_t max);
 void	term_event(struct conn *c, uint32_t events); /* the device's socket */
-void	term_next_server(struct conn *c); /* this address is no good */
+/* This address is no good, see terminate_failed(). */
+void	term_next_server(struct conn *c, const char *fault);
 
 void terminate_check(struct gateway *g); /* the revocation list is a new one */
 void terminate_tick(struct gateway *g);

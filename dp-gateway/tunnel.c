@@ -54,6 +54,9 @@ static const struct {
 	{ WHY_PEER, 429, "connection_limit_reached" },
 	{ WHY_MEMORY, 503, "proxy_internal_error" },
 	{ WHY_DRAINING, 503, "destination_unavailable" },
+	{ WHY_FAR_FULL, 503, "connection_limit_reached" },
+	{ WHY_FAR_DRAINING, 503, "destination_unavailable" },
+	{ WHY_FAR_REFUSED, 502, "destination_unavailable" },
 	{ WHY_NO_UPLINK, 502, "destination_unavailable" },
 	{ WHY_NO_SERVER, 502, "connection_refused" },
 	{ WHY_CLOSED, 502, "destination_unavailable" }, /* all others */
@@ -72,14 +75,22 @@ refuse(struct gateway *g, struct mux_stream *s, enum why why)
 	mux_refuse(s, refusals[i].status, text);
 }
 
+/* text: proxy-status, whose words count as they stand in the table above. */
 static enum why
-why_of(unsigned status)
+why_of(unsigned status, const char *text)
 {
-	return status == 508 ? WHY_CIRCLE
-	    : status == 403  ? WHY_NOT_ALLOWED
-	    : status == 503  ? WHY_FULL
-	    : status == 429  ? WHY_PEER
-			     : WHY_NO_SERVER;
+	if (status == 503)
+		return strstr(text, "error=connection_limit_reached") != NULL ||
+			strstr(text, "error=proxy_internal_error") != NULL
+		    ? WHY_FAR_FULL
+		    : strstr(text, "error=destination_unavailable") != NULL
+		    ? WHY_FAR_DRAINING
+		    : WHY_FAR_REFUSED;
+	return status == 508	? WHY_CIRCLE
+	    : status == 403	? WHY_NOT_ALLOWED
+	    : status == 429	? WHY_PEER
+	    : status / 100 == 5 ? WHY_NO_SERVER
+				: WHY_FAR_REFUSED;
 }
 
 /* -- far end: a gateway asks for a connection -- */
@@ -183,17 +194,34 @@ static void
 on_response(void *ctx, struct mux_stream *s, unsigned status, const char *text)
 {
 	struct conn *c = mux_owner(s);
+	enum why     why;
 
-	(void)ctx, (void)text;
+	(void)ctx;
 	if (status == 200) {
 		opened(c);
 		return;
 	}
 	c->stream[SERVER] = NULL;
-	if (why_of(status) == WHY_NO_SERVER && c->stream[CLIENT] == NULL)
-		dial_queue(c); /* to the next address of the server */
+	why = why_of(status, text);
+	if (why == WHY_NO_SERVER)
+		uplink_failed(c, why, "the far end cannot connect to it");
+	else if (why == WHY_NOT_ALLOWED || why == WHY_FAR_REFUSED)
+		uplink_failed(c, why, why_text(why));
 	else
-		conn_end(c, why_of(status));
+		uplink_refused(c, why);
+}
+
+/* Whether it would ever have answered nobody knows: there may be a better one. */
+void
+tunnel_late(struct conn *c)
+{
+	if (c->origin != NULL) { /* whose gateway waits, too */
+		conn_end(c, WHY_NO_SERVER);
+		return;
+	}
+	mux_reset(c->stream[SERVER]);
+	c->stream[SERVER] = NULL;
+	uplink_failed(c, WHY_NO_SERVER, "the far end does not connect in time");
 }
 
 /* -- bytes -- */
@@ -368,6 +396,7 @@ on_closed(void *ctx, struct mux_stream *s, enum mux_end why)
 	    (why == MUX_REFUSED || why == MUX_LOST)) {
 		/* nothing of it is lost: once more, but a far end that breaks
 		 * whenever it is asked does not keep a device waiting */
+		upstream_abandoned(conn_upstream(c), c->server);
 		c->server = UPSTREAM_NONE;
 		if (c->again)
 			conn_end(c, WHY_NO_UPLINK);
@@ -381,7 +410,7 @@ on_closed(void *ctx, struct mux_stream *s, enum mux_end why)
 	else if (why == MUX_LOST)
 		conn_end(c, WHY_UPLINK);
 	else if (c->term != NULL && c->phase == P_ANSWER)
-		term_next_server(c);
+		term_next_server(c, "");
 	else
 		reset_by(c, side);
 }

@@ -122,74 +122,174 @@ uplink_take_dmz(struct listener *l, int take_fd, const uint8_t addr[16],
 
 /* -- devices -- */
 
-/* Of the links that are up, the one with the fewest streams. */
 static struct link *
-choose(struct uplinks *u)
+link_of(const struct conn *c)
+{
+	for (struct link *k = c->g->uplinks->first; k != NULL; k = k->next)
+		if (k->id == c->link && !k->ended)
+			return k;
+	return NULL;
+}
+
+/* What is known of the server's addresses by way of k. */
+static struct upstream *
+servers_by(struct link *k, const struct conn *c)
+{
+	return &k->servers[c->term != NULL];
+}
+
+struct upstream *
+uplink_servers(const struct conn *c)
+{
+	struct link *k = link_of(c);
+
+	return k != NULL && k->servers != NULL ? servers_by(k, c) : NULL;
+}
+
+static bool
+was_tried(const struct conn *c, uint32_t id)
+{
+	for (size_t i = 0; i < TRIED_MAX; i++)
+		if (id != 0 && c->tried[i] == id)
+			return true;
+	return false;
+}
+
+static void
+set_tried(struct conn *c, uint32_t id)
+{
+	size_t i = 0;
+
+	if (was_tried(c, id))
+		return;
+	while (i < TRIED_MAX && c->tried[i] != 0)
+		i++;
+	if (i < TRIED_MAX)
+		c->tried[i] = id;
+}
+
+/* One that goes by k already goes on to the next address there. */
+static uint16_t
+after(const struct link *k, const struct conn *c)
+{
+	return k->id == c->link ? c->server : UPSTREAM_NONE;
+}
+
+static bool
+has_room(const struct link *k)
+{
+	return k->near && link_is_up(k) && mux_may_open(k->mux) == 0;
+}
+
+/*
+ * How good k is for c; 0: not at all. Whoever has refused lately has few streams
+ * for that, and whoever finds no server there, too: neither is to attract all.
+ */
+static int
+rank(struct link *k, const struct conn *c)
+{
+	enum upstream_offer offer = OFFER_GOOD;
+
+	if (!has_room(k) || was_tried(c, k->id))
+		return 0;
+	if (c->origin == NULL)
+		offer = upstream_offers(servers_by(k, c), after(k, c));
+	return offer == OFFER_NONE ? 0
+	    : offer == OFFER_POOR  ? 1
+	    : link_has_refused(k) ? 2
+	    : k->id != c->link	   ? 3
+				   : 4;
+}
+
+/* The best of the links, of several the one with the fewest streams. */
+static struct link *
+choose(struct uplinks *u, const struct conn *c)
 {
 	struct link	*best = NULL;
-	struct mux_stats st, least;
+	struct mux_stats st, least = { 0 };
+	int		 r, best_rank = 0;
 
 	for (struct link *k = u->first; k != NULL; k = k->next) {
-		if (!k->near || !link_is_up(k) || mux_may_open(k->mux) < 0)
+		if ((r = rank(k, c)) == 0 || r < best_rank)
 			continue;
 		mux_stats(k->mux, &st);
-		if (best == NULL || st.streams < least.streams) {
+		if (r > best_rank || st.streams < least.streams) {
 			best = k;
+			best_rank = r;
 			least = st;
 		}
 	}
 	return best;
 }
 
-/* Whether one is on its way, or up and without room for one more. Of one that
- * is down not, nor of whoever came and has not said who it is. */
+/* Whether one is on its way, or, where there is nothing else, up and without room
+ * for one more. Of one that is down not, nor of whoever came and has not said who
+ * it is. */
 static bool
 is_coming(const struct uplinks *u)
 {
-	for (const struct link *k = u->first; k != NULL; k = k->next)
+	const struct link *up = u->up.link;
+	bool		   coming = u->up.redial.n > 0 && !u->up.redial.down &&
+	    (up == NULL || !link_is_up(up));
+
+	for (const struct link *k = u->first; k != NULL; k = k->next) {
+		if (has_room(k))
+			return false; /* but not for this one */
 		if (k->near && !k->ended && !k->shaking &&
 		    mux_may_open(k->mux) == -EAGAIN &&
 		    (k->by == NULL || !k->by->redial.down))
-			return true;
-	return u->up.redial.n > 0 && !u->up.redial.down;
-}
-
-static const struct server *
-next_server(const struct upstream *s, uint16_t after)
-{
-	size_t i = 0;
-
-	for (size_t j = 0; j < s->n; j++)
-		if (s->of[j].id == after)
-			i = j + 1;
-	return i < s->n ? &s->of[i] : NULL;
+			coming = coming || !mux_is_greeted(k->mux) ||
+			    !u->g->conf.uplink_fallback;
+	}
+	return coming;
 }
 
 /* Whose the stream is to be: a gateway's that goes on, or our own device's. */
-static bool
-fill_request(struct conn *c, struct mux_request *rq)
+static void
+fill_request(const struct conn *c, const struct server *s,
+    struct mux_request *rq)
 {
-	struct gateway	    *g = c->g;
-	const struct server *s;
-
 	*rq = (struct mux_request){ 0 };
 	if (c->origin != NULL) {
 		snprintf(rq->authority, sizeof(rq->authority), "%s", c->sni);
 		snprintf(rq->via, sizeof(rq->via), "%s", c->origin->via);
 		snprintf(rq->device, sizeof(rq->device), "%s",
 		    c->origin->device);
-		return true;
+		return;
 	}
-	if ((s = next_server(conn_upstream(c), c->server)) == NULL)
-		return false;
-	c->server = s->id;
 	if (c->term != NULL) /* whom we have verified */
 		snprintf(rq->device, sizeof(rq->device), "%s", c->sni);
 	snprintf(rq->authority, sizeof(rq->authority),
 	    strchr(s->host, ':') != NULL ? "[%s]:%u" : "%s:%u", s->host,
 	    s->port);
-	snprintf(rq->via, sizeof(rq->via), "2.0 %s", g->id);
-	return true;
+	snprintf(rq->via, sizeof(rq->via), "2.0 %s", c->g->id);
+}
+
+/* No link is any good for it. */
+static enum uplink_way
+go_without(struct conn *c)
+{
+	struct uplinks *u = c->g->uplinks;
+
+	for (const struct link *k = u->first; k != NULL; k = k->next)
+		if (has_room(k) && c->refusal == WHY_CLOSED)
+			c->refusal = (uint8_t)k->failure; /* of one before it */
+	if (!c->g->conf.uplink_fallback)
+		return UPLINK_NONE;
+	if (c->link != 0) { /* what that says of servers is of its way only */
+		set_tried(c, c->link);
+		c->server = UPSTREAM_NONE;
+		c->link = 0;
+	}
+	return UPLINK_DIRECT;
+}
+
+/* Who was refused is told, if it was not because that link is to be replaced. */
+static bool
+may_wait(const struct conn *c)
+{
+	return c->refusal == WHY_FAR_DRAINING ||
+	    (c->server == UPSTREAM_NONE && c->tried[0] == 0);
 }
 
 enum uplink_way
@@ -199,21 +299,113 @@ uplink_open(struct conn *c)
 	struct uplinks	  *u = g->uplinks;
 	struct mux_request rq;
 	struct link	  *k;
+	struct server	  *s = NULL;
 
 	if (g->conf.uplink[0] == '\0' && g->conf.dmz_listen[0] == '\0')
 		return UPLINK_DIRECT;
-	if ((k = choose(u)) == NULL)
-		return is_coming(u) ? UPLINK_WAIT
-		    : g->conf.uplink_fallback
-		    ? UPLINK_DIRECT
-		    : UPLINK_NONE;
-	if (!fill_request(c, &rq) ||
-	    mux_open(k->mux, &rq, c, &c->stream[SERVER]) < 0)
-		return UPLINK_NONE;
+	if ((k = choose(u, c)) == NULL)
+		return may_wait(c) && is_coming(u) ? UPLINK_WAIT : go_without(c);
+	if (c->link != k->id) {
+		if (c->tried[TRIED_MAX - 1] != 0)
+			return go_without(c);
+		set_tried(c, c->link);
+	}
+	if (c->origin == NULL)
+		s = upstream_choose(servers_by(k, c), after(k, c));
+	fill_request(c, s, &rq);
 	c->link = k->id;
+	c->server = s != NULL ? s->id : UPSTREAM_NONE;
+	if (mux_open(k->mux, &rq, c, &c->stream[SERVER]) < 0) {
+		upstream_abandoned(servers_by(k, c), c->server);
+		return UPLINK_NONE;
+	}
 	c->introduce = g->conf.proxy_protocol && c->origin == NULL;
 	conn_phase(c, P_ASKED);
 	return UPLINK_OPENED;
+}
+
+/* -- what becomes of it -- */
+
+void
+uplink_failed(struct conn *c, enum why why, const char *text)
+{
+	struct link	*k = link_of(c);
+	struct upstream *servers = uplink_servers(c);
+	struct server	*s = upstream_find(servers, c->server);
+
+	c->refusal = (uint8_t)why;
+	if (k != NULL)
+		k->failure = why;
+	if (c->origin != NULL) /* its gateway has other addresses itself */
+		set_tried(c, c->link);
+	else if (s != NULL &&
+	    s->answered_ms > c->since_ms) /* the far end has many to connect */
+		upstream_abandoned(servers, s->id);
+	else if (s != NULL)
+		upstream_failed(servers, s->id, uplinks_now(c->g->uplinks), text);
+	dial_queue(c);
+	uplinks_say(c->g->uplinks);
+}
+
+void
+uplink_refused(struct conn *c, enum why why)
+{
+	struct link *k = link_of(c);
+
+	c->refusal = (uint8_t)why;
+	upstream_abandoned(uplink_servers(c), c->server);
+	set_tried(c, c->link);
+	/* a circle is that one's, and not the next one's */
+	if (k != NULL && (why != WHY_CIRCLE || c->origin == NULL)) {
+		k->refused = why;
+		k->refused_ms = uplinks_now(k->u);
+	}
+	dial_queue(c);
+}
+
+void
+uplinks_say(struct uplinks *u)
+{
+	for (struct link *k = u->first; k != NULL; k = k->next)
+		for (int i = 0; k->servers != NULL && !k->ended && i < 2; i++)
+			dial_say_of(u->g, &k->servers[i], k->at);
+}
+
+const struct server *
+uplinks_server(const struct uplinks *u, bool terminated, uint16_t id)
+{
+	const struct server *best = NULL, *s;
+
+	for (const struct link *k = u->first; k != NULL; k = k->next)
+		if (k->servers != NULL && link_is_up(k) &&
+		    (s = upstream_find(&k->servers[terminated], id)) != NULL &&
+		    (best == NULL || s->state < best->state))
+			best = s;
+	return best;
+}
+
+uint64_t
+uplinks_failures(const struct uplinks *u, bool terminated, uint16_t id)
+{
+	const struct server *s;
+	uint64_t	     n = 0;
+
+	for (const struct link *k = u->first; k != NULL; k = k->next)
+		if (k->servers != NULL &&
+		    (s = upstream_find(&k->servers[terminated], id)) != NULL)
+			n += s->failures;
+	return n;
+}
+
+/* No connection of our own is worth a stream: a device is the first to try it. */
+static void
+try_servers(struct link *k, uint64_t now)
+{
+	struct server *s;
+
+	for (int i = 0; k->servers != NULL && i < 2; i++)
+		while ((s = upstream_due(&k->servers[i], now)) != NULL)
+			upstream_probed(&k->servers[i], s->id, now, NULL);
 }
 
 /* -- time -- */
@@ -300,6 +492,7 @@ uplinks_tick(struct uplinks *u)
 			link_end(k, END_LATE, "");
 		else if (!k->shaking) {
 			mux_tick(k->mux, now);
+			try_servers(k, now);
 			replace_if_draining(k);
 		}
 	}
@@ -370,6 +563,16 @@ uplinks_configure(struct uplinks *u)
 	uplinks_sweep(u);
 	conn_tick_soon(u->g);
 	return 0;
+}
+
+/* -- the server's addresses, which are g's -- */
+
+void
+uplinks_follow(struct uplinks *u)
+{
+	for (struct link *k = u->first; k != NULL; k = k->next)
+		if (!k->ended)
+			link_follow(k);
 }
 
 void

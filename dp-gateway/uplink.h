@@ -34,6 +34,8 @@ int  uplinks_new(struct gateway *g, struct uplinks **out);
 void uplinks_free(struct uplinks **u);
 /* By the configuration that is in force. -EINVAL: nothing changed. */
 int  uplinks_configure(struct uplinks *u);
+void uplinks_follow(struct uplinks *u); /* the servers' addresses have changed */
+void uplinks_say(struct uplinks *u); /* what has changed of the way to them */
 void uplinks_check(struct uplinks *u); /* certificates, lists: at a reload */
 void uplinks_drain(struct uplinks *u);
 void uplinks_tick(struct uplinks *u);
@@ -54,6 +56,14 @@ enum uplink_way {
 };
 enum uplink_way uplink_open(struct conn *c);
 
+/* What is known of the server's addresses by way of its link; NULL: that ended. */
+struct upstream *uplink_servers(const struct conn *c);
+/* Of a stream that is no more: where it was to go is not reached by way of its
+ * link, or its link takes none. It goes to the next address, or by another link,
+ * and if there is none it ends by the last reason. */
+void uplink_failed(struct conn *c, enum why why, const char *text);
+void uplink_refused(struct conn *c, enum why why);
+
 /* dial.c's answer for a dialler: a socket, or -1 and why. */
 void uplink_dialled(struct dialler *d, int take_fd, const char *text);
 
@@ -65,7 +75,11 @@ const char *link_peer(const struct link *k); /* name in its certificate */
 const uint8_t *link_addr(const struct link *k, uint16_t *port);
 const uint8_t *link_key(const struct link *k); /* 16 bytes: the same for all of a peer's */
 
-/* Rows, metrics, warnings for admin.c. */
+/* Rows, metrics, warnings for admin.c. What is known of an address of the server
+ * where most is to be hoped of it, NULL: no link is up; failures by all links. */
+const struct server *uplinks_server(const struct uplinks *u, bool terminated,
+    uint16_t id);
+uint64_t uplinks_failures(const struct uplinks *u, bool terminated, uint16_t id);
 void uplinks_rows(struct uplinks *u, struct admin_reply *reply);
 void uplinks_metrics(struct uplinks *u, struct admin_reply *reply);
 void uplinks_warnings(const struct uplinks *u, struct admin_reply *reply);
@@ -75,6 +89,7 @@ extern const struct mux_ops tunnel_ops; /* ctx: the struct link */
 void tunnel_event(struct conn *c, int side, uint32_t events);
 void tunnel_connected(struct conn *c); /* its server's socket is there */
 void tunnel_drop(struct conn *c, enum why why); /* it ends */
+void tunnel_late(struct conn *c); /* the far end does not answer */
 bool tunnel_is_stuck(const struct conn *c, uint64_t now);
 
 #endif

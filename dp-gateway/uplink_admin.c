@@ -104,6 +104,10 @@ uplinks_warnings(const struct uplinks *u, struct admin_reply *reply)
 
 	for (const struct link *k = u->first; k != NULL; k = k->next)
 		near = near || (k->near && link_is_up(k));
+	for (const struct link *k = u->first; k != NULL; k = k->next)
+		if (link_has_refused(k))
+			worker_warning(reply, "gateway: the far end %s refuses "
+			    "devices: %s", k->at, why_word(k->refused));
 	if (u->g->conf.dmz_listen[0] != '\0' && !near)
 		worker_warning(reply, "gateway: no far end has dialled us");
 	for (const struct dialler *d = &u->up; d != NULL; d = dialler_next(d))

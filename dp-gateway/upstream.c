@@ -61,6 +61,27 @@ upstream_set(struct upstream *u, const char *list)
 	return 0;
 }
 
+void
+upstream_follow(struct upstream *u, const struct upstream *of)
+{
+	struct upstream next = { .n = of->n, .last_id = of->last_id };
+
+	for (size_t i = 0; i < of->n; i++) {
+		const struct server *from = &of->of[i],
+				    *old = upstream_find(u, from->id);
+		struct server *s = &next.of[i];
+
+		if (old != NULL) {
+			*s = *old;
+			continue;
+		}
+		memcpy(s->host, from->host, sizeof(s->host));
+		s->port = from->port;
+		s->id = from->id;
+	}
+	*u = next;
+}
+
 bool
 upstream_away(const struct upstream *u)
 {
@@ -73,18 +94,20 @@ upstream_away(const struct upstream *u)
 struct server *
 upstream_find(struct upstream *u, uint16_t id)
 {
-	for (size_t i = 0; i < u->n; i++)
+	for (size_t i = 0; u != NULL && i < u->n; i++)
 		if (u->of[i].id == id)
 			return &u->of[i];
 	return NULL;
 }
 
-struct server *
-upstream_choose(struct upstream *u, uint16_t after)
+static const struct server *
+choose(const struct upstream *u, uint16_t after)
 {
-	struct server *s, *busy = NULL, *mute = NULL;
-	bool	       passed = upstream_find(u, after) == NULL;
+	const struct server *s, *busy = NULL, *mute = NULL;
+	bool		     passed = true;
 
+	for (size_t i = 0; i < u->n; i++)
+		passed = passed && u->of[i].id != after;
 	for (size_t i = 0; i < u->n; i++) {
 		s = &u->of[i];
 		if (!passed || s->state == SERVER_DOWN) {
@@ -94,14 +117,35 @@ upstream_choose(struct upstream *u, uint16_t after)
 			continue;
 		}
 		if (s->state == SERVER_UP || s->on_trial == 0)
-			goto found;
+			return s;
 		if (busy == NULL)
 			busy = s;
 	}
 	/* nobody is better off refused than with one that may answer */
-	if ((s = busy != NULL ? busy : mute) == NULL)
+	return busy != NULL ? busy : mute;
+}
+
+enum upstream_offer
+upstream_offers(const struct upstream *u, uint16_t after)
+{
+	const struct server *s = choose(u, after);
+
+	return s == NULL ? OFFER_NONE
+	    : s->state == SERVER_UP ||
+		(s->state == SERVER_TRIAL && s->on_trial == 0)
+	    ? OFFER_GOOD
+	    : OFFER_POOR;
+}
+
+struct server *
+upstream_choose(struct upstream *u, uint16_t after)
+{
+	const struct server *chosen = choose(u, after);
+	struct server	    *s;
+
+	if (chosen == NULL)
 		return NULL;
-found:
+	s = &u->of[chosen - u->of];
 	s->on_trial += s->state == SERVER_TRIAL;
 	return s;
 }

@@ -9,10 +9,13 @@
  *          better than none, so that no client keeps the others out. Then it is tried without a device: upstream_due() names it and the
  *          caller connects. If that works it is on trial: it gets one
  *          connection at a time until one is answered.
+ *          Of the way by each uplink it is known separately, in a struct of the
+ *          link's own, and there a device is what finds out.
  * Names:   an address is known by a number that is never reused, so that what
  *          is under way over a reload speaks of the right one or of none.
  * Units:   milliseconds of one monotonic clock.
- * Errors:  upstream_set: -EINVAL, nothing changed.
+ * Errors:  upstream_set: -EINVAL, nothing changed. NULL in place of a struct is
+ *          that of an uplink that has ended: nothing is found or kept in it.
  * SPDX-License-Identifier: ISC
  */
 #ifndef DP_GATEWAY_UPSTREAM_H
@@ -58,9 +61,19 @@ struct upstream {
 /* The addresses of gateway.server; what was known of those that stay stays. */
 int upstream_set(struct upstream *u, const char *list);
 
+/* The addresses and numbers of another; what was known of those that stay stays. */
+void upstream_follow(struct upstream *u, const struct upstream *of);
+
 bool upstream_away(const struct upstream *u); /* one of them is down */
 struct server *upstream_find(struct upstream *u, uint16_t id); /* NULL: gone */
 
+/* What upstream_choose() would give. */
+enum upstream_offer {
+	OFFER_NONE,
+	OFFER_POOR, /* it may answer: better than none */
+	OFFER_GOOD,
+};
+enum upstream_offer upstream_offers(const struct upstream *u, uint16_t after);
 /* The server for a connection, past the one numbered `after` if that is not
  * UPSTREAM_NONE; NULL: all of those are away. Counts a trial: the caller then
  * reports exactly one of failed, answered, unanswered or abandoned. */

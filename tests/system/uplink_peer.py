@@ -214,6 +214,7 @@ def answers(case, stream):
         "far_window": ok + b"".join(DataFrame(stream, data=bytes(16384))
                                     .serialize() for _ in range(1000)),
         "far_settings": settings(),
+        "far_silent": b"",
     }[case]
 
 

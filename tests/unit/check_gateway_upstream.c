@@ -66,6 +66,47 @@ START_TEST(one_that_fails_is_passed_over_until_it_connects_and_answers)
 }
 END_TEST
 
+START_TEST(another_way_has_the_same_numbers_and_a_memory_of_its_own)
+{
+	struct upstream by = { 0 };
+	uint16_t	a = u.of[0].id, b = u.of[1].id;
+
+	upstream_failed(&u, a, 0, "refused");
+	upstream_follow(&by, &u);
+	ck_assert_uint_eq(by.n, 3);
+	ck_assert_uint_eq(by.of[1].id, b);
+	ck_assert_str_eq(by.of[1].host, "b");
+	ck_assert_int_eq(by.of[0].state, SERVER_UP);
+	ck_assert_int_eq(upstream_offers(&by, UPSTREAM_NONE), OFFER_GOOD);
+	upstream_failed(&by, b, 0, "refused");
+	ck_assert_int_eq(u.of[1].state, SERVER_UP);
+	ck_assert_int_eq(upstream_set(&u, "b:2 d:4"), 0);
+	upstream_follow(&by, &u); /* what is known of b stays */
+	ck_assert_uint_eq(by.n, 2);
+	ck_assert_int_eq(by.of[0].state, SERVER_DOWN);
+	ck_assert_int_eq(upstream_offers(&by, UPSTREAM_NONE), OFFER_GOOD);
+	ck_assert_int_eq(upstream_offers(&by, by.of[1].id), OFFER_NONE);
+	ck_assert_ptr_null(upstream_find(NULL, b));
+	upstream_failed(NULL, b, 0, "nobody's");
+}
+END_TEST
+
+START_TEST(what_is_better_than_none_is_a_poor_offer)
+{
+	ck_assert_int_eq(upstream_set(&u, "a:1"), 0);
+	for (int i = 0; i < UPSTREAM_SILENT_MAX; i++)
+		upstream_unanswered(&u, u.of[0].id, 0, 0, "silent");
+	ck_assert_int_eq(upstream_offers(&u, UPSTREAM_NONE), OFFER_POOR);
+	upstream_failed(&u, u.of[0].id, 0, "refused");
+	ck_assert_int_eq(upstream_offers(&u, UPSTREAM_NONE), OFFER_NONE);
+	ck_assert_ptr_nonnull(upstream_due(&u, 60000));
+	upstream_probed(&u, u.of[0].id, 60000, NULL);
+	ck_assert_int_eq(upstream_offers(&u, UPSTREAM_NONE), OFFER_GOOD);
+	ck_assert_ptr_nonnull(upstream_choose(&u, UPSTREAM_NONE));
+	ck_assert_int_eq(upstream_offers(&u, UPSTREAM_NONE), OFFER_POOR);
+}
+END_TEST
+
 START_TEST(backoff_ends_at_a_minute)
 {
 	uint64_t now = 0, last = 0;
@@ -219,6 +260,8 @@ main(void)
 	tcase_add_test(t, addresses_are_tried_in_order);
 	tcase_add_test(t,
 	    one_that_fails_is_passed_over_until_it_connects_and_answers);
+	tcase_add_test(t, another_way_has_the_same_numbers_and_a_memory_of_its_own);
+	tcase_add_test(t, what_is_better_than_none_is_a_poor_offer);
 	tcase_add_test(t, backoff_ends_at_a_minute);
 	tcase_add_test(t, silence_counts_in_a_row_and_on_trial_at_once);
 	tcase_add_test(t,
