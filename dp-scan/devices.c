@@ -24,6 +24,7 @@
 #define AT_ONCE_S     2	  /* two answers to one question */
 #define CROWD_S	      60  /* the claims of one poll */
 #define TOLD_S	      3600 /* from one event of a conflict to the next */
+#define TWICE	      1024 /* identities that two had lately */
 #define PROBES	      32
 #define DUPLICATES    64
 #define DEFEND_S      5
@@ -37,6 +38,10 @@ struct move { /* an address went from one device to another */
 	uint32_t from, to, when; /* ids */
 	uint32_t conflict;	 /* when it was last one; 0: never */
 	uint32_t told;
+};
+
+struct twice { /* an identity that two say they have */
+	uint32_t hash, told;
 };
 
 struct probe_of { /* somebody asks whether an address is free */
@@ -58,6 +63,8 @@ struct devices {
 	struct devices_counts n;
 	struct move	      moves[MOVES];
 	size_t		      next_move;
+	struct twice	      twice[TWICE];
+	size_t		      next_twice;
 	struct probe_of	      probes[PROBES];
 	size_t		      next_probe;
 	struct probe_of	      duplicates[DUPLICATES]; /* that were told of, when */
@@ -71,7 +78,7 @@ struct devices {
 static const char *const event_names[DEVICE_EVENTS] = { "device-new",
 	"device-vanished", "device-back", "devices-merged", "address-conflict",
 	"duplicate-address", "dhcp-server-unknown", "device-claims-many",
-	"devices-full" };
+	"devices-full", "identity-claimed-twice" };
 
 const char *
 device_event_name(enum device_event e)
@@ -197,7 +204,7 @@ hash_of(const struct devices *d, uint8_t kind, const void *key, size_t len)
 	return index_hash(&d->index, kind, small, len);
 }
 
-/* The only one that has it; NONE: nobody, or several (of names). */
+/* Who has it; NONE: nobody, or, of a name, several. */
 static uint32_t
 holder(const struct devices *d, uint8_t kind, const void *key, size_t len)
 {
@@ -206,6 +213,8 @@ holder(const struct devices *d, uint8_t kind, const void *key, size_t len)
 
 	while ((slot = index_next(&d->index, hash, &pos)) != NONE)
 		if (record_find(&d->recs[slot], kind, key, len, NULL)) {
+			if (kind != FACT_NAME)
+				return slot;
 			if (found != NONE)
 				return NONE;
 			found = slot;
@@ -487,25 +496,25 @@ claim_read(struct devices *d, const struct sight *s, struct claim *c)
 
 /* A record made of the sight alone, for the rules; items are the caller's. */
 static void
-claim_record(const struct claim *c, struct record *r)
+claim_record(const struct claim *c, uint32_t now, struct record *r)
 {
 	enum record_change change;
 	struct item_copy   out;
 	const struct sight *s = c->s;
 
-	*r = (struct record){ .state = RECORD_SEEN };
+	*r = (struct record){ .state = RECORD_SEEN, .last = now };
 	if (c->mac != NULL)
-		(void)record_put(r, ITEM_MAC, (uint8_t)s->by, 0, c->mac, 6,
+		(void)record_put(r, ITEM_MAC, (uint8_t)s->by, now, c->mac, 6,
 		    &change, &out);
 	if (c->has_addr)
-		(void)record_put(r, ITEM_ADDR, (uint8_t)s->by, 0, c->addr, 16,
+		(void)record_put(r, ITEM_ADDR, (uint8_t)s->by, now, c->addr, 16,
 		    &change, &out);
 	for (unsigned i = 0; i < s->nfacts; i++)
 		if (s->fact[i].kind == FACT_NAME ||
 		    (s->fact[i].kind == FACT_AGENT && c->agent != NULL) ||
 		    (s->fact[i].kind == FACT_DIRECTORY_ID &&
 			c->directory != NULL))
-			(void)record_put(r, s->fact[i].kind, (uint8_t)s->by, 0,
+			(void)record_put(r, s->fact[i].kind, (uint8_t)s->by, now,
 			    sight_fact(s, i), strlen(sight_fact(s, i)), &change,
 			    &out);
 }
@@ -571,7 +580,7 @@ is_bare(const struct record *r)
 
 /* The rules of docs/design.md, "One record for one machine", from the top. */
 static uint32_t
-find(struct devices *d, const struct claim *c)
+find(struct devices *d, const struct claim *c, uint32_t now)
 {
 	static const char *const names[] = { "agent", "MAC address", "client id",
 		"chassis", "address", "directory" };
@@ -587,10 +596,12 @@ find(struct devices *d, const struct claim *c)
 					     : NONE },
 		{ MERGE_NAME, holder_of_name(d, c) },
 	};
-	struct record mine;
-	uint32_t      slot = NONE;
+	const uint32_t silent = now > d->conf.life_time
+	    ? now - d->conf.life_time : 0;
+	struct record  mine;
+	uint32_t       slot = NONE;
 
-	claim_record(c, &mine);
+	claim_record(c, now, &mine);
 	for (size_t i = 0; i < COUNT(all); i++) {
 		const struct record *r = all[i].slot != NONE
 		    ? &d->recs[all[i].slot] : NULL;
@@ -602,8 +613,8 @@ find(struct devices *d, const struct claim *c)
 		if (by == MERGE_ADDRESS && slot != NONE && c->agent != NULL &&
 		    !is_bare(r))
 			continue;
-		if (merge_verdict(&mine, r, by) != NULL || (slot != NONE &&
-			merge_verdict(&d->recs[slot], r, by) != NULL))
+		if (merge_verdict(&mine, r, by, silent) != NULL || (slot != NONE &&
+			merge_verdict(&d->recs[slot], r, by, silent) != NULL))
 			continue;
 		if (slot == NONE)
 			slot = all[i].slot;
@@ -737,6 +748,43 @@ defended(struct devices *d, const struct claim *c, uint32_t slot, uint32_t now)
 			d->next_duplicate = (d->next_duplicate + 1) % DUPLICATES;
 		}
 	}
+}
+
+/* -- identities that two have -- */
+
+static bool
+is_told(struct devices *d, uint32_t hash, uint32_t now)
+{
+	struct twice *t = NULL;
+
+	for (size_t i = 0; t == NULL && i < TWICE; i++)
+		if (d->twice[i].told != 0 && d->twice[i].hash == hash)
+			t = &d->twice[i];
+	if (t != NULL && now - t->told <= d->conf.keep_time)
+		return true; /* a laptop in its dock says it all day */
+	if (t == NULL)
+		t = &d->twice[d->next_twice++ % TWICE];
+	*t = (struct twice){ hash, now };
+	return false;
+}
+
+/* The rules kept it from whom the identity is that it says, and both are there: a
+ * copy of a disk image, a second interface, or somebody who hides. */
+static void
+claimed_twice(struct devices *d, uint32_t slot, uint8_t kind, const char *text,
+    uint32_t now)
+{
+	uint32_t	     other = holder_of_text(d, kind, text), heard;
+	const struct record *r;
+
+	if (other == NONE || other == slot)
+		return;
+	r = &d->recs[other];
+	heard = record_has(r, ITEM_MAC) ? merge_heard(r, &d->recs[slot]) : r->last;
+	if (now - heard > CONFLICT_S ||
+	    is_told(d, hash_of(d, kind, text, strlen(text)), now))
+		return;
+	tell(d, IDENTITY_TWICE, &d->recs[slot], r, text);
 }
 
 /* -- DHCP servers -- */
@@ -896,7 +944,7 @@ learn_facts(struct devices *d, const struct claim *c, uint32_t slot,
 			continue;
 		}
 		/* an identity that another one keeps is not given twice */
-		if ((kind == FACT_CLIENT_ID || kind == FACT_SWITCH) &&
+		if (kind != FACT_NAME && is_key(kind) &&
 		    (has = holder(d, kind, text, strlen(text))) != NONE &&
 		    has != slot)
 			continue;
@@ -969,7 +1017,7 @@ devices_see(struct devices *d, const struct sight *s, uint32_t now)
 		d->n.dropped_foreign++;
 		return NULL;
 	}
-	if ((slot = find(d, &c)) == NONE) {
+	if ((slot = find(d, &c, now)) == NONE) {
 		if (s->by == SIGHT_DNS)
 			return NULL; /* of one that is gone meanwhile */
 		/* a router that answers for all behind it is no crowd */
@@ -985,8 +1033,8 @@ devices_see(struct devices *d, const struct sight *s, uint32_t now)
 		is_new = true;
 	}
 	/* of whom the rules keep apart no two have one */
-	if (c.mac != NULL && ((c.agent == NULL && c.directory == NULL) ||
-		(other = holder(d, ITEM_MAC, c.mac, 6)) == NONE || other == slot))
+	if (c.mac != NULL && ((other = holder(d, ITEM_MAC, c.mac, 6)) == NONE ||
+		other == slot))
 		(void)learn(d, slot, ITEM_MAC, (uint8_t)s->by, now, c.mac, 6);
 	defended(d, &c, slot, now);
 	if (c.has_addr && (c.shows || is_new))
@@ -995,6 +1043,8 @@ devices_see(struct devices *d, const struct sight *s, uint32_t now)
 	touch(d, &c, slot, now);
 	if (is_new)
 		tell(d, DEVICE_NEW, &d->recs[slot], NULL, NULL);
+	claimed_twice(d, slot, FACT_CLIENT_ID, c.client, now);
+	claimed_twice(d, slot, FACT_SWITCH, c.chassis, now);
 	return &d->recs[slot];
 }
 
@@ -1055,6 +1105,8 @@ devices_leap(struct devices *d, uint32_t from, uint32_t to, int64_t by)
 		d->moves[i].conflict = leapt(&l, d->moves[i].conflict);
 		d->moves[i].told = leapt(&l, d->moves[i].told);
 	}
+	for (size_t i = 0; i < TWICE; i++)
+		d->twice[i].told = leapt(&l, d->twice[i].told);
 	for (size_t i = 0; i < PROBES; i++)
 		d->probes[i].when = leapt(&l, d->probes[i].when);
 	for (size_t i = 0; i < DUPLICATES; i++)

@@ -43,6 +43,7 @@ enum device_event {
 	DHCP_SERVER_UNKNOWN,  /* detail: its address */
 	DEVICE_CLAIMS_MANY,   /* addresses */
 	DEVICES_FULL,	      /* r: who was dropped for another */
+	IDENTITY_TWICE,	      /* detail: a DHCP identity or chassis; other: whose */
 	DEVICE_EVENTS
 };
 const char *device_event_name(enum device_event e); /* "device-new" */

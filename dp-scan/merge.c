@@ -9,6 +9,8 @@
 #include <string.h>
 #include <strings.h>
 
+#define MACS_MAX 4 /* of one machine by what it says: wire, wireless, dock, spare */
+
 bool
 merge_mac_is_own(const uint8_t mac[6])
 {
@@ -93,9 +95,59 @@ is_agents_address(const struct record *agent, const struct record *other)
 	    (record_has(other, ITEM_MAC) || record_has(other, FACT_CLIENT_ID));
 }
 
+static bool
+is_other_mac(const struct item *it, const struct record *other)
+{
+	return it->kind == ITEM_MAC && (other == NULL ||
+		!record_find(other, ITEM_MAC, it->data, it->len, NULL));
+}
+
+uint32_t
+merge_heard(const struct record *r, const struct record *other)
+{
+	struct item it;
+	size_t	    pos = 0;
+	uint32_t    heard = 0;
+
+	while (record_next(r, &pos, &it))
+		if (is_other_mac(&it, other) && it.seen > heard)
+			heard = it.seen;
+	return heard;
+}
+
+static unsigned
+count_macs(const struct record *a, const struct record *b)
+{
+	struct item it;
+	size_t	    pos = 0, k = 0;
+	unsigned    n = 0;
+
+	while (record_next(a, &pos, &it))
+		n += it.kind == ITEM_MAC;
+	while (record_next(b, &k, &it))
+		n += is_other_mac(&it, a);
+	return n;
+}
+
+/* What a machine is called by DHCP and LLDP any other can say, too: who is heard,
+ * and whom we know for certain, nobody becomes by it. */
+static const char *
+identity_verdict(const struct record *a, const struct record *b, uint32_t silent)
+{
+	if (names_differ(a, b)) /* copies of one disk image have one DUID */
+		return "two host names";
+	if (record_has(a, FACT_AGENT) || record_has(b, FACT_AGENT) ||
+	    ((a->by | b->by) & 1U << SIGHT_OWN) != 0)
+		return "an agent, or this machine";
+	if (record_has(b, ITEM_MAC) ? merge_heard(b, a) > silent
+				    : record_has(a, ITEM_MAC) && b->last > silent)
+		return "both are heard";
+	return count_macs(a, b) > MACS_MAX ? "many MAC addresses" : NULL;
+}
+
 const char *
 merge_verdict(const struct record *a, const struct record *b,
-    enum merge_key by)
+    enum merge_key by, uint32_t silent)
 {
 	if (differ(a, b, FACT_AGENT))
 		return "two agents";
@@ -105,9 +157,9 @@ merge_verdict(const struct record *a, const struct record *b,
 	case MERGE_AGENT:
 	case MERGE_MAC:
 		return NULL;
-	case MERGE_CLIENT_ID: /* copies of one disk image have one DUID */
+	case MERGE_CLIENT_ID:
 	case MERGE_CHASSIS:
-		return names_differ(a, b) ? "two host names" : NULL;
+		return identity_verdict(a, b, silent);
 	case MERGE_ADDRESS: /* an address is lent */
 		if (record_has(a, ITEM_MAC) && record_has(b, ITEM_MAC))
 			return "two MAC addresses";

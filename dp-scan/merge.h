@@ -19,9 +19,14 @@ enum merge_key {
 	MERGE_NAME,	 /* of a directory */
 };
 
-/* NULL: they are one machine; else why not. */
+/* NULL: they are one machine; else why not. Who was not heard since silent (s) counts
+ * as gone. */
 const char *merge_verdict(const struct record *a, const struct record *b,
-    enum merge_key by);
+    enum merge_key by, uint32_t silent);
+
+/* When it was heard last by a MAC address that other (NULL: nobody) has not; 0:
+ * never. */
+uint32_t merge_heard(const struct record *r, const struct record *other);
 
 /* A MAC address that says which machine it is: not zero, not of a group, and not
  * one that virtual routers share (RFC 5798, HSRP, GLBP). */

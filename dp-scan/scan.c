@@ -110,6 +110,7 @@ on_event(void *ctx, enum device_event e, const struct record *r,
 		[DHCP_SERVER_UNKNOWN] = ROOM_CRITICAL,
 		[DEVICE_CLAIMS_MANY] = ROOM_WARNING,
 		[DEVICES_FULL] = ROOM_WARNING,
+		[IDENTITY_TWICE] = ROOM_WARNING,
 	};
 	static const char *const importance[EVENT_ROOMS] = {
 		[ROOM_WARNING] = "Warning", [ROOM_CRITICAL] = "Critical" };
@@ -132,7 +133,8 @@ on_event(void *ctx, enum device_event e, const struct record *r,
 	if (detail != NULL)
 		json_object_set_new(row,
 		    e == ADDRESS_CONFLICT || e == DUPLICATE_ADDRESS ||
-			    e == DHCP_SERVER_UNKNOWN ? "of" : "why",
+			    e == DHCP_SERVER_UNKNOWN || e == IDENTITY_TWICE
+			? "of" : "why",
 		    json_string(detail));
 	if (grave != NULL) {
 		json_object_set_new(row, "importance", json_string(grave));

@@ -184,7 +184,7 @@ static const struct {
 	    { "arp " A " 10.0.0.1", "agent! " A " 10.0.0.1 agent=" URN "1",
 		"arp " B " 10.0.0.2", "agent! " B " 10.0.0.2 agent=" URN "2",
 		"agent! " A " 10.0.0.2 agent=" URN "1" } },
-	{ "one DHCP identity is one machine", 1,
+	{ "one DHCP identity of two that are heard is two machines", 2,
 	    { "dhcp " A " 10.0.0.1 client-id=ff01 name=pc",
 		"dhcp6 " B " fd00::1 client-id=ff01 name=PC.example" } },
 	{ "copies of one disk image have one DUID and their own names", 2,
@@ -193,7 +193,7 @@ static const struct {
 	{ "an identity that mDNS speaks of is none", 2,
 	    { "mdns " A " 10.0.0.1 client-id=ff01",
 		"mdns " B " 10.0.0.2 client-id=ff01" } },
-	{ "one chassis is one machine", 1,
+	{ "one chassis of two that are heard likewise", 2,
 	    { "lldp " A " switch=chassis1 name=sw", "lldp " B " switch=chassis1" } },
 	{ "a shared name is no identity", 3,
 	    { "dhcp " A " 10.0.0.1 name=android", "dhcp " B " 10.0.0.2 name=android",
@@ -201,7 +201,7 @@ static const struct {
 	{ "random MAC addresses with one name stay apart", 2,
 	    { "dhcp 02:00:00:00:00:01 10.0.0.1 name=phone",
 		"dhcp 06:00:00:00:00:02 10.0.0.2 name=phone" } },
-	{ "a random MAC address with a DHCP identity is the same machine", 1,
+	{ "a random MAC address with the DHCP identity of who is heard, too", 2,
 	    { "dhcp 02:00:00:00:00:01 10.0.0.1 name=phone client-id=ff02",
 		"dhcp 06:00:00:00:00:02 10.0.0.2 name=phone client-id=ff02" } },
 	{ "a computer of the directory is who has its whole name by DNS", 1,
@@ -256,7 +256,7 @@ static const struct {
 	{ "this machine is one", 1,
 	    { "own " A " 10.0.0.1 name=dp", "own " B " 10.0.0.2 name=dp",
 		"arp " B " 10.0.0.2" } },
-	{ "both interfaces known, then the identity", 1,
+	{ "both interfaces known, then the identity", 2,
 	    { "arp " A " 10.0.0.1", "arp " B " 10.0.0.2",
 		"dhcp " A " 10.0.0.1 client-id=ff01",
 		"dhcp " B " 10.0.0.2 client-id=ff01" } },
@@ -269,6 +269,117 @@ START_TEST(as_the_rules_say)
 			(void)see(stories[_i].lines[i], 1000 + (uint32_t)i);
 	ck_assert_msg(count() == stories[_i].machines, "%s: %zu machines",
 	    stories[_i].why, count());
+}
+END_TEST
+
+/* A DHCP identity or a chassis: who had it is gone, or it joins nobody. */
+static const struct {
+	const char *why;
+	unsigned    machines, told;
+	uint32_t    later; /* than the others, the last line */
+	const char *lines[6];
+} identities[] = {
+	{ "a new MAC address of who was silent for a life time", 1, 0, 101,
+	    { "dhcp " A " 10.0.0.1 client-id=ff01 name=pc",
+		"dhcp6 " B " fd00::1 client-id=ff01 name=PC.example" } },
+	{ "a new chassis likewise", 1, 0, 101,
+	    { "lldp " A " switch=chassis1 name=sw", "lldp " B " switch=chassis1" } },
+	{ "two known machines become one likewise", 1, 0, 101,
+	    { "dhcp " A " 10.0.0.1 client-id=ff01", "arp " B " 10.0.0.2",
+		"dhcp " B " 10.0.0.2 client-id=ff01" } },
+	{ "not of who is heard", 2, 1, 50,
+	    { "dhcp " A " 10.0.0.1 client-id=ff01 name=pc",
+		"dhcp " B " 10.0.0.2 client-id=ff01" } },
+	{ "heard by anything", 2, 1, 90,
+	    { "dhcp " A " 10.0.0.1 client-id=ff01", "", "arp " A " 10.0.0.1",
+		"dhcp " B " 10.0.0.2 client-id=ff01" } },
+	{ "never of who has an agent", 2, 1, 500,
+	    { "dhcp " A " 10.0.0.1 client-id=0100112200000a",
+		"agent! " A " 10.0.0.1 agent=" URN "1", "arp! " B " 10.0.0.2",
+		"dhcp " B " client-id=0100112200000a" } },
+	{ "nor its chassis", 2, 1, 500,
+	    { "lldp " A " switch=sw name=pc", "agent! " A " 10.0.0.1 agent=" URN "1",
+		"lldp " B " switch=sw" } },
+	{ "nor ours", 2, 1, 500,
+	    { "own " A " 10.0.0.1 name=dp", "dhcp " A " client-id=0100112200000a",
+		"arp! " B " 10.0.0.2", "dhcp " B " client-id=0100112200000a" } },
+	{ "nor of who was without an agent: the one who says it has one", 2, 1, 500,
+	    { "dhcp " A " 10.0.0.1 client-id=ff01",
+		"agent! " B " 10.0.0.2 agent=" URN "1",
+		"dhcp " B " 10.0.0.2 client-id=ff01" } },
+	{ "who was heard without a MAC address is heard", 2, 1, 50,
+	    { "dhcp6 172.16.0.1 client-id=ff01", "dhcp6 " B " fd00::1 client-id=ff01" } },
+	{ "and of relays' two it is one", 1, 0, 50,
+	    { "dhcp6 172.16.0.1 client-id=ff01", "dhcp6 172.16.0.2 client-id=ff01" } },
+	{ "who was heard long ago is not told of", 2, 0, 700,
+	    { "dhcp " A " 10.0.0.1 client-id=ff01",
+		"agent! " A " 10.0.0.1 agent=" URN "1",
+		"dhcp " B " client-id=ff01" } },
+};
+
+START_TEST(an_identity_that_anybody_can_say_hides_nobody)
+{
+	size_t	 n = 0;
+	uint32_t now = 1000;
+
+	while (n < 6 && identities[_i].lines[n] != NULL)
+		n++;
+	for (size_t i = 0; i < n; i++, now++) {
+		if (identities[_i].lines[i][0] == '\0')
+			now += 60;
+		else
+			(void)see(identities[_i].lines[i],
+			    now + (i == n - 1 ? identities[_i].later : 0));
+	}
+	ck_assert_msg(count() == identities[_i].machines &&
+		events[IDENTITY_TWICE] == identities[_i].told,
+	    "%s: %zu machines, told %u times", identities[_i].why, count(),
+	    events[IDENTITY_TWICE]);
+}
+END_TEST
+
+START_TEST(who_says_all_identities_gets_none_of_them)
+{
+	char	    line[100];
+	struct item it;
+
+	for (int i = 1; i <= 40; i++) {
+		snprintf(line, sizeof(line), "dhcp! 00:11:22:01:00:%02x 10.1.0.%d "
+		    "client-id=0100112201%04x", i, i, i);
+		(void)see(line, 1000);
+	}
+	for (int k = 0; k < 2; k++)
+		for (int i = 1; i <= 40; i++) {
+			snprintf(line, sizeof(line), "dhcp " A " client-id=0100112201%04x",
+			    i);
+			(void)see(line, 1050);
+		}
+	ck_assert_uint_eq(count(), 41);
+	ck_assert_uint_eq(events[DEVICE_MERGED], 0);
+	ck_assert_uint_eq(events[IDENTITY_TWICE], 40); /* each once */
+	ck_assert_str_eq(details[IDENTITY_TWICE], "01001122010028");
+	/* nor when they are gone: that many MAC addresses has no machine */
+	for (int i = 1; i <= 40; i++) {
+		snprintf(line, sizeof(line), "dhcp " A " client-id=0100112201%04x", i);
+		(void)see(line, 1200);
+	}
+	ck_assert_uint_eq(count(), 41 - 3);
+	ck_assert(record_newest(devices_find(d, A), ITEM_MAC, &it));
+}
+END_TEST
+
+START_TEST(live_copies_of_one_machine_are_as_many)
+{
+	char line[100];
+
+	for (int k = 0; k < 4; k++)
+		for (int i = 1; i <= 20; i++) {
+			snprintf(line, sizeof(line), "dhcp 00:11:22:01:00:%02x 10.1.0.%d "
+			    "client-id=ff01 name=template", i, i);
+			(void)see(line, 1000 + (uint32_t)(k * 50 + i));
+		}
+	ck_assert_uint_eq(count(), 20);
+	ck_assert_uint_eq(events[IDENTITY_TWICE], 1);
 }
 END_TEST
 
@@ -1118,6 +1229,10 @@ main(void)
 	tcase_set_timeout(t, 60);
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_loop_test(t, as_the_rules_say, 0, (int)COUNT(stories));
+	tcase_add_loop_test(t, an_identity_that_anybody_can_say_hides_nobody, 0,
+	    (int)COUNT(identities));
+	tcase_add_test(t, who_says_all_identities_gets_none_of_them);
+	tcase_add_test(t, live_copies_of_one_machine_are_as_many);
 	tcase_add_test(t, what_is_learned_stands_in_the_record);
 	tcase_add_test(t, two_that_have_one_address_are_noticed);
 	tcase_add_test(t, an_address_that_moves_on_is_no_conflict);
