@@ -222,6 +222,12 @@ holder(const struct devices *d, uint8_t kind, const void *key, size_t len)
 	return found;
 }
 
+static uint32_t
+holder_of_text(const struct devices *d, uint8_t kind, const char *text)
+{
+	return text == NULL ? NONE : holder(d, kind, text, strlen(text));
+}
+
 static void
 soil(struct devices *d, uint32_t slot)
 {
@@ -421,6 +427,7 @@ struct claim {
 	const char	   *agent, *directory, *client, *chassis;
 	bool		    shows; /* the device; else what others say of it */
 	bool		    confirms;
+	bool		    between; /* an agent, and the MAC is another's */
 };
 
 static bool
@@ -429,28 +436,87 @@ is_wire(enum sight_by by)
 	return by == SIGHT_ARP || by == SIGHT_NDP || by == SIGHT_NEIGHBOUR;
 }
 
+static struct move *
+move_of(struct devices *d, const uint8_t addr[16])
+{
+	for (size_t i = 0; i < MOVES; i++)
+		if (d->moves[i].when != 0 &&
+		    memcmp(d->moves[i].addr, addr, 16) == 0)
+			return &d->moves[i];
+	return NULL;
+}
+
+/* Besides this one it has an IPv4 address of the link, and was heard to. */
+static bool
+has_another(const struct devices *d, const struct claim *c, uint32_t slot,
+    uint32_t now)
+{
+	struct item it;
+	size_t	    pos = 0;
+
+	while (record_next(&d->recs[slot], &pos, &it))
+		if (it.kind == ITEM_ADDR && memcmp(it.data, mapped, 12) == 0 &&
+		    memcmp(it.data, c->addr, 16) != 0 &&
+		    now - it.seen <= d->conf.life_time &&
+		    d->ops.place(d->ctx, c->s->ifindex, it.data) == PLACE_LINK)
+			return true;
+	return false;
+}
+
+/* Where the kernel sends an agent's frames is what an ARP reply said last, of whom
+ * forwards them, maybe. So it does not count if another showed the address within
+ * minutes, or of who took it from the agent (known) within a life time. slot: who
+ * has that MAC address; either may be NONE. */
+static bool
+took_address(struct devices *d, const struct claim *c, uint32_t slot,
+    uint32_t known, uint32_t now)
+{
+	uint32_t	   at = holder(d, ITEM_ADDR, c->addr, 16);
+	const struct move *m = move_of(d, c->addr);
+	struct item	   it;
+
+	if (at != NONE && at != slot)
+		return record_has(&d->recs[at], ITEM_MAC) &&
+		    record_find(&d->recs[at], ITEM_ADDR, c->addr, 16, &it) &&
+		    now - it.seen <= CONFLICT_S;
+	return m != NULL && slot != NONE && known != NONE &&
+	    m->to == d->recs[slot].id && m->from == d->recs[known].id &&
+	    now - m->when <= d->conf.life_time;
+}
+
 /* A relay's MAC address is that of many devices, and who has another agent is
- * another, or one such. */
+ * another, or one such; as is who has an address of its own while the agent's is
+ * heard. */
 static void
-read_agent(const struct devices *d, struct claim *c)
+read_agent(struct devices *d, struct claim *c, uint32_t now)
 {
 	const struct record *r;
-	uint32_t	     slot;
+	uint32_t	     slot, known;
 
 	c->agent = sight_first(c->s, FACT_AGENT);
-	if (c->agent == NULL || c->mac == NULL ||
-	    (slot = holder(d, ITEM_MAC, c->mac, 6)) == NONE)
+	if (c->agent == NULL || c->mac == NULL)
 		return;
-	r = &d->recs[slot];
-	if (r->many || record_has(r, FACT_ROUTER) ||
-	    (record_has(r, FACT_AGENT) && !record_find(r, FACT_AGENT, c->agent,
-		strlen(c->agent), NULL)))
+	slot = holder(d, ITEM_MAC, c->mac, 6);
+	known = holder_of_text(d, FACT_AGENT, c->agent);
+	if (slot != NONE && slot == known)
+		return;
+	r = slot != NONE ? &d->recs[slot] : NULL;
+	if (r != NULL && (r->many || record_has(r, FACT_ROUTER) ||
+		record_has(r, FACT_AGENT)))
+		c->mac = NULL; /* another agent */
+	else if (c->has_addr && took_address(d, c, slot, known, now)) {
+		c->mac = NULL;
+		c->between = true;
+	} else if (r != NULL && known != NONE && c->has_addr &&
+	    now - merge_heard(&d->recs[known], r) <= d->conf.life_time &&
+	    has_another(d, c, slot, now))
 		c->mac = NULL;
 }
 
 /* Whether it is worth a record. */
 static bool
-claim_read(struct devices *d, const struct sight *s, struct claim *c)
+claim_read(struct devices *d, const struct sight *s, uint32_t now,
+    struct claim *c)
 {
 	enum place where = PLACE_LINK;
 	uint32_t   was;
@@ -479,7 +545,7 @@ claim_read(struct devices *d, const struct sight *s, struct claim *c)
 	    record_has(&d->recs[was], ITEM_MAC))
 		c->mac = NULL;
 	if (s->by == SIGHT_AGENT)
-		read_agent(d, c);
+		read_agent(d, c, now);
 	if (s->by == SIGHT_LDAP)
 		c->directory = sight_first(s, FACT_DIRECTORY_ID);
 	if (s->by == SIGHT_DHCP || s->by == SIGHT_DHCP6)
@@ -523,12 +589,6 @@ struct candidate {
 	enum merge_key by;
 	uint32_t       slot;
 };
-
-static uint32_t
-holder_of_text(const struct devices *d, uint8_t kind, const char *text)
-{
-	return text == NULL ? NONE : holder(d, kind, text, strlen(text));
-}
 
 /* The only one whose address has that name by DNS. */
 static uint32_t
@@ -628,13 +688,28 @@ find(struct devices *d, const struct claim *c, uint32_t now)
 /* -- addresses that two have -- */
 
 static struct move *
-move_of(struct devices *d, const uint8_t addr[16])
+move_new(struct devices *d, const uint8_t addr[16])
 {
-	for (size_t i = 0; i < MOVES; i++)
-		if (d->moves[i].when != 0 &&
-		    memcmp(d->moves[i].addr, addr, 16) == 0)
-			return &d->moves[i];
-	return NULL;
+	struct move *m = &d->moves[d->next_move++ % MOVES];
+
+	*m = (struct move){ 0 };
+	memcpy(m->addr, addr, 16);
+	return m;
+}
+
+static void
+in_conflict(struct devices *d, struct move *m, const struct record *r,
+    const struct record *other, uint32_t now)
+{
+	char text[INET6_ADDRSTRLEN];
+
+	m->conflict = now;
+	d->n.conflicts++;
+	if (m->told != 0 && now - m->told < TOLD_S)
+		return;
+	addr_text(m->addr, text);
+	if (tell(d, ADDRESS_CONFLICT, r, other, text))
+		m->told = now;
 }
 
 /* Who answers a poll for many is told of as such, and not for each of them. What it
@@ -654,11 +729,11 @@ moved(struct devices *d, const struct claim *c, uint32_t from, uint32_t to,
 {
 	const struct record *a = &d->recs[from], *b = &d->recs[to];
 	struct move	    *m = move_of(d, c->addr);
-	char		     text[INET6_ADDRSTRLEN];
 	bool		     conflict;
 
-	if (!is_wire(c->s->by) || !is_wire(was->by) || !is_rival(a, c, now) ||
-	    !is_rival(b, c, now))
+	if (!is_wire(c->s->by) ||
+	    (!is_wire(was->by) && was->by != SIGHT_AGENT) ||
+	    !is_rival(a, c, now) || !is_rival(b, c, now))
 		return;
 	conflict = (c->s->asked && now - was->seen <= AT_ONCE_S) ||
 	    (refused && now - was->seen <= CONFLICT_S) ||
@@ -666,23 +741,31 @@ moved(struct devices *d, const struct claim *c, uint32_t from, uint32_t to,
 		now - m->when <= CONFLICT_S);
 	if (refused && !conflict)
 		return;
-	if (m == NULL) {
-		m = &d->moves[d->next_move++ % MOVES];
-		*m = (struct move){ 0 };
-		memcpy(m->addr, c->addr, 16);
-	}
+	if (m == NULL)
+		m = move_new(d, c->addr);
 	m->from = a->id;
 	m->to = b->id;
 	m->when = now;
-	if (!conflict)
+	if (conflict)
+		in_conflict(d, m, b, a, now);
+}
+
+/* The kernel sends what goes to an agent to another machine than its own. */
+static void
+got_between(struct devices *d, const struct claim *c, uint32_t slot, uint32_t now)
+{
+	struct move *m = move_of(d, c->addr);
+	uint32_t     other;
+
+	if (!c->between)
 		return;
-	m->conflict = now;
-	d->n.conflicts++;
-	if (m->told != 0 && now - m->told < TOLD_S)
-		return;
-	addr_text(c->addr, text);
-	if (tell(d, ADDRESS_CONFLICT, b, a, text))
-		m->told = now;
+	if (m == NULL)
+		m = move_new(d, c->addr);
+	other = holder(d, ITEM_MAC, c->s->mac, 6);
+	if (other == NONE)
+		other = holder(d, ITEM_ADDR, c->addr, 16);
+	in_conflict(d, m, &d->recs[slot],
+	    other != NONE && other != slot ? &d->recs[other] : NULL, now);
 }
 
 /* RFC 5227 and 4862: somebody probes for an address that another has. */
@@ -753,18 +836,12 @@ defended(struct devices *d, const struct claim *c, uint32_t slot, uint32_t now)
 /* -- identities that two have -- */
 
 static bool
-is_told(struct devices *d, uint32_t hash, uint32_t now)
+twice_is_told(const struct devices *d, uint32_t hash, uint32_t now)
 {
-	struct twice *t = NULL;
-
-	for (size_t i = 0; t == NULL && i < TWICE; i++)
-		if (d->twice[i].told != 0 && d->twice[i].hash == hash)
-			t = &d->twice[i];
-	if (t != NULL && now - t->told <= d->conf.keep_time)
-		return true; /* a laptop in its dock says it all day */
-	if (t == NULL)
-		t = &d->twice[d->next_twice++ % TWICE];
-	*t = (struct twice){ hash, now };
+	for (size_t i = 0; i < TWICE; i++)
+		if (d->twice[i].told != 0 && d->twice[i].hash == hash &&
+		    now - d->twice[i].told <= d->conf.keep_time)
+			return true; /* a laptop in its dock says it all day */
 	return false;
 }
 
@@ -774,17 +851,17 @@ static void
 claimed_twice(struct devices *d, uint32_t slot, uint8_t kind, const char *text,
     uint32_t now)
 {
-	uint32_t	     other = holder_of_text(d, kind, text), heard;
+	uint32_t	     other = holder_of_text(d, kind, text), heard, hash;
 	const struct record *r;
 
 	if (other == NONE || other == slot)
 		return;
 	r = &d->recs[other];
 	heard = record_has(r, ITEM_MAC) ? merge_heard(r, &d->recs[slot]) : r->last;
-	if (now - heard > CONFLICT_S ||
-	    is_told(d, hash_of(d, kind, text, strlen(text)), now))
-		return;
-	tell(d, IDENTITY_TWICE, &d->recs[slot], r, text);
+	hash = hash_of(d, kind, text, strlen(text));
+	if (now - heard <= CONFLICT_S && !twice_is_told(d, hash, now) &&
+	    tell(d, IDENTITY_TWICE, &d->recs[slot], r, text))
+		d->twice[d->next_twice++ % TWICE] = (struct twice){ hash, now };
 }
 
 /* -- DHCP servers -- */
@@ -1013,7 +1090,7 @@ devices_see(struct devices *d, const struct sight *s, uint32_t now)
 	if (are_too_long(d)) /* they have grown */
 		(void)make_room(d, true, now);
 	probed(d, s, now);
-	if (!claim_read(d, s, &c)) {
+	if (!claim_read(d, s, now, &c)) {
 		d->n.dropped_foreign++;
 		return NULL;
 	}
@@ -1037,6 +1114,7 @@ devices_see(struct devices *d, const struct sight *s, uint32_t now)
 		other == slot))
 		(void)learn(d, slot, ITEM_MAC, (uint8_t)s->by, now, c.mac, 6);
 	defended(d, &c, slot, now);
+	got_between(d, &c, slot, now);
 	if (c.has_addr && (c.shows || is_new))
 		learn_address(d, &c, slot, now);
 	learn_facts(d, &c, slot, now);

@@ -383,6 +383,68 @@ START_TEST(live_copies_of_one_machine_are_as_many)
 }
 END_TEST
 
+/* B forwards what we send to an agent at A's address. */
+START_TEST(who_stands_between_is_not_the_agent)
+{
+	for (int has_own = 0; has_own < 2; has_own++) {
+		teardown();
+		setup();
+		(void)see("arp! " A " 10.0.0.1", 1000);
+		(void)see("agent! " A " 10.0.0.1 agent=" URN "1", 1001);
+		if (has_own)
+			(void)see("arp! " B " 10.0.0.2", 1002);
+		(void)see("arp " B " 10.0.0.1", 1003);
+		(void)see("agent! " B " 10.0.0.1 agent=" URN "1", 1004);
+		(void)see("agent! " B " 10.0.0.1 agent=" URN "1", 1100);
+		ck_assert_uint_eq(count(), 2);
+		ck_assert(!record_has(devices_find(d, B), FACT_AGENT));
+		ck_assert(record_has(devices_find(d, A), FACT_AGENT));
+		ck_assert_uint_eq(events[ADDRESS_CONFLICT], 1);
+		ck_assert_str_eq(details[ADDRESS_CONFLICT], "10.0.0.1");
+		/* A was silent for a life time: it has a new card */
+		(void)see("agent! " B " 10.0.0.1 agent=" URN "1", 1104);
+		ck_assert_uint_eq(count(), 1);
+	}
+	/* the kernel alone says so */
+	teardown();
+	setup();
+	(void)see("arp! " A " 10.0.0.1", 1000);
+	(void)see("agent! " A " 10.0.0.1 agent=" URN "1", 1001);
+	(void)see("agent! " B " 10.0.0.1 agent=" URN "1", 1002);
+	ck_assert_uint_eq(events[ADDRESS_CONFLICT], 1);
+	ck_assert_ptr_null(devices_find(d, B));
+	/* and of an agent that is heard for the first time, if its machine is, too */
+	teardown();
+	setup();
+	(void)see("arp! " A " 10.0.0.1", 1000);
+	(void)see("arp! " B " 10.0.0.2", 1000);
+	(void)see("arp " B " 10.0.0.1", 1003);
+	(void)see("arp " A " 10.0.0.1", 1004);
+	(void)see("agent! " B " 10.0.0.1 agent=" URN "1", 1005);
+	ck_assert(!record_has(devices_find(d, B), FACT_AGENT));
+	ck_assert_uint_eq(events[ADDRESS_CONFLICT], 1);
+}
+END_TEST
+
+START_TEST(an_agent_at_an_address_that_was_anothers_is_its_machine)
+{
+	(void)see("arp! " A " 10.0.0.1", 1000);
+	(void)see("arp " B " 10.0.0.1", 1010);
+	(void)see("agent! " B " 10.0.0.1 agent=" URN "1", 1011);
+	ck_assert(record_has(devices_find(d, B), FACT_AGENT));
+	/* two interfaces, the second with an address more than it speaks by */
+	(void)see("arp! " C " 10.0.0.3", 1012);
+	(void)see("arp! " C " 10.0.0.4", 1012);
+	(void)see("agent! " C " 10.0.0.4 agent=" URN "1", 1013);
+	ck_assert(!record_has(devices_find(d, C), FACT_AGENT));
+	ck_assert_uint_eq(events[ADDRESS_CONFLICT], 0);
+	(void)see("arp! " B " 10.0.0.1", 1113);
+	(void)see("arp! " C " 10.0.0.4", 1113);
+	(void)see("agent! " C " 10.0.0.4 agent=" URN "1", 1113);
+	ck_assert_ptr_eq(devices_find(d, B), devices_find(d, C));
+}
+END_TEST
+
 START_TEST(what_is_learned_stands_in_the_record)
 {
 	const struct record *r;
@@ -1233,6 +1295,8 @@ main(void)
 	    (int)COUNT(identities));
 	tcase_add_test(t, who_says_all_identities_gets_none_of_them);
 	tcase_add_test(t, live_copies_of_one_machine_are_as_many);
+	tcase_add_test(t, who_stands_between_is_not_the_agent);
+	tcase_add_test(t, an_agent_at_an_address_that_was_anothers_is_its_machine);
 	tcase_add_test(t, what_is_learned_stands_in_the_record);
 	tcase_add_test(t, two_that_have_one_address_are_noticed);
 	tcase_add_test(t, an_address_that_moves_on_is_no_conflict);
