@@ -24,6 +24,7 @@
 #define AT_ONCE_S     2	  /* two answers to one question */
 #define CROWD_S	      60  /* the claims of one poll */
 #define TOLD_S	      3600 /* from one event of a conflict to the next */
+#define AGENT_LIVES   7	   /* life times that an agent counts: it may stay connected */
 #define TWICE	      1024 /* identities that two had lately */
 #define PROBES	      32
 #define DUPLICATES    64
@@ -1032,19 +1033,48 @@ learn_facts(struct devices *d, const struct claim *c, uint32_t slot,
 	}
 }
 
-/* What it was not heard to have for a life time is not its address any more. */
-static void
-expire_addresses(struct devices *d, uint32_t slot, uint32_t now)
+/* How long it counts after it was said last. */
+static uint64_t
+lasts(const struct devices *d, const struct item *it)
 {
-	struct item it;
-	size_t	    pos = 0;
-	uint8_t	    addr[16];
+	const uint64_t life = d->conf.life_time, all = life + d->conf.keep_time;
+
+	switch (it->kind) {
+	case ITEM_ADDR:
+		return life;
+	case ITEM_MAC:
+	case FACT_CLIENT_ID:
+	case FACT_SWITCH:
+	case FACT_DIRECTORY_ID:
+		return all; /* what it is known by, for as long as it is kept */
+	case FACT_AGENT:
+		return AGENT_LIVES * life;
+	case FACT_DHCP_SERVER:
+		return d->conf.said_time;
+	default: /* a lease is asked for aloud at the start alone */
+		return it->by == SIGHT_DHCP || it->by == SIGHT_DHCP6 ||
+			it->by == SIGHT_LDAP ? all
+		    : it->by == SIGHT_AGENT  ? AGENT_LIVES * life
+					     : d->conf.said_time;
+	}
+}
+
+/* What it was not heard to have, or to be, for so long is not so any more. While we
+ * were away nobody was asked. */
+static void
+expire(struct devices *d, uint32_t slot, uint32_t now)
+{
+	bool		 was_away = now - d->began < d->conf.life_time;
+	struct item	 it;
+	struct item_copy old;
+	size_t		 pos = 0;
 
 	while (record_next(&d->recs[slot], &pos, &it))
-		if (it.kind == ITEM_ADDR &&
-		    (uint64_t)it.seen + d->conf.life_time < now) {
-			memcpy(addr, it.data, 16);
-			take_away(d, slot, ITEM_ADDR, addr, 16);
+		if (it.seen + lasts(d, &it) < now &&
+		    (it.kind == ITEM_ADDR || !was_away)) {
+			old.len = it.len;
+			memcpy(old.data, it.data, it.len);
+			take_away(d, slot, it.kind, old.data, old.len);
 			pos = 0;
 		}
 }
@@ -1067,7 +1097,7 @@ touch(struct devices *d, const struct claim *c, uint32_t slot, uint32_t now)
 	link_rec(d, slot);
 	if (!shows)
 		return;
-	expire_addresses(d, slot, now);
+	expire(d, slot, now);
 	unlink_rec(d, slot);
 	r->last = now;
 	if (c->s->by == SIGHT_OWN)
@@ -1124,6 +1154,27 @@ devices_see(struct devices *d, const struct sight *s, uint32_t now)
 	claimed_twice(d, slot, FACT_CLIENT_ID, c.client, now);
 	claimed_twice(d, slot, FACT_SWITCH, c.chassis, now);
 	return &d->recs[slot];
+}
+
+void
+devices_directory_read(struct devices *d, uint32_t since)
+{
+	struct item	 it;
+	struct item_copy old;
+
+	for (uint32_t i = 0; i < d->nslots; i++) {
+		if (d->recs[i].state == RECORD_FREE ||
+		    (d->recs[i].by & ~HEARSAY) == 0)
+			continue; /* lives by its directory, and goes with age */
+		for (size_t pos = 0; record_next(&d->recs[i], &pos, &it);) {
+			if (it.kind != FACT_DIRECTORY_ID || it.seen >= since)
+				continue;
+			old.len = it.len;
+			memcpy(old.data, it.data, it.len);
+			take_away(d, i, FACT_DIRECTORY_ID, old.data, old.len);
+			pos = 0;
+		}
+	}
 }
 
 void

@@ -13,8 +13,10 @@
  *          believed the first 32 and marked.
  * Ages:    silent for life_time: absent; for keep_time more: removed, though not in
  *          the first life_time that we run. What others say of it (DNS, a directory)
- *          does not show a device. An address goes when it was not heard for
- *          life_time.
+ *          does not show a device. Of one that is heard, an address goes when it was not
+ *          heard for life_time, a service or a text for said_time, an agent for
+ *          seven life times, what it is known by for both times together, as does
+ *          what was said by DHCP or a directory.
  * Units:   now is seconds since 1970 and may stand still; addresses are 16 bytes.
  * Does no I/O.
  * SPDX-License-Identifier: ISC
@@ -59,6 +61,7 @@ struct devices_ops {
 struct devices_conf {
 	size_t	 max;
 	uint32_t life_time, keep_time; /* s */
+	uint32_t said_time; /* for so long it is what it said to be */
 	char	 dhcp_servers[512];    /* words; empty: the first one is right */
 };
 
@@ -77,6 +80,8 @@ void devices_configure(struct devices *d, const struct devices_conf *conf);
 /* The record that it is of, borrowed until the next call; NULL: of none. */
 const struct record *devices_see(struct devices *d, const struct sight *s,
     uint32_t now);
+/* The whole directory was read: who was not in it since then is of it no more. */
+void devices_directory_read(struct devices *d, uint32_t since);
 /* Kept records may come later: numbers of new ones lie above theirs. */
 void devices_begin(struct devices *d, uint32_t now);
 void devices_age(struct devices *d, uint32_t now);

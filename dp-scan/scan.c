@@ -211,6 +211,7 @@ look_at_clock(struct scan *s)
 		devices_leap(s->devices, s->clock.began, now, by);
 		s->clock.began = (uint32_t)(s->clock.began + by);
 		s->clock.floor = (uint32_t)wall;
+		s->directory_idle = 0;
 	}
 	s->clock.wall = wall;
 	s->clock.boot = boot;
@@ -442,13 +443,32 @@ on_peer(void *ctx, enum peer_role role, int take_fd)
 
 /* -- configuration -- */
 
+/* Of three polls one may be lost; what is not asked for on a schedule is said when
+ * there is something to say. */
+static uint32_t
+said_time(const struct scan_conf *c)
+{
+	const uint64_t each[] = { c->range_interval, c->name_interval,
+		c->snmp_interval };
+	uint64_t       most = c->life_time, all = c->life_time + c->keep_time;
+
+	for (size_t i = 0; i < COUNT(each); i++) {
+		if (!c->active || each[i] == 0)
+			return (uint32_t)all;
+		if (3 * each[i] > most)
+			most = 3 * each[i];
+	}
+	return (uint32_t)(most < all ? most : all);
+}
+
 static int
 configure(struct scan *s)
 {
 	const struct scan_conf *c = &worker_settings(s->w)->scan;
 	struct devices_conf	d = { .max = c->max_devices,
 		.life_time = (uint32_t)c->life_time,
-		.keep_time = (uint32_t)c->keep_time };
+		.keep_time = (uint32_t)c->keep_time,
+		.said_time = said_time(c) };
 	char			err[SCOPE_ERR];
 
 	if (scope_parse(c->ranges, &s->ranges, err) < 0 ||
@@ -474,6 +494,21 @@ on_reload(void *ctx)
 
 /* -- life -- */
 
+/* A reading that ended well, and of which we have all. */
+static void
+look_at_directory(struct scan *s)
+{
+	const struct scan_directory_state *d = scan_directory_state(s->directory);
+
+	if (d->state == DIRECTORY_READING)
+		return;
+	if (s->going && !s->missed_directory && d->state == DIRECTORY_READ &&
+	    d->said != s->directory_said && s->directory_idle != 0)
+		devices_directory_read(s->devices, s->directory_idle);
+	s->directory_said = d->said;
+	s->directory_idle = scan_now(s);
+}
+
 static void
 on_second(void *ctx)
 {
@@ -487,6 +522,7 @@ on_second(void *ctx)
 		devices_begin(s->devices, scan_now(s));
 		s->going = true;
 	}
+	look_at_directory(s);
 	if (!net_is_read(s->net) && s->ticks % OWN_EACH == 0)
 		(void)net_begin(s->net); /* its end was lost */
 	if (s->going && s->missed_directory && /* its sights came too early */

@@ -88,6 +88,8 @@ struct scan {
 	uint64_t	     sights[SIGHT_BY_MAX];
 	uint64_t	     malformed[PROTOCOLS]; /* as the listener says */
 	bool		     missed_directory;
+	uint32_t	     directory_said; /* of the last look at it */
+	uint32_t	     directory_idle; /* when it was not being read last */
 	bool		     going;	/* records were read, or cannot be */
 
 	/* run.c */

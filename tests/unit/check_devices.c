@@ -57,7 +57,7 @@ event(void *ctx, enum device_event e, const struct record *r,
 
 static const struct devices_ops ops = { place, event };
 static struct devices_conf conf = { .max = 1000, .life_time = 100,
-	.keep_time = 1000 };
+	.keep_time = 1000, .said_time = 200 };
 
 static void
 setup(void)
@@ -793,6 +793,100 @@ START_TEST(an_address_goes_when_it_is_heard_no_more)
 }
 END_TEST
 
+/* Of one that goes on speaking by ARP alone. */
+static const struct { const char *line; uint8_t kind; uint32_t lasts; } said[] = {
+	{ "mdns " A " 10.0.0.2 service=_ssh._tcp", FACT_SERVICE, 200 },
+	{ "mdns " A " 10.0.0.1 os=Windows", FACT_OS, 200 },
+	{ "dns! 10.0.0.1 name=a.x", FACT_NAME, 200 },
+	{ "dhcp " A " 10.0.0.1 dhcp-server=10.0.0.1", FACT_DHCP_SERVER, 200 },
+	{ "agent! " A " 10.0.0.1 agent=" URN "1", FACT_AGENT, 700 },
+	{ "agent! " A " 10.0.0.1 agent=" URN "1 name=pc1", FACT_NAME, 700 },
+	{ "dhcp " A " vendor-class=MSFT", FACT_VENDOR_CLASS, 1100 },
+	{ "dhcp " A " client-id=ff01", FACT_CLIENT_ID, 1100 },
+	{ "lldp " A " switch=sw", FACT_SWITCH, 1100 },
+	{ "ldap " A " directory-id=CN=A", FACT_DIRECTORY_ID, 1100 },
+};
+
+START_TEST(what_is_said_no_more_is_so_no_more)
+{
+	(void)see("arp! " A " 10.0.0.1", 999);
+	(void)see(said[_i].line, 1000);
+	for (uint32_t t = 0; t <= said[_i].lasts; t += 50) {
+		(void)see("arp! " A " 10.0.0.1", 1000 + t);
+		ck_assert_msg(record_has(devices_find(d, A), said[_i].kind),
+		    "%s: gone after %u s", said[_i].line, t);
+	}
+	(void)see("arp! " A " 10.0.0.1", 1001 + said[_i].lasts);
+	ck_assert_msg(!record_has(devices_find(d, A), said[_i].kind),
+	    "%s: still there", said[_i].line);
+	ck_assert_uint_eq(count(), 1);
+}
+END_TEST
+
+START_TEST(a_mac_address_goes_when_it_is_heard_no_more)
+{
+	(void)see("agent! " A " 10.0.0.1 agent=" URN "1", 1000);
+	for (uint32_t t = 1000; t <= 2101; t += 100)
+		(void)see("agent! " B " 10.0.0.2 agent=" URN "1", t);
+	ck_assert_ptr_nonnull(devices_find(d, A));
+	(void)see("agent! " B " 10.0.0.2 agent=" URN "1", 2101);
+	ck_assert_ptr_null(devices_find(d, A));
+	ck_assert_uint_eq(count(), 1);
+}
+END_TEST
+
+START_TEST(while_we_were_away_nobody_was_asked)
+{
+	uint8_t page[DEVICES_PAGE * RECORD_WIRE];
+	size_t	len;
+
+	(void)see("mdns " A " 10.0.0.1 service=_ssh._tcp", 1000);
+	len = kept(page, sizeof(page));
+	teardown();
+	setup();
+	ck_assert_int_eq(devices_load(d, page, len), 0);
+	ck_assert_int_eq(devices_loaded(d, 5000), 0);
+	devices_age(d, 5000);
+	(void)see("arp! " A " 10.0.0.1", 5001);
+	ck_assert(record_has(devices_find(d, A), FACT_SERVICE));
+	(void)see("arp! " A " 10.0.0.1", 5100);
+	ck_assert(!record_has(devices_find(d, A), FACT_SERVICE));
+}
+END_TEST
+
+START_TEST(a_computer_that_is_moved_within_its_directory_stays_one)
+{
+	for (uint32_t now = 1000; now < 1300; now += 90) {
+		(void)see("arp! " A " 10.0.0.1", now);
+		(void)see("dns! 10.0.0.1 name=pc.x", now + 1);
+		(void)see(now == 1000 ? "ldap directory-id=CN=PC,OU=old name=pc.x"
+				      : "ldap directory-id=CN=PC,OU=new name=pc.x",
+		    now + 2);
+		devices_directory_read(d, now + 2);
+	}
+	ck_assert_uint_eq(count(), 1);
+	ck_assert(record_find(devices_find(d, A), FACT_DIRECTORY_ID,
+	    "CN=PC,OU=new", 12, NULL));
+	ck_assert(!record_find(devices_find(d, A), FACT_DIRECTORY_ID,
+	    "CN=PC,OU=old", 12, NULL));
+	/* one that it alone knows lives by it */
+	(void)see("ldap directory-id=CN=B name=b.x", 1300);
+	devices_directory_read(d, 1301);
+	ck_assert_ptr_nonnull(devices_find(d, "b.x"));
+}
+END_TEST
+
+START_TEST(two_computers_of_one_mac_address_are_two_for_good)
+{
+	for (uint32_t now = 1000; now < 3000; now += 61) {
+		(void)see("ldap " A " directory-id=cn=old name=old.x", now);
+		(void)see("ldap " A " directory-id=cn=new name=new.x", now);
+		(void)see("arp " A " 10.0.0.5", now);
+		ck_assert_uint_eq(count(), 2);
+	}
+}
+END_TEST
+
 START_TEST(a_clock_that_leaps_makes_nobody_older)
 {
 	const uint32_t year = 365 * 86400;
@@ -1313,6 +1407,12 @@ main(void)
 	tcase_add_test(t, ages);
 	tcase_add_test(t, a_name_outlives_who_had_it);
 	tcase_add_test(t, an_address_goes_when_it_is_heard_no_more);
+	tcase_add_loop_test(t, what_is_said_no_more_is_so_no_more, 0,
+	    (int)COUNT(said));
+	tcase_add_test(t, a_mac_address_goes_when_it_is_heard_no_more);
+	tcase_add_test(t, while_we_were_away_nobody_was_asked);
+	tcase_add_test(t, a_computer_that_is_moved_within_its_directory_stays_one);
+	tcase_add_test(t, two_computers_of_one_mac_address_are_two_for_good);
 	tcase_add_test(t, a_clock_that_leaps_makes_nobody_older);
 	tcase_add_test(t, nobody_was_seen_in_the_future);
 	tcase_add_test(t, who_takes_the_servers_address_is_not_the_server);

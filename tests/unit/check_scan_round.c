@@ -71,7 +71,7 @@ setup(void)
 {
 	static const struct devices_ops	 ops = { place, event };
 	static const struct devices_conf conf = { .max = MAX_DEVICES,
-		.life_time = 100, .keep_time = 100 };
+		.life_time = 100, .keep_time = 100, .said_time = 100 };
 
 	ck_assert_int_eq(hash_setup(), 0);
 	ck_assert_int_eq(devices_new(&conf, &ops, NULL, &d), 0);
@@ -372,7 +372,7 @@ START_TEST(changes_cost_a_small_part_of_a_full_round)
 	const char	   *env = getenv("SCAN_ROUND_DEVICES");
 	unsigned	    n = env != NULL ? (unsigned)atoi(env) : 1000, new = n / 100;
 	struct devices_conf conf = { .max = n + new, .life_time = 1000000,
-		.keep_time = 1000000 };
+		.keep_time = 1000000, .said_time = 1000000 };
 	struct net_ops	    none = { 0 };
 	static struct scan  s;
 	size_t		    full, quiet, churn, was, raw;
