@@ -36,6 +36,7 @@ static const char *const fact_names[FACT_MAX] = {
 	[FACT_AGENT] = "agent", [FACT_DIRECTORY_ID] = "directory-id",
 	[FACT_CONFLICT] = "conflict",
 	[FACT_FRAME] = "frame",
+	[FACT_DIRECTORY_UUID] = "directory-uuid",
 };
 
 const char *

@@ -16,14 +16,16 @@
 
 #define ACCOUNT_DISABLED 0x2 /* MS-ADTS 2.2.16 */
 
-enum { DNS_NAME, NAME, ACCOUNT_NAME, OS, OS_VERSION, DESCRIPTION, IP, MAC, CONTROL };
+enum { DNS_NAME, NAME, ACCOUNT_NAME, OS, OS_VERSION, DESCRIPTION, IP, MAC, CONTROL, GUID,
+	UUID };
 
 const char *const computer_attributes[] = {
 	[DNS_NAME] = "dNSHostName", [NAME] = "cn",
 	[ACCOUNT_NAME] = "sAMAccountName", [OS] = "operatingSystem",
 	[OS_VERSION] = "operatingSystemVersion", [DESCRIPTION] = "description",
 	[IP] = "ipHostNumber", [MAC] = "macAddress",
-	[CONTROL] = "userAccountControl", NULL
+	[CONTROL] = "userAccountControl", [GUID] = "objectGUID",
+	[UUID] = "entryUUID", NULL
 };
 
 /* Of "cn=pc1,ou=pcs,dc=example,dc=org" example.org. Escaped and multi-valued
@@ -103,6 +105,35 @@ take_mac(struct sight *s, const char *text)
 		s->mac[i] = (uint8_t)b[i];
 }
 
+/* The first three parts are little-endian (MS-DTYP 2.3.4.2). */
+static void
+take_guid(struct sight *s, const uint8_t *g, size_t len)
+{
+	if (len == 16 && sight_first(s, FACT_DIRECTORY_UUID) == NULL)
+		sight_addf(s, FACT_DIRECTORY_UUID, "%02x%02x%02x%02x-%02x%02x-"
+		    "%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", g[3], g[2],
+		    g[1], g[0], g[5], g[4], g[7], g[6], g[8], g[9], g[10], g[11],
+		    g[12], g[13], g[14], g[15]);
+}
+
+/* RFC 4530, 4122 */
+static void
+take_uuid(struct sight *s, const char *text)
+{
+	char low[37];
+
+	if (strlen(text) != 36 || sight_first(s, FACT_DIRECTORY_UUID) != NULL)
+		return;
+	for (int i = 0; i < 36; i++) {
+		bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+
+		if (dash ? text[i] != '-' : !isxdigit((unsigned char)text[i]))
+			return;
+		low[i] = (char)tolower((unsigned char)text[i]);
+	}
+	sight_add(s, FACT_DIRECTORY_UUID, low, 36);
+}
+
 #define KEEP(field)                                                            \
 	do {                                                                   \
 		memcpy((field).bytes, bytes, len);                             \
@@ -152,6 +183,12 @@ computer_value(struct computer *c, const char *attribute, const void *bytes,
 		break;
 	case MAC:
 		take_mac(&c->sight, text);
+		break;
+	case GUID:
+		take_guid(&c->sight, bytes, len);
+		break;
+	case UUID:
+		take_uuid(&c->sight, text);
 		break;
 	case CONTROL:
 		c->disabled = (strtoul(text, NULL, 10) & ACCOUNT_DISABLED) != 0;

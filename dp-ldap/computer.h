@@ -3,7 +3,8 @@
  *
  * Attributes come in any order and number (RFC 4511, 4.5.2); each value is
  * bytes of the directory's. Known are those of Active Directory's computers and
- * of RFC 2307's ipHost and ieee802Device.
+ * of RFC 2307's ipHost and ieee802Device, and what identifies an object for good:
+ * objectGUID, or entryUUID.
  * Order:   computer_begin, computer_value for each value, computer_end once; the
  *          sight is whole then.
  * SPDX-License-Identifier: ISC

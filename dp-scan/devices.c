@@ -190,7 +190,8 @@ is_key(uint8_t kind)
 {
 	return kind == ITEM_MAC || kind == ITEM_ADDR || kind == FACT_CLIENT_ID ||
 	    kind == FACT_SWITCH || kind == FACT_AGENT ||
-	    kind == FACT_DIRECTORY_ID || kind == FACT_NAME;
+	    kind == FACT_DIRECTORY_ID || kind == FACT_DIRECTORY_UUID ||
+	    kind == FACT_NAME;
 }
 
 static uint32_t
@@ -277,6 +278,23 @@ learn(struct devices *d, uint32_t slot, uint8_t kind, uint8_t by, uint32_t now,
 	    (r = index_put(&d->index, hash_of(d, kind, data, len), slot)) < 0)
 		record_drop(&d->recs[slot], kind, data, len);
 	return r;
+}
+
+static void
+drop_said_before(struct devices *d, uint32_t slot, uint8_t kind, uint32_t since)
+{
+	struct item	 it;
+	struct item_copy old;
+	size_t		 pos = 0;
+
+	while (record_next(&d->recs[slot], &pos, &it)) {
+		if (it.kind != kind || it.seen >= since)
+			continue;
+		old.len = it.len;
+		memcpy(old.data, it.data, it.len);
+		take_away(d, slot, kind, old.data, old.len);
+		pos = 0;
+	}
 }
 
 /* -- slots -- */
@@ -425,7 +443,7 @@ struct claim {
 	const uint8_t	   *mac;  /* NULL: none that counts */
 	uint8_t		    addr[16];
 	bool		    has_addr;
-	const char	   *agent, *directory, *client, *chassis;
+	const char	   *agent, *directory, *uuid, *client, *chassis;
 	bool		    shows; /* the device; else what others say of it */
 	bool		    confirms;
 	bool		    between; /* an agent, and the MAC is another's */
@@ -547,8 +565,10 @@ claim_read(struct devices *d, const struct sight *s, uint32_t now,
 		c->mac = NULL;
 	if (s->by == SIGHT_AGENT)
 		read_agent(d, c, now);
-	if (s->by == SIGHT_LDAP)
+	if (s->by == SIGHT_LDAP) {
 		c->directory = sight_first(s, FACT_DIRECTORY_ID);
+		c->uuid = sight_first(s, FACT_DIRECTORY_UUID);
+	}
 	if (s->by == SIGHT_DHCP || s->by == SIGHT_DHCP6)
 		c->client = sight_first(s, FACT_CLIENT_ID);
 	if (s->by == SIGHT_LLDP || s->by == SIGHT_CDP)
@@ -559,6 +579,12 @@ claim_read(struct devices *d, const struct sight *s, uint32_t now,
 	    s->by == SIGHT_AGENT || s->by == SIGHT_LDAP || s->by == SIGHT_OWN;
 	return c->mac != NULL || c->has_addr || c->agent != NULL ||
 	    c->directory != NULL;
+}
+
+static bool
+is_of_directory(uint8_t kind)
+{
+	return kind == FACT_DIRECTORY_ID || kind == FACT_DIRECTORY_UUID;
 }
 
 /* A record made of the sight alone, for the rules; items are the caller's. */
@@ -579,8 +605,7 @@ claim_record(const struct claim *c, uint32_t now, struct record *r)
 	for (unsigned i = 0; i < s->nfacts; i++)
 		if (s->fact[i].kind == FACT_NAME ||
 		    (s->fact[i].kind == FACT_AGENT && c->agent != NULL) ||
-		    (s->fact[i].kind == FACT_DIRECTORY_ID &&
-			c->directory != NULL))
+		    (is_of_directory(s->fact[i].kind) && c->directory != NULL))
 			(void)record_put(r, s->fact[i].kind, (uint8_t)s->by, now,
 			    sight_fact(s, i), strlen(sight_fact(s, i)), &change,
 			    &out);
@@ -644,15 +669,17 @@ static uint32_t
 find(struct devices *d, const struct claim *c, uint32_t now)
 {
 	static const char *const names[] = { "agent", "MAC address", "client id",
-		"chassis", "address", "directory" };
+		"chassis", "directory", "address", "name" };
 	const struct candidate all[] = {
 		{ MERGE_AGENT, holder_of_text(d, FACT_AGENT, c->agent) },
+		{ MERGE_DIRECTORY, holder_of_text(d, FACT_DIRECTORY_UUID, c->uuid) },
+		{ MERGE_DIRECTORY,
+		    holder_of_text(d, FACT_DIRECTORY_ID, c->directory) },
 		{ MERGE_MAC, c->mac != NULL ? holder(d, ITEM_MAC, c->mac, 6)
 					    : NONE },
 		{ MERGE_MAC, c->s->by == SIGHT_OWN ? d->own : NONE },
 		{ MERGE_CLIENT_ID, holder_of_text(d, FACT_CLIENT_ID, c->client) },
 		{ MERGE_CHASSIS, holder_of_text(d, FACT_SWITCH, c->chassis) },
-		{ MERGE_NAME, holder_of_text(d, FACT_DIRECTORY_ID, c->directory) },
 		{ MERGE_ADDRESS, c->has_addr ? holder(d, ITEM_ADDR, c->addr, 16)
 					     : NONE },
 		{ MERGE_NAME, holder_of_name(d, c) },
@@ -1005,7 +1032,7 @@ learn_facts(struct devices *d, const struct claim *c, uint32_t slot,
 
 		if (kind == FACT_CONFLICT || kind == FACT_FRAME ||
 		    (kind == FACT_AGENT && c->agent == NULL) ||
-		    (kind == FACT_DIRECTORY_ID && c->directory == NULL))
+		    (is_of_directory(kind) && c->directory == NULL))
 			continue;
 		if (kind == FACT_ADDRESS) {
 			if (addr_parse(text, addr) < 0 || !is_host(addr))
@@ -1028,6 +1055,8 @@ learn_facts(struct devices *d, const struct claim *c, uint32_t slot,
 			continue;
 		(void)learn(d, slot, kind, (uint8_t)s->by, now, text,
 		    strlen(text));
+		if (kind == FACT_DIRECTORY_ID && c->uuid != NULL)
+			drop_said_before(d, slot, kind, now);
 		if (kind == FACT_DHCP_SERVER)
 			serves_dhcp(d, c, slot, text, now);
 	}
@@ -1046,6 +1075,7 @@ lasts(const struct devices *d, const struct item *it)
 	case FACT_CLIENT_ID:
 	case FACT_SWITCH:
 	case FACT_DIRECTORY_ID:
+	case FACT_DIRECTORY_UUID:
 		return all; /* what it is known by, for as long as it is kept */
 	case FACT_AGENT:
 		return AGENT_LIVES * life;
@@ -1159,22 +1189,13 @@ devices_see(struct devices *d, const struct sight *s, uint32_t now)
 void
 devices_directory_read(struct devices *d, uint32_t since)
 {
-	struct item	 it;
-	struct item_copy old;
-
-	for (uint32_t i = 0; i < d->nslots; i++) {
-		if (d->recs[i].state == RECORD_FREE ||
-		    (d->recs[i].by & ~HEARSAY) == 0)
-			continue; /* lives by its directory, and goes with age */
-		for (size_t pos = 0; record_next(&d->recs[i], &pos, &it);) {
-			if (it.kind != FACT_DIRECTORY_ID || it.seen >= since)
-				continue;
-			old.len = it.len;
-			memcpy(old.data, it.data, it.len);
-			take_away(d, i, FACT_DIRECTORY_ID, old.data, old.len);
-			pos = 0;
+	for (uint32_t i = 0; i < d->nslots; i++)
+		/* who only the directory knows lives by it, and goes with age */
+		if (d->recs[i].state != RECORD_FREE &&
+		    (d->recs[i].by & ~HEARSAY) != 0) {
+			drop_said_before(d, i, FACT_DIRECTORY_ID, since);
+			drop_said_before(d, i, FACT_DIRECTORY_UUID, since);
 		}
-	}
 }
 
 void

@@ -151,11 +151,14 @@ merge_verdict(const struct record *a, const struct record *b,
 {
 	if (differ(a, b, FACT_AGENT))
 		return "two agents";
-	if (differ(a, b, FACT_DIRECTORY_ID))
+	if (differ(a, b, FACT_DIRECTORY_UUID) || (differ(a, b, FACT_DIRECTORY_ID) &&
+		!(record_has(a, FACT_DIRECTORY_UUID) &&
+		    record_has(b, FACT_DIRECTORY_UUID)))) /* then it was moved */
 		return "two computers of the directory";
 	switch (by) {
 	case MERGE_AGENT:
 	case MERGE_MAC:
+	case MERGE_DIRECTORY:
 		return NULL;
 	case MERGE_CLIENT_ID:
 	case MERGE_CHASSIS:

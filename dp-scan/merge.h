@@ -15,6 +15,7 @@ enum merge_key {
 	MERGE_MAC,
 	MERGE_CLIENT_ID, /* DHCP: option 61 or DUID */
 	MERGE_CHASSIS,	 /* LLDP, CDP */
+	MERGE_DIRECTORY, /* an object of it: its UUID, or distinguished name */
 	MERGE_ADDRESS,
 	MERGE_NAME,	 /* of a directory */
 };

@@ -240,6 +240,20 @@ static const struct {
 	{ "two computers of the directory stay apart", 2,
 	    { "ldap directory-id=CN=A name=a.example",
 		"ldap directory-id=CN=B name=b.example" } },
+	{ "an object of the directory is one, whatever it is called", 1,
+	    { "ldap directory-uuid=1 directory-id=CN=A,OU=old name=a.example",
+		"ldap directory-uuid=1 directory-id=CN=A,OU=new name=a.example",
+		"ldap " A " directory-uuid=1 directory-id=CN=B name=b.example",
+		"ldap " B " directory-uuid=1 directory-id=CN=B name=b.example" } },
+	{ "one that is gone and its name another's: two", 2,
+	    { "ldap directory-uuid=1 directory-id=CN=A",
+		"ldap directory-uuid=2 directory-id=CN=A",
+		"ldap directory-uuid=2 directory-id=CN=A" } },
+	{ "who was known by a distinguished name has an UUID now", 1,
+	    { "ldap directory-id=CN=A", "ldap directory-uuid=1 directory-id=CN=A" } },
+	{ "an UUID that mDNS speaks of is none", 2,
+	    { "mdns " A " 10.0.0.1 directory-uuid=1",
+		"ldap directory-uuid=1 directory-id=CN=A" } },
 	{ "a virtual router's MAC address is nobody's own", 2,
 	    { "arp 00:00:5e:00:01:07 10.0.0.1", "arp 00:00:5e:00:01:07 10.0.0.2" } },
 	{ "what comes by a router has no MAC address", 2,
@@ -869,6 +883,13 @@ START_TEST(a_computer_that_is_moved_within_its_directory_stays_one)
 	    "CN=PC,OU=new", 12, NULL));
 	ck_assert(!record_find(devices_find(d, A), FACT_DIRECTORY_ID,
 	    "CN=PC,OU=old", 12, NULL));
+	/* with an UUID at once */
+	(void)see("ldap directory-uuid=1 directory-id=CN=PC,OU=new name=pc.x", 1300);
+	(void)see("ldap directory-uuid=1 directory-id=CN=PC,OU=c name=pc.x", 1301);
+	ck_assert(record_find(devices_find(d, A), FACT_DIRECTORY_ID, "CN=PC,OU=c",
+	    10, NULL));
+	ck_assert(!record_find(devices_find(d, A), FACT_DIRECTORY_ID,
+	    "CN=PC,OU=new", 12, NULL));
 	/* one that it alone knows lives by it */
 	(void)see("ldap directory-id=CN=B name=b.x", 1300);
 	devices_directory_read(d, 1301);

@@ -44,6 +44,27 @@ START_TEST(a_computer_of_active_directory)
 }
 END_TEST
 
+START_TEST(an_object_has_one_uuid_whatever_it_is_called)
+{
+	static const uint8_t guid[16] = { 0x33, 0x22, 0x11, 0x00, 0x55, 0x44, 0x77,
+		0x66, 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff };
+
+	computer_begin(&c, "CN=PC1");
+	computer_value(&c, "objectGUID", guid, 15);
+	computer_value(&c, "objectguid", guid, 16);
+	computer_value(&c, "objectGUID", guid + 1, 15);
+	computer_end(&c);
+	ck_assert_str_eq(fact(FACT_DIRECTORY_UUID),
+	    "00112233-4455-6677-8899-aabbccddeeff");
+	read_it("CN=PC2", (const char *const[]){ "entryUUID",
+	    "00112233-4455-6677-8899-aabbccddeef", "entryUUID",
+	    "00112233-4455-6677-8899+aabbccddeeff", "entryUUID",
+	    "00112233-4455-6677-8899-AABBCCDDEEFF", NULL });
+	ck_assert_str_eq(fact(FACT_DIRECTORY_UUID),
+	    "00112233-4455-6677-8899-aabbccddeeff");
+}
+END_TEST
+
 START_TEST(a_disabled_account_is_said_to_be_so)
 {
 	read_it("CN=PC1", (const char *const[]){ "userAccountControl", "4098", NULL });
@@ -129,6 +150,7 @@ main(void)
 	int	 bad;
 
 	tcase_add_test(t, a_computer_of_active_directory);
+	tcase_add_test(t, an_object_has_one_uuid_whatever_it_is_called);
 	tcase_add_test(t, a_disabled_account_is_said_to_be_so);
 	tcase_add_test(t, a_host_of_rfc_2307);
 	tcase_add_loop_test(t, what_is_no_mac_is_none, 0,
