@@ -37,6 +37,7 @@ static const char *const fact_names[FACT_MAX] = {
 	[FACT_CONFLICT] = "conflict",
 	[FACT_FRAME] = "frame",
 	[FACT_DIRECTORY_UUID] = "directory-uuid",
+	[FACT_AGENT_MAC] = "agent-mac",
 };
 
 const char *

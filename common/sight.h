@@ -80,6 +80,7 @@ enum fact {
 	FACT_CONFLICT,	   /* address that it probes for (RFC 5227) */
 	FACT_FRAME,	   /* MAC address that brought it, maybe of a relay */
 	FACT_DIRECTORY_UUID, /* of the object, whatever it is called */
+	FACT_AGENT_MAC,	   /* to which the kernel sent when the agent spoke */
 	FACT_MAX
 };
 const char *fact_name(enum fact f); /* "service" */

@@ -1018,6 +1018,21 @@ learn_address(struct devices *d, const struct claim *c, uint32_t slot,
 		take_away(d, was, ITEM_ADDR, c->addr, 16);
 }
 
+/* Of several that a record has: on which of them the agent is. */
+static void
+learn_agent_mac(struct devices *d, const struct claim *c, uint32_t slot,
+    uint32_t now)
+{
+	const uint8_t *m = c->mac;
+	char	       text[18];
+
+	if (c->agent == NULL || m == NULL)
+		return;
+	snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1],
+	    m[2], m[3], m[4], m[5]);
+	(void)learn(d, slot, FACT_AGENT_MAC, SIGHT_AGENT, now, text, 17);
+}
+
 static void
 learn_facts(struct devices *d, const struct claim *c, uint32_t slot,
     uint32_t now)
@@ -1031,6 +1046,7 @@ learn_facts(struct devices *d, const struct claim *c, uint32_t slot,
 		uint32_t    has;
 
 		if (kind == FACT_CONFLICT || kind == FACT_FRAME ||
+		    kind == FACT_AGENT_MAC ||
 		    (kind == FACT_AGENT && c->agent == NULL) ||
 		    (is_of_directory(kind) && c->directory == NULL))
 			continue;
@@ -1178,6 +1194,7 @@ devices_see(struct devices *d, const struct sight *s, uint32_t now)
 	if (c.has_addr && (c.shows || is_new))
 		learn_address(d, &c, slot, now);
 	learn_facts(d, &c, slot, now);
+	learn_agent_mac(d, &c, slot, now);
 	touch(d, &c, slot, now);
 	if (is_new)
 		tell(d, DEVICE_NEW, &d->recs[slot], NULL, NULL);

@@ -837,6 +837,15 @@ START_TEST(what_is_said_no_more_is_so_no_more)
 }
 END_TEST
 
+START_TEST(the_record_says_which_mac_address_showed_the_agent)
+{
+	(void)see("agent! " A " 10.0.0.1 agent=" URN "1", 1000);
+	(void)see("lldp " A " switch=sw agent-mac=" C, 1000);
+	ck_assert(record_find(devices_find(d, A), FACT_AGENT_MAC, A, 17, NULL));
+	ck_assert(!record_find(devices_find(d, A), FACT_AGENT_MAC, C, 17, NULL));
+}
+END_TEST
+
 START_TEST(a_mac_address_goes_when_it_is_heard_no_more)
 {
 	(void)see("agent! " A " 10.0.0.1 agent=" URN "1", 1000);
@@ -1430,6 +1439,7 @@ main(void)
 	tcase_add_test(t, an_address_goes_when_it_is_heard_no_more);
 	tcase_add_loop_test(t, what_is_said_no_more_is_so_no_more, 0,
 	    (int)COUNT(said));
+	tcase_add_test(t, the_record_says_which_mac_address_showed_the_agent);
 	tcase_add_test(t, a_mac_address_goes_when_it_is_heard_no_more);
 	tcase_add_test(t, while_we_were_away_nobody_was_asked);
 	tcase_add_test(t, a_computer_that_is_moved_within_its_directory_stays_one);
