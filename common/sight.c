@@ -38,6 +38,7 @@ static const char *const fact_names[FACT_MAX] = {
 	[FACT_FRAME] = "frame",
 	[FACT_DIRECTORY_UUID] = "directory-uuid",
 	[FACT_AGENT_MAC] = "agent-mac",
+	[FACT_GONE] = "gone",
 };
 
 const char *

@@ -81,6 +81,7 @@ enum fact {
 	FACT_FRAME,	   /* MAC address that brought it, maybe of a relay */
 	FACT_DIRECTORY_UUID, /* of the object, whatever it is called */
 	FACT_AGENT_MAC,	   /* to which the kernel sent when the agent spoke */
+	FACT_GONE,	   /* a service that it has no more, as it said it */
 	FACT_MAX
 };
 const char *fact_name(enum fact f); /* "service" */

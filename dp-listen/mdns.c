@@ -86,12 +86,19 @@ host_address(struct message *m, const struct dns_name *name,
 		h->other_family = false;
 }
 
-/* A record that counts: of an answer, ours by class, not a goodbye. */
+/* Of an answer, and ours by class. */
+static bool
+is_answer(const struct dns_rr *rr)
+{
+	return rr->section != DNS_QUESTION && rr->section != DNS_AUTHORITY &&
+	    (rr->class & ~CACHE_FLUSH) == DNS_IN;
+}
+
+/* A record that counts: not a goodbye. */
 static bool
 counts(const struct dns_rr *rr)
 {
-	return rr->section != DNS_QUESTION && rr->section != DNS_AUTHORITY &&
-	    (rr->class & ~CACHE_FLUSH) == DNS_IN && rr->ttl > 0;
+	return is_answer(rr) && rr->ttl > 0;
 }
 
 static int
@@ -174,7 +181,8 @@ is_service(const struct dns_name *n, unsigned at)
 
 /* Instance._ipp._tcp.local, as "_ipp._tcp 631 Instance" */
 static void
-add_service(struct host *h, const struct dns_name *n, unsigned port)
+add_service(struct host *h, enum fact kind, const struct dns_name *n,
+    unsigned port)
 {
 	char	       text[2 * DNS_TEXT];
 	size_t	       at = dns_text(n, 1, 2, text), len;
@@ -182,7 +190,7 @@ add_service(struct host *h, const struct dns_name *n, unsigned port)
 
 	at += (size_t)snprintf(text + at, DNS_TEXT, " %u ", port);
 	memcpy(text + at, instance, len);
-	sight_add(&h->sight, FACT_SERVICE, text, at + len);
+	sight_add(&h->sight, kind, text, at + len);
 }
 
 /* priority:u16 weight:u16 port:u16 target */
@@ -208,7 +216,7 @@ read_srv(struct message *m, const struct dns *d, const struct dns_rr *rr)
 	}
 	if (h == NULL)
 		h = m->sender;
-	add_service(h, &rr->name, port);
+	add_service(h, FACT_SERVICE, &rr->name, port);
 	if (m->ninstances < INSTANCES) {
 		m->instances[m->ninstances].name = rr->name;
 		m->instances[m->ninstances++].host = h;
@@ -285,7 +293,7 @@ read_ptr(struct message *m, const struct dns *d, const struct dns_rr *rr)
 	if (is_service(&name, 1)) {
 		h = host_of_instance(m, &name, &known);
 		if (!known)
-			add_service(h, &name, 0);
+			add_service(h, FACT_SERVICE, &name, 0);
 	} else if (dns_label_is(&rr->name, 0, "_services") &&
 	    dns_label_is(&rr->name, 1, "_dns-sd") && is_service(&name, 0))
 		sight_add(&m->sender->sight, FACT_SERVICE, text,
@@ -304,6 +312,21 @@ read_hinfo(struct message *m, const struct dns_rr *rr)
 	sight_add(&(h != NULL ? h : m->sender)->sight, FACT_OS, os.p, os.left);
 }
 
+/* RFC 6762, 10.1. Of whom it is the sender alone can say. */
+static void
+read_goodbye(struct message *m, const struct dns *d, const struct dns_rr *rr)
+{
+	struct dns_name name;
+	struct rd	r = rr->data;
+
+	if (rr->type == DNS_SRV && is_service(&rr->name, 1)) {
+		(void)rd_u32(&r);
+		add_service(m->sender, FACT_GONE, &rr->name, rd_u16(&r));
+	} else if (rr->type == DNS_PTR &&
+	    dns_rdata_name(d, rr, 0, &name) == 0 && is_service(&name, 1))
+		add_service(m->sender, FACT_GONE, &name, 0);
+}
+
 static void
 find_facts(struct message *m)
 {
@@ -311,6 +334,8 @@ find_facts(struct message *m)
 	struct dns_rr rr;
 
 	while (dns_next(&d, &rr) > 0) {
+		if (is_answer(&rr) && rr.ttl == 0)
+			read_goodbye(m, &d, &rr);
 		if (!counts(&rr))
 			continue;
 		if (rr.type == DNS_PTR)

@@ -1050,6 +1050,14 @@ learn_facts(struct devices *d, const struct claim *c, uint32_t slot,
 		    (kind == FACT_AGENT && c->agent == NULL) ||
 		    (is_of_directory(kind) && c->directory == NULL))
 			continue;
+		if (kind == FACT_GONE) { /* by the frames of its machine */
+			if (s->by == SIGHT_MDNS && c->mac != NULL &&
+			    record_find(&d->recs[slot], FACT_SERVICE, text,
+				strlen(text), NULL))
+				take_away(d, slot, FACT_SERVICE, text,
+				    strlen(text));
+			continue;
+		}
 		if (kind == FACT_ADDRESS) {
 			if (addr_parse(text, addr) < 0 || !is_host(addr))
 				continue;

@@ -846,6 +846,24 @@ START_TEST(the_record_says_which_mac_address_showed_the_agent)
 }
 END_TEST
 
+START_TEST(a_service_that_said_goodbye_is_gone)
+{
+	(void)see("mdns " A " 10.0.0.1 service=_ssh._tcp_22 service=_ipp._tcp_631",
+	    1000);
+	(void)see("mdns 10.0.0.1 gone=_ssh._tcp_22", 1001);
+	(void)see("mdns " B " 10.0.0.2 gone=_ssh._tcp_22", 1001);
+	(void)see("mdns " B " 10.0.0.1 gone=_ssh._tcp_22", 1001);
+	(void)see("ssdp " A " 10.0.0.1 gone=_ssh._tcp_22", 1001);
+	ck_assert(record_find(devices_find(d, A), FACT_SERVICE, "_ssh._tcp_22", 12,
+	    NULL));
+	(void)see("mdns " A " 10.0.0.1 gone=_ssh._tcp_22", 1002);
+	ck_assert(!record_find(devices_find(d, A), FACT_SERVICE, "_ssh._tcp_22", 12,
+	    NULL));
+	ck_assert(record_has(devices_find(d, A), FACT_SERVICE));
+	ck_assert(!record_has(devices_find(d, A), FACT_GONE));
+}
+END_TEST
+
 START_TEST(a_mac_address_goes_when_it_is_heard_no_more)
 {
 	(void)see("agent! " A " 10.0.0.1 agent=" URN "1", 1000);
@@ -1440,6 +1458,7 @@ main(void)
 	tcase_add_loop_test(t, what_is_said_no_more_is_so_no_more, 0,
 	    (int)COUNT(said));
 	tcase_add_test(t, the_record_says_which_mac_address_showed_the_agent);
+	tcase_add_test(t, a_service_that_said_goodbye_is_gone);
 	tcase_add_test(t, a_mac_address_goes_when_it_is_heard_no_more);
 	tcase_add_test(t, while_we_were_away_nobody_was_asked);
 	tcase_add_test(t, a_computer_that_is_moved_within_its_directory_stays_one);

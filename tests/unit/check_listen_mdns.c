@@ -43,6 +43,12 @@ static const struct heard_row rows[] = {
 	    "mdns 198.18.0.11 name=a.local; mdns 02:00:00:00:05:10 198.18.0.10" },
 	{ "goodbye", ANSWER("0001") NAME_A "0001 8001 00000000 0004 c612000a", NULL,
 	    "mdns 02:00:00:00:05:10 198.18.0.10" },
+	{ "goodbye of a service", ANSWER("0002")
+	    "014d 045f697070 045f746370 056c6f63616c00 0021 8001 00000000 0007"
+	    "00000000 0277 00"
+	    "045f697070 045f746370 056c6f63616c00 000c 0001 00000000 0004 014d c00e",
+	    NULL, "mdns 02:00:00:00:05:10 198.18.0.10 gone=_ipp._tcp 631 M "
+	    "gone=_ipp._tcp 0 M" },
 	{ "loopback is nobody's", ANSWER("0001") NAME_A "0001 8001 00000078 0004 7f000001",
 	    NULL, "mdns 02:00:00:00:05:10 198.18.0.10" },
 	{ "of another class", ANSWER("0001") NAME_A "0001 0003 00000078 0004 c612000a",
