@@ -24,4 +24,4 @@ dpctl_SRCS := \
 	dpctl/table.c \
 	dpctl/top.c
 dpctl_PKGS := jansson libcrypto
-dpctl_TESTS := check_dpctl_args check_dpctl_ca check_dpctl_repo check_dpctl_text
+dpctl_TESTS := check_dpctl_args check_dpctl_ca check_dpctl_devices check_dpctl_repo check_dpctl_text

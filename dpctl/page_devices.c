@@ -1,9 +1,10 @@
 /*
  * dpctl/page_devices.c - devices of the network in the report: a map, a table.
  *
- * The map has a picture for each network that was polled: a wire, routers above
- * it, all others on it. A device stands in the first network that has one of its
- * addresses. Rows as docs/scan.md has them.
+ * The map has a picture for each network that was polled: a wire, routers and
+ * switches above it, all others on it. A device stands in the first network that
+ * has one of its addresses. Rows as docs/scan.md has them, those first that an
+ * administrator looks for: see rank_of().
  *
  * Runs in dpctl. Believes nothing of the rows: what devices say of themselves is
  * text here, never markup. Pictures and table are bounded.
@@ -23,10 +24,10 @@
 
 enum {
 	NETWORKS_MAX = 32,
-	CELLS_MAX = 128, /* devices of a picture */
+	CELLS_MAX = 256, /* devices of a picture */
 	COLUMNS = 8,
 	CELL_W = 112, CELL_H = 32, GAP_X = 8, GAP_Y = 12,
-	TABLE_MAX = 50,
+	TABLE_MAX = 500,
 	WHAT_MAX = 40,
 };
 
@@ -121,6 +122,69 @@ is_absent(const json_t *device)
 	return state != NULL && strcmp(state, "not-seen") == 0;
 }
 
+/* ---- what stands first ------------------------------------------------------------ */
+
+/* It carries the others. */
+static bool
+is_above(const json_t *device)
+{
+	return is_kind(device, "router") || is_kind(device, "switch");
+}
+
+/* We ourselves; what carries the others; who has no agent yet; the others; who is
+ * not there. */
+static int
+rank_of(const json_t *device)
+{
+	return is_found_by(device, "own")	   ? 0
+	    : is_absent(device)			   ? 4
+	    : is_above(device)			   ? 1
+	    : js_str(device, "agent") == NULL ? 2 : 3;
+}
+
+struct ranked {
+	json_t	   *device;
+	json_int_t  first_seen;
+	size_t	    at;
+	int	    rank;
+};
+
+/* Of one rank the newest. */
+static int
+by_rank(const void *a, const void *b)
+{
+	const struct ranked *x = a, *y = b;
+
+	if (x->rank != y->rank)
+		return x->rank - y->rank;
+	if (x->first_seen != y->first_seen)
+		return x->first_seen > y->first_seen ? -1 : 1;
+	return (x->at > y->at) - (x->at < y->at);
+}
+
+/* A new list; NULL: no memory. */
+static json_t *
+ranked(const json_t *devices)
+{
+	size_t		n = json_array_size(devices), i;
+	struct ranked  *all = calloc(n + 1, sizeof(*all));
+	json_t	       *out = json_array(), *device;
+
+	if (all == NULL || out == NULL) {
+		free(all);
+		json_decref(out);
+		return NULL;
+	}
+	json_array_foreach(devices, i, device)
+		all[i] = (struct ranked){ device, json_integer_value(
+		    json_object_get(device, "first_seen")), i, rank_of(device) };
+	qsort(all, n, sizeof(*all), by_rank);
+	for (i = 0; i < n; i++)
+		json_array_append(out, all[i].device);
+	free(all);
+	return out;
+}
+
 static void
 place_device(struct network *net, const json_t *device)
 {
@@ -210,7 +274,7 @@ put_device(FILE *f, const json_t *device, double x, double y)
 
 /* Rows of cells from y on, each on a line to the wire at bus; the next y. */
 static double
-put_rows(FILE *f, const struct network *net, bool routers, double y, double bus)
+put_rows(FILE *f, const struct network *net, bool above, double y, double bus)
 {
 	size_t n = 0, row = 0;
 	double x = 0, last = y;
@@ -218,14 +282,14 @@ put_rows(FILE *f, const struct network *net, bool routers, double y, double bus)
 	for (int pass = 0; pass < 2; pass++) { /* lines lie below cells */
 		n = 0;
 		for (size_t i = 0; i < net->shown; i++) {
-			if (is_kind(net->devices[i], "router") != routers)
+			if (is_above(net->devices[i]) != above)
 				continue;
 			row = n / COLUMNS;
 			x = (double)(n++ % COLUMNS) * (CELL_W + GAP_X);
 			last = y + (double)row * (CELL_H + GAP_Y);
 			if (pass == 0)
 				fprintf(f, "<path class=\"wire\" d=\"M%.0f %.0fV%.0f\"/>\n",
-				    x + CELL_W / 2.0, routers ? last + CELL_H : last, bus);
+				    x + CELL_W / 2.0, above ? last + CELL_H : last, bus);
 			else
 				put_device(f, net->devices[i], x, last);
 		}
@@ -236,15 +300,15 @@ put_rows(FILE *f, const struct network *net, bool routers, double y, double bus)
 static void
 put_network(FILE *f, const struct network *net, const char *title)
 {
-	size_t routers = 0, others, rows;
+	size_t above = 0, others, rows;
 	double bus, height;
 
 	if (net->n == 0 && why_empty(net) == NULL)
 		return;
 	for (size_t i = 0; i < net->shown; i++)
-		routers += is_kind(net->devices[i], "router");
-	others = net->shown - routers;
-	rows = (routers + COLUMNS - 1) / COLUMNS;
+		above += is_above(net->devices[i]);
+	others = net->shown - above;
+	rows = (above + COLUMNS - 1) / COLUMNS;
 	bus = 4 + (double)rows * (CELL_H + GAP_Y);
 	rows = (others + COLUMNS - 1) / COLUMNS;
 	height = bus + GAP_Y + (double)rows * (CELL_H + GAP_Y);
@@ -331,21 +395,23 @@ page_devices(FILE *f, const struct snapshot *s)
 {
 	struct network *nets = calloc(NETWORKS_MAX + 1, sizeof(*nets));
 	size_t		n, i;
-	json_t	       *device;
+	json_t	       *device, *devices = ranked(s->devices);
 
 	fputs("<h2>Devices of the network</h2>\n", f);
-	if (nets == NULL || json_array_size(s->polls) == 0) {
+	if (nets == NULL || devices == NULL || json_array_size(s->polls) == 0) {
 		fputs("<p class=\"dim\">", f);
 		html_text(f, s->devices_why);
 		fputs("</p>\n", f);
 		free(nets);
+		json_decref(devices);
 		return;
 	}
 	n = networks_of(s->polls, nets);
-	json_array_foreach(s->devices, i, device) {
+	json_array_foreach(devices, i, device) {
 		place_device(network_of(device, nets, n), device);
 	}
-	fputs("<p>Routers stand above the wire of their network, others on it. A blue"
+	fputs("<p>Routers and switches stand above the wire of their network, others on"
+	    " it, those without an agent first and of these the newest. A blue"
 	    " frame: a network agent is there; filled: this distribution point;"
 	    " broken: not seen of late.</p>\n", f);
 	for (i = 0; i < n; i++)
@@ -353,6 +419,7 @@ page_devices(FILE *f, const struct snapshot *s)
 	if (nets[n].n > 0)
 		put_network(f, &nets[n], "in none of the networks that are polled");
 	fputs("<h3>All of them</h3>\n", f);
-	put_table(f, s->devices);
+	put_table(f, devices);
+	json_decref(devices);
 	free(nets);
 }
