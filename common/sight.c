@@ -13,6 +13,7 @@
 
 #define WIRE_ASKED 1
 #define WIRE_CUT   2
+#define WIRE_HEARSAY 4
 
 static const char *const by_names[SIGHT_BY_MAX] = {
 	[SIGHT_ARP] = "arp", [SIGHT_NDP] = "ndp", [SIGHT_ROUTER] = "router",
@@ -191,7 +192,8 @@ void
 sight_write(const struct sight *s, struct wr *w)
 {
 	wr_u8(w, (uint8_t)s->by);
-	wr_u8(w, (uint8_t)((s->asked ? WIRE_ASKED : 0) | (s->cut ? WIRE_CUT : 0)));
+	wr_u8(w, (uint8_t)((s->asked ? WIRE_ASKED : 0) | (s->cut ? WIRE_CUT : 0) |
+		     (s->hearsay ? WIRE_HEARSAY : 0)));
 	wr_u32(w, s->ifindex);
 	wr_bytes(w, s->mac, sizeof(s->mac));
 	wr_bytes(w, s->addr, sizeof(s->addr));
@@ -230,12 +232,13 @@ sight_read(struct rd *r, struct sight *out)
 	sight_begin(out, by);
 	out->asked = (flags & WIRE_ASKED) != 0;
 	out->cut = (flags & WIRE_CUT) != 0;
+	out->hearsay = (flags & WIRE_HEARSAY) != 0;
 	out->ifindex = rd_u32(r);
 	mac = rd_bytes(r, sizeof(out->mac));
 	addr = rd_bytes(r, sizeof(out->addr));
 	n = rd_u8(r);
 	if (r->err != 0 || by == SIGHT_NONE || by >= SIGHT_BY_MAX ||
-	    (flags & ~(WIRE_ASKED | WIRE_CUT)) != 0 || n > SIGHT_FACTS)
+	    (flags & ~(WIRE_ASKED | WIRE_CUT | WIRE_HEARSAY)) != 0 || n > SIGHT_FACTS)
 		return -EBADMSG;
 	memcpy(out->mac, mac, sizeof(out->mac));
 	memcpy(out->addr, addr, sizeof(out->addr));

@@ -90,6 +90,7 @@ struct sight {
 	enum sight_by by;
 	bool	      asked;	  /* an answer to what we sent, to us */
 	bool	      cut;	  /* there was more */
+	bool	      hearsay;	  /* somebody else said it of whoever has addr */
 	uint32_t      ifindex;	  /* 0: of no interface */
 	uint8_t	      mac[6];	  /* all zero: not known */
 	uint8_t	      addr[16];	  /* IPv4 mapped; all zero: not known */

@@ -62,6 +62,7 @@ host_add(struct message *m, const struct dns_name *name)
 	h->other_family = true;
 	sight_begin(&h->sight, SIGHT_MDNS);
 	h->sight.ifindex = m->p->ifindex;
+	h->sight.hearsay = true; /* until it turns out to be the sender */
 	sight_add(&h->sight, FACT_NAME, text,
 	    dns_text(name, 0, name->labels, text));
 	return h;
@@ -138,6 +139,7 @@ make_sender(struct message *m, struct host *h)
 	memcpy(h->sight.addr, from.addr, 16);
 	memcpy(h->sight.mac, from.mac, 6);
 	h->sight.asked = from.asked;
+	h->sight.hearsay = false;
 	sight_add_addr(&h->sight, FACT_ADDRESS, had, 16);
 	if (m->sender == NULL)
 		m->sender = h;

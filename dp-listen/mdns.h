@@ -10,7 +10,8 @@
  * and one of the sender in any case, a query's too. The host that has the sender's
  * address is the sender, and so is the only host of a message that tells only
  * addresses of the other family; any other is spoken for by a proxy or reflector
- * and gets neither MAC nor address of the sender, nor counts as its own answer. What belongs to no host with
+ * and gets neither MAC nor address of the sender, nor counts as its own answer: it is
+ * hearsay. What belongs to no host with
  * addresses is the sender's. Records that say goodbye (time to live 0) count for
  * nothing.
  * Bounds:  MDNS_HOSTS hosts, DNS_RECORDS records of a message.

@@ -128,7 +128,8 @@ hash(const struct recent *r, const struct sight *s)
 			     r->key[1] ^ 0x7465646279746573 },
 		0 };
 
-	sip_word(&h, (uint64_t)s->by << 40 | (uint64_t)s->ifindex << 8 | s->cut);
+	sip_word(&h, (uint64_t)s->by << 40 | (uint64_t)s->ifindex << 8 |
+	    (uint64_t)s->hearsay << 1 | s->cut);
 	sip_bytes(&h, s->mac, sizeof(s->mac));
 	sip_bytes(&h, s->addr, sizeof(s->addr));
 	for (unsigned i = 0; i < s->nfacts; i++) {

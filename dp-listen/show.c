@@ -67,6 +67,8 @@ print(void *ctx, const struct sight *s)
 		json_object_set_new(row, "asked", json_true());
 	if (s->cut)
 		json_object_set_new(row, "cut", json_true());
+	if (s->hearsay)
+		json_object_set_new(row, "hearsay", json_true());
 	if (memcmp(s->mac, none, 6) != 0)
 		json_object_set_new(row, "mac",
 		    json_sprintf("%02x:%02x:%02x:%02x:%02x:%02x", s->mac[0],

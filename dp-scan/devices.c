@@ -573,7 +573,7 @@ claim_read(struct devices *d, const struct sight *s, uint32_t now,
 		c->client = sight_first(s, FACT_CLIENT_ID);
 	if (s->by == SIGHT_LLDP || s->by == SIGHT_CDP)
 		c->chassis = sight_first(s, FACT_SWITCH);
-	c->shows = s->by != SIGHT_DNS && s->by != SIGHT_LDAP;
+	c->shows = s->by != SIGHT_DNS && s->by != SIGHT_LDAP && !s->hearsay;
 	/* who answers a search for UPnP proves nothing */
 	c->confirms = (s->asked && c->shows && s->by != SIGHT_SSDP) ||
 	    s->by == SIGHT_AGENT || s->by == SIGHT_LDAP || s->by == SIGHT_OWN;
@@ -1163,6 +1163,30 @@ touch(struct devices *d, const struct claim *c, uint32_t slot, uint32_t now)
 		tell(d, DEVICE_BACK, r, NULL, NULL);
 }
 
+/* What a third one says of who has an address (a reflector of mDNS, a proxy, or
+ * anybody): texts of a device that is known, and a name only if it has none. */
+static const struct record *
+told_of(struct devices *d, const struct claim *c, uint32_t now)
+{
+	const struct sight *s = c->s;
+	uint32_t slot = c->has_addr ? holder(d, ITEM_ADDR, c->addr, 16) : NONE;
+	bool	 is_nameless;
+
+	if (slot == NONE)
+		return NULL;
+	is_nameless = !record_has(&d->recs[slot], FACT_NAME);
+	for (unsigned i = 0; i < s->nfacts; i++) {
+		const char *text = sight_fact(s, i);
+		uint8_t	    kind = s->fact[i].kind;
+
+		if ((kind == FACT_NAME && is_nameless) || kind == FACT_SERVICE ||
+		    kind == FACT_MODEL || kind == FACT_OS)
+			(void)learn(d, slot, kind, (uint8_t)s->by, now, text,
+			    strlen(text));
+	}
+	return &d->recs[slot];
+}
+
 const struct record *
 devices_see(struct devices *d, const struct sight *s, uint32_t now)
 {
@@ -1178,6 +1202,8 @@ devices_see(struct devices *d, const struct sight *s, uint32_t now)
 		d->n.dropped_foreign++;
 		return NULL;
 	}
+	if (s->hearsay)
+		return told_of(d, &c, now);
 	if ((slot = find(d, &c, now)) == NONE) {
 		if (s->by == SIGHT_DNS)
 			return NULL; /* of one that is gone meanwhile */

@@ -72,7 +72,7 @@ teardown(void)
 	devices_free(&d);
 }
 
-/* "arp! 1 02:..:01 10.0.0.1 name=a client-id=ff" ("!": it answered us) */
+/* "arp! 1 02:..:01 10.0.0.1 name=a client-id=ff" ("!": it answered us, "?": another one said it) */
 static const struct record *
 see(const char *line, uint32_t now)
 {
@@ -85,12 +85,13 @@ see(const char *line, uint32_t now)
 	snprintf(text, sizeof(text), "%s", line);
 	word = strtok_r(text, " ", &save);
 	n = strlen(word);
-	bool asked = word[n - 1] == '!';
-	if (asked)
+	bool asked = word[n - 1] == '!', hearsay = word[n - 1] == '?';
+	if (asked || hearsay)
 		word[n - 1] = '\0';
 	ck_assert_int_eq(sight_by_from_name(word, &by), 0);
 	sight_begin(&s, by);
 	s.asked = asked;
+	s.hearsay = hearsay;
 	s.ifindex = 1;
 	while ((word = strtok_r(NULL, " ", &save)) != NULL) {
 		if ((eq = strchr(word, '=')) != NULL) {
@@ -1014,6 +1015,38 @@ START_TEST(one_of_many_of_a_name_is_not_taken_for_the_only_one)
 }
 END_TEST
 
+START_TEST(what_a_third_one_says_shows_nobody)
+{
+	const struct record *r;
+
+	ck_assert_ptr_null(see("mdns? 10.0.0.1 name=ghost.local", 1000));
+	ck_assert_uint_eq(count(), 0);
+	(void)see("arp! " A " 10.0.0.1", 1000);
+	(void)see("arp! " B " 10.0.0.2", 1000);
+	(void)see("mdns " A " 10.0.0.1 name=pc.local", 1001);
+	for (uint32_t now = 1050; now <= 1101; now += 50) {
+		r = see("mdns? 10.0.0.1 name=evil.local service=_ipp._tcp "
+			"address=10.0.0.7 client-id=ff01", now);
+		devices_age(d, now + 1);
+	}
+	ck_assert(!record_find(r, FACT_NAME, "evil.local", 10, NULL));
+	ck_assert(record_has(r, FACT_SERVICE)); /* a proxy's, maybe */
+	ck_assert(!record_has(r, FACT_CLIENT_ID));
+	ck_assert_ptr_null(devices_find(d, "10.0.0.7"));
+	ck_assert_uint_eq(r->last, 1001); /* and gone it is */
+	devices_age(d, 1102);
+	ck_assert_uint_eq(r->state, RECORD_ABSENT);
+	ck_assert_uint_eq(devices_counts(d)->absent, 2);
+	(void)see("mdns? 10.0.0.1 service=_ipp._tcp", 1103);
+	ck_assert_uint_eq(devices_counts(d)->absent, 2);
+	(void)see("arp! " A " 10.0.0.3", 1170);
+	ck_assert_ptr_null(devices_find(d, "10.0.0.1")); /* an address of old */
+	/* who has no name may get one */
+	r = see("mdns? 10.0.0.2 name=silent.local", 1171);
+	ck_assert(record_find(r, FACT_NAME, "silent.local", 12, NULL));
+}
+END_TEST
+
 START_TEST(a_name_makes_no_device)
 {
 	ck_assert_ptr_null(see("dns! 10.0.0.1 name=a.x", 1000));
@@ -1443,6 +1476,7 @@ main(void)
 	tcase_add_test(t, two_that_have_one_address_are_noticed);
 	tcase_add_test(t, an_address_that_moves_on_is_no_conflict);
 	tcase_add_test(t, who_calls_himself_a_relay_is_an_impostor_all_the_same);
+	tcase_add_test(t, what_a_third_one_says_shows_nobody);
 	tcase_add_test(t, a_probe_that_is_defended_is_a_duplicate);
 	tcase_add_test(t, one_pair_is_a_duplicate_once_an_hour);
 	tcase_add_test(t, what_nobody_took_is_told_again);

@@ -40,7 +40,7 @@ static const struct heard_row rows[] = {
 	    "mdns 02:00:00:00:05:10 198.18.0.10 name=a.local" },
 	{ "another's addresses, by a proxy", ANSWER("0001") NAME_A
 	    "0001 8001 00000078 0004 c612000b", NULL,
-	    "mdns 198.18.0.11 name=a.local; mdns 02:00:00:00:05:10 198.18.0.10" },
+	    "mdns 198.18.0.11 hearsay name=a.local; mdns 02:00:00:00:05:10 198.18.0.10" },
 	{ "goodbye", ANSWER("0001") NAME_A "0001 8001 00000000 0004 c612000a", NULL,
 	    "mdns 02:00:00:00:05:10 198.18.0.10" },
 	{ "goodbye of a service", ANSWER("0002")
@@ -132,7 +132,7 @@ START_TEST(an_answer_of_one_is_none_of_another)
 	struct packet	       p = heard_packet("198.18.0.10");
 	const struct heard_row row = { "asked", ANSWER("0001") NAME_A
 		"0001 8001 00000078 0004 c612000b", NULL,
-		"mdns 198.18.0.11 name=a.local; "
+		"mdns 198.18.0.11 hearsay name=a.local; "
 		"mdns 02:00:00:00:05:10 198.18.0.10 asked" };
 
 	p.to_us = true;

@@ -81,7 +81,7 @@ sample(uint8_t *buf, size_t size)
 	struct wr    w = wr_to(buf, size);
 
 	sight_begin(&s, SIGHT_LLDP);
-	s.asked = true;
+	s.asked = s.hearsay = true;
 	s.ifindex = 7;
 	memcpy(s.mac, "\x02\0\0\0\0\x01", 6);
 	s.addr[15] = 1;
@@ -104,7 +104,7 @@ START_TEST(what_is_written_is_read)
 	for (int i = 0; i < 2; i++) {
 		ck_assert_int_eq(sight_read(&r, &s), 0);
 		ck_assert_int_eq(s.by, SIGHT_LLDP);
-		ck_assert(s.asked && !s.cut);
+		ck_assert(s.asked && !s.cut && s.hearsay);
 		ck_assert_uint_eq(s.ifindex, 7);
 		ck_assert_str_eq(sight_first(&s, FACT_PORT), "ge-0/0/1\\x0a");
 		ck_assert_str_eq(sight_first(&s, FACT_SWITCH), "sw1");

@@ -82,6 +82,8 @@ heard_told(void *ctx, const struct sight *s)
 		PUT(" asked");
 	if (s->cut)
 		PUT(" cut");
+	if (s->hearsay)
+		PUT(" hearsay");
 	for (unsigned i = 0; i < s->nfacts; i++)
 		PUT(" %s=%s", fact_name(s->fact[i].kind), sight_fact(s, i));
 #undef PUT
