@@ -214,6 +214,7 @@ cmd_drain(void *ctx, struct admin_reply *reply, int argc, char *argv[])
 		return;
 	}
 	g->refusing = on || g->draining;
+	uplinks_refuse(g->uplinks, g->refusing);
 	worker_event(g->w, on ? "gateway-draining" : "gateway-serving", NULL);
 	admin_row(reply,
 	    json_pack("{s:s,s:i}", "state", on ? "draining" : "serving",
@@ -316,7 +317,8 @@ const struct admin_command gateway_commands[] = {
 	{ "gateway-stats", 0, 0, false, cmd_stats, "",
 	    "Connections, bytes, refusals by reason, the servers." },
 	{ "gateway-drain", 0, 1, true, cmd_drain, "[off]",
-	    "Take no new connections; off: take them again." },
+	    "Take no new connections, of far-side links either; off: take them "
+	    "again." },
 	{ "gateway-kick", 1, 1, true, cmd_kick, "ID|ADDRESS|all",
 	    "End a connection, those of an address, or all." },
 	/* control adds what is left out, and the number */

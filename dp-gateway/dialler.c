@@ -138,6 +138,7 @@ dialler_dial(struct dialler *d)
 	int i;
 
 	if (d->asked || d->link != NULL || d->u->g->draining ||
+	    (d->u->g->refusing && !d->near) ||
 	    d->u->nasked == LINKS_ASKED ||
 	    (i = redial_due(&d->redial, uplinks_now(d->u))) < 0)
 		return;

@@ -50,7 +50,8 @@ link_end_word(unsigned e)
 bool
 link_is_up(const struct link *k)
 {
-	return !k->ended && k->up && mux_why(k->mux, NULL) == MUX_NONE;
+	return !k->ended && k->up && mux_why(k->mux, NULL) == MUX_NONE &&
+	    !mux_is_draining(k->mux);
 }
 
 bool
@@ -382,6 +383,8 @@ check_up(struct link *k)
 	k->up = true;
 	k->u->ups++;
 	k->since_ms = uplinks_now(k->u);
+	if (k->u->g->refusing && !k->near) /* on its way when that was said */
+		mux_drain(k->mux);
 	if (k->by != NULL) {
 		redial_up(&k->by->redial, uplinks_now(k->u));
 		k->by->said_down = false;

@@ -35,6 +35,12 @@ redial_set(struct redial *r, const char *list, bool *changed)
 }
 
 void
+redial_anew(struct redial *r)
+{
+	r->retry_ms = r->backoff_ms = 0;
+}
+
+void
 redial_as(struct redial *r, const struct redial *other)
 {
 	if (r->n == other->n && memcmp(r->of, other->of, sizeof(r->of)) == 0)

@@ -45,6 +45,7 @@ struct redial {
 /* Whether that is another list than before; then it starts over. */
 int redial_set(struct redial *r, const char *list, bool *changed);
 
+void redial_anew(struct redial *r); /* no back-off of before counts */
 void redial_as(struct redial *r, const struct redial *other); /* the same list */
 
 /* The address to connect to now, once: then one of these tells. -1: none. */

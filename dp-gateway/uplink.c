@@ -576,6 +576,19 @@ uplinks_follow(struct uplinks *u)
 }
 
 void
+uplinks_refuse(struct uplinks *u, bool refuse)
+{
+	for (struct link *k = u->first; k != NULL; k = k->next)
+		if (refuse && !k->ended && !k->shaking && !k->near)
+			mux_drain(k->mux);
+	for (struct dialler *d = &u->up; d != NULL; d = dialler_next(d))
+		if (!refuse && !d->near)
+			redial_anew(&d->redial);
+	uplink_pump(u);
+	conn_tick_soon(u->g);
+}
+
+void
 uplinks_drain(struct uplinks *u)
 {
 	for (struct link *k = u->first; k != NULL; k = k->next)

@@ -38,6 +38,9 @@ void uplinks_follow(struct uplinks *u); /* the servers' addresses have changed *
 void uplinks_say(struct uplinks *u); /* what has changed of the way to them */
 void uplinks_check(struct uplinks *u); /* certificates, lists: at a reload */
 void uplinks_drain(struct uplinks *u);
+/* No connections are taken of gateways, which are told and go elsewhere; or, of
+ * those that are dialled at once, again. */
+void uplinks_refuse(struct uplinks *u, bool refuse);
 void uplinks_tick(struct uplinks *u);
 bool uplinks_want_ticks(const struct uplinks *u);
 void uplink_pump(struct uplinks *u);
