@@ -91,7 +91,8 @@ struct conn {
 	uint8_t		addr[16], phase;
 	bool		drained[2], closing[2]; /* sockets beside a stream */
 	bool		again; /* asked for once more, after a lost uplink */
-	bool		introduce; /* a PROXY header goes first, by an uplink */
+	bool		introduce; /* a PROXY header goes first, by an uplink: */
+	uint16_t	introduced; /* so much of it has gone */
 	uint8_t		refusal; /* a far end's last, or WHY_CLOSED: none */
 	uint32_t	link; /* its uplink's number */
 	uint32_t	tried[TRIED_MAX]; /* those it is to take no more; 0: none */

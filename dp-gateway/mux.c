@@ -280,6 +280,10 @@ mux_tick(struct mux *m, uint64_t now)
 		mux_fail(m, MUX_PING_LATE, "");
 	else if (m->asked_at == 0 && now >= m->ping_at)
 		ask(m);
+	/* the last one that may be opened is on its way: another connection takes
+	 * the next, and this one ends with its streams */
+	if (m->why == MUX_NONE && mux_is_used_up(m))
+		mux_drain(m);
 	if (m->notice_ms != 0 && now - m->notice_ms >= NOTICE_MS) {
 		m->notice_ms = 0;
 		(void)nghttp2_submit_goaway(m->session, NGHTTP2_FLAG_NONE,

@@ -68,6 +68,7 @@ void mux_earned(struct mux *m, unsigned updates); /* what we did explains so man
 void mux_check_done(struct mux *m);
 
 /* mux_stream.c */
+bool mux_is_used_up(const struct mux *m); /* near end: no stream has a number left */
 struct mux_stream *mux_stream_new(struct mux *m, int32_t id, void *owner);
 void mux_stream_free(struct mux_stream *s);
 /* The last word about it. nghttp2 does not know it any more. */

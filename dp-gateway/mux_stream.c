@@ -275,12 +275,18 @@ nv(const char *name, const char *value)
 		NGHTTP2_NV_FLAG_NONE };
 }
 
+bool
+mux_is_used_up(const struct mux *m)
+{
+	return !m->conf.far &&
+	    nghttp2_session_get_next_stream_id(m->session) >= INT32_MAX;
+}
+
 int
 mux_may_open(const struct mux *m)
 {
 	if (m->why != MUX_NONE || m->draining || m->peer_draining ||
-	    m->conf.far ||
-	    nghttp2_session_get_next_stream_id(m->session) >= INT32_MAX)
+	    m->conf.far || mux_is_used_up(m))
 		return -ESHUTDOWN;
 	return m->greeted &&
 		m->stats.streams < nghttp2_session_get_remote_settings(

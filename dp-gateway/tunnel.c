@@ -341,14 +341,16 @@ static ssize_t
 give_introduction(struct conn *c, uint8_t *buf, size_t max)
 {
 	uint8_t header[PROXY_MAX];
-	size_t	n = conn_introduction(c, header);
+	size_t	n, all = conn_introduction(c, header), at = c->introduced;
 
-	if (n == 0 || n > max) {
+	if (all <= at) {
 		conn_end(c, WHY_SERVER_RESET);
 		return -EAGAIN;
 	}
-	c->introduce = false;
-	memcpy(buf, header, n);
+	n = all - at < max ? all - at : max; /* a far end may have a small window */
+	memcpy(buf, header + at, n);
+	c->introduced += (uint16_t)n;
+	c->introduce = c->introduced < all;
 	return (ssize_t)n;
 }
 

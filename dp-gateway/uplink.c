@@ -319,6 +319,7 @@ uplink_open(struct conn *c)
 		upstream_abandoned(servers_by(k, c), c->server);
 		return UPLINK_NONE;
 	}
+	c->introduced = 0;
 	c->introduce = g->conf.proxy_protocol && c->origin == NULL;
 	conn_phase(c, P_ASKED);
 	return UPLINK_OPENED;

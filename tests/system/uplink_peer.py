@@ -241,6 +241,36 @@ def far(case, cert, key, port):
         s.close()
 
 
+def introduced(cert, key, port):
+    """A far end whose window is shorter than a PROXY header; tells when all of one
+    has come, with the hello behind it."""
+    c = context(ssl.PROTOCOL_TLS_SERVER, cert, key)
+    listener = socket.create_server(("127.0.0.1", int(port)))
+    print("listening", flush=True)
+    s = c.wrap_socket(listener.accept()[0], server_side=True)
+    s.sendall(SettingsFrame(0, settings={4: 7}).serialize())
+    got, came, at = b"", b"", 24  # behind the preface
+    while len(came) < 16 + 12 + 100:
+        part = s.recv(65536)
+        assert part, (came, "the link has ended")
+        got += part
+        for kind, payload, rest in frames(got[at:]):
+            at = len(got) - len(rest)
+            if kind == 1:
+                s.sendall(headers(1, block=b"\x88"))
+            elif kind == 0:
+                assert len(payload) <= 7, payload
+                came += payload
+                s.sendall(WindowUpdateFrame(1, window_increment=7).serialize())
+            elif kind == 3:
+                raise AssertionError("reset")
+    assert came[:12] == b"\r\n\r\n\0\r\nQUIT\n", came
+    n = 16 + int.from_bytes(came[14:16], "big")
+    assert came[n:n + 2] == b"\x16\x03", came
+    print("introduced", flush=True)
+    time.sleep(60)
+
+
 def frames(b):
     """Type, payload, what is behind, of each that is whole."""
     while len(b) >= 9:

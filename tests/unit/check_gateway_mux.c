@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "common/size.h"
-#include "dp-gateway/mux.h"
+#include "dp-gateway/mux_impl.h"
 
 #define KIB 1024
 #define MIB (1024 * 1024)
@@ -557,6 +557,32 @@ START_TEST(the_peer_limits_streams_and_a_drain_refuses_new_ones)
 }
 END_TEST
 
+START_TEST(one_whose_numbers_are_used_up_drains)
+{
+	struct flow *f;
+
+	join();
+	settle();
+	ck_assert_int_eq(nghttp2_session_set_next_stream_id(mux[NEAR]->session,
+			     INT32_MAX - 2), 0);
+	f = open_one(1000, 0);
+	f->give_max = 0;
+	ck_assert_int_eq(mux_may_open(mux[NEAR]), -ESHUTDOWN);
+	settle();
+	ck_assert(!mux_is_draining(mux[FAR]) && f->status == 200);
+	mux_tick(mux[NEAR], now);
+	settle();
+	ck_assert(mux_is_draining(mux[NEAR]) && mux_is_draining(mux[FAR]));
+	ck_assert_int_eq(mux_why(mux[NEAR], NULL), MUX_NONE); /* it lives on */
+	f->give_max = 1000;
+	mux_give(f->s);
+	settle();
+	ck_assert(f->closes == 1 && f->why == MUX_CLOSED);
+	ck_assert_uint_eq(flow[FAR][0].got, 1000);
+	ck_assert_int_eq(mux_why(mux[NEAR], NULL), MUX_DONE);
+}
+END_TEST
+
 START_TEST(what_a_goaway_leaves_out_may_go_elsewhere)
 {
 	struct flow *f;
@@ -1100,6 +1126,7 @@ main(void)
 	tcase_add_test(t, when_too_much_waits_the_fullest_stream_goes);
 	tcase_add_test(t, a_peer_that_fills_many_streams_is_shed_at_once);
 	tcase_add_test(t, the_peer_limits_streams_and_a_drain_refuses_new_ones);
+	tcase_add_test(t, one_whose_numbers_are_used_up_drains);
 	tcase_add_test(t, what_a_goaway_leaves_out_may_go_elsewhere);
 	tcase_add_test(t, a_peer_that_is_silent_is_given_up);
 	tcase_add_test(t, pings_are_answered_or_end_it);
