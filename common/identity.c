@@ -11,6 +11,7 @@
 #include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "common/size.h"
 
@@ -108,4 +109,69 @@ identity_client(struct worker *w, const char *cert, const char *key,
 	}
 	files_fini(&f);
 	return r;
+}
+
+/* -- until when they are good -- */
+
+#define DAY_S 86400
+
+static const struct {
+	const char *key, *label, *then;
+	int64_t	    before_s;
+} dated[] = {
+	{ "cert", "what=\"cert\"", "nobody believes it", 7 * DAY_S },
+	{ "client-ca", "what=\"client-ca\"",
+	    "certificates of that CA are refused", 7 * DAY_S },
+	{ "client-crl", "what=\"client-crl\"",
+	    "certificates of that CA are refused", DAY_S },
+};
+
+static void
+dates(const struct tls *tls, int64_t at[COUNT(dated)])
+{
+	struct tls_dates d;
+
+	tls_dates(tls, &d);
+	at[0] = d.cert;
+	at[1] = d.client_ca;
+	at[2] = d.client_crl;
+}
+
+void
+identity_warnings(const char *section, const struct tls *tls,
+    struct admin_reply *reply)
+{
+	int64_t	  at[COUNT(dated)], now = time(NULL);
+	char	  day[32];
+	struct tm tm;
+	time_t	  t;
+
+	if (tls == NULL)
+		return;
+	dates(tls, at);
+	for (size_t i = 0; i < COUNT(dated); i++) {
+		if (at[i] - now > dated[i].before_s)
+			continue;
+		t = (time_t)at[i];
+		strftime(day, sizeof(day), "%Y-%m-%d %H:%M UTC", gmtime_r(&t, &tm));
+		worker_warning(reply, "%s: %s.%s %s %s%s%s", section, section,
+		    dated[i].key, at[i] <= now ? "expired at" : "expires at", day,
+		    at[i] <= now ? ": " : "", at[i] <= now ? dated[i].then : "");
+	}
+}
+
+void
+identity_metrics(const char *name, const struct tls *tls,
+    struct admin_reply *reply)
+{
+	int64_t at[COUNT(dated)];
+
+	if (tls == NULL)
+		return;
+	dates(tls, at);
+	for (size_t i = 0; i < COUNT(dated); i++)
+		if (at[i] != INT64_MAX)
+			worker_metric(reply, name, "gauge",
+			    "When what TLS shows or trusts expires, seconds since 1970.",
+			    dated[i].label, (double)at[i]);
 }

@@ -23,4 +23,13 @@ int identity_server(struct worker *w, const char *section,
 int identity_client(struct worker *w, const char *cert, const char *key,
     const char *ca, struct tls **out);
 
+/*
+ * Until when those of a section are good: warnings from a week before, of a list
+ * from a day before, and samples of `name`, in seconds since 1970. tls may be NULL.
+ */
+void identity_warnings(const char *section, const struct tls *tls,
+    struct admin_reply *reply);
+void identity_metrics(const char *name, const struct tls *tls,
+    struct admin_reply *reply);
+
 #endif

@@ -38,6 +38,7 @@ common_SRCS := \
 	common/supply.c \
 	common/tls.c \
 	common/tls_client.c \
+	common/tls_dates.c \
 	common/tls_peer.c \
 	common/tls_record.c \
 	common/tls_rules.c \

@@ -369,6 +369,25 @@ tls_conn_free(struct tls_conn **cp)
 	*cp = NULL;
 }
 
+static enum tls_fault
+fault_of(long verified)
+{
+	switch (verified) {
+	case X509_V_ERR_CERT_REVOKED:
+		return TLS_FAULT_REVOKED;
+	case X509_V_ERR_CERT_HAS_EXPIRED:
+		return TLS_FAULT_EXPIRED;
+	case X509_V_ERR_CERT_NOT_YET_VALID:
+		return TLS_FAULT_NOT_YET;
+	case X509_V_ERR_CRL_HAS_EXPIRED:
+	case X509_V_ERR_CRL_NOT_YET_VALID:
+	case X509_V_ERR_UNABLE_TO_GET_CRL:
+		return TLS_FAULT_CRL;
+	default:
+		return TLS_FAULT_CERT;
+	}
+}
+
 /* What went wrong, in OpenSSL's words, which for an alert are the peer's. */
 static void
 blame(struct tls_conn *c)
@@ -381,9 +400,7 @@ blame(struct tls_conn *c)
 	snprintf(error_text, sizeof(error_text), "%s", text != NULL ? text : "");
 	if (c->fault != TLS_FAULT_NONE)
 		return;
-	c->fault = v == X509_V_ERR_CERT_REVOKED	     ? TLS_FAULT_REVOKED
-	    : v == X509_V_ERR_CERT_HAS_EXPIRED	     ? TLS_FAULT_EXPIRED
-	    : v != X509_V_OK			     ? TLS_FAULT_CERT
+	c->fault = v != X509_V_OK ? fault_of(v)
 	    : ERR_GET_REASON(e) == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE
 	    ? TLS_FAULT_NO_CERT
 	    : ERR_GET_REASON(e) == SSL_R_TLSV1_ALERT_NO_APPLICATION_PROTOCOL

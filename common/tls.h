@@ -102,6 +102,13 @@ int64_t tls_peer_expires(const struct tls_conn *c);
 /* Whether the revocation lists of `now`, newer than the connection, have it. */
 bool	tls_peer_revoked(const struct tls_conn *c, const struct tls *now);
 
+/* When the first of its own certificate and chain, of its clients' CAs and of
+ * their lists expires, seconds since 1970; INT64_MAX: never, or there is none. */
+struct tls_dates {
+	int64_t cert, client_ca, client_crl;
+};
+void tls_dates(const struct tls *t, struct tls_dates *out);
+
 enum tls_fault { /* what a connection failed of */
 	TLS_FAULT_NONE,
 	TLS_FAULT_PROTOCOL, /* not TLS, too old, malformed, an alert */
@@ -111,6 +118,8 @@ enum tls_fault { /* what a connection failed of */
 	TLS_FAULT_CERT, /* of another CA, or of the wrong kind */
 	TLS_FAULT_EXPIRED,
 	TLS_FAULT_REVOKED,
+	TLS_FAULT_NOT_YET, /* it is good only later */
+	TLS_FAULT_CRL, /* no list of its CA, or none that is good now */
 };
 enum tls_fault tls_fault(const struct tls_conn *c);
 /* OpenSSL's or the peer's words for the last -EPROTO or -EPIPE of any

@@ -7,6 +7,7 @@
  */
 #include "dp-gateway/gateway.h"
 
+#include "common/identity.h"
 #include "common/size.h"
 #include "dp-gateway/push.h"
 #include "dp-gateway/terminate.h"
@@ -468,6 +469,7 @@ gateway_metrics(void *gateway, struct worker *w, struct admin_reply *reply)
 	servers(g, reply);
 	handshakes(g, reply);
 	uplinks_metrics(g->uplinks, reply);
+	identity_metrics("dpoint_gateway_tls_expires_seconds", g->tls, reply);
 }
 
 void
@@ -479,6 +481,7 @@ gateway_warnings(void *gateway, struct admin_reply *reply)
 
 	uplinks_warnings(g->uplinks, reply);
 	push_warnings(g->push, reply);
+	identity_warnings("gateway", g->tls, reply);
 	for (size_t i = 0; (s = server_at(g, i, &failures)) != NULL; i++)
 		if (s->state == SERVER_DOWN)
 			worker_warning(reply,

@@ -42,6 +42,8 @@ enum why {
 	WHY_CERT,	   /* of another CA, or of the wrong kind */
 	WHY_CERT_EXPIRED,
 	WHY_CERT_REVOKED,
+	WHY_CERT_NOT_YET,
+	WHY_CRL,	   /* none of its CA that is good now */
 	WHY_DEVICE,	   /* gateway.max-per-device */
 	WHY_NO_DEVICE,	   /* its certificate names none */
 	WHY_NO_ADMIN,	   /* nor is it in gateway.push-admins */

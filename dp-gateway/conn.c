@@ -301,7 +301,9 @@ conn_why_tls(const struct tls_conn *t, int r)
 		[TLS_FAULT_ALERT] = WHY_TLS, [TLS_FAULT_ALPN] = WHY_ALPN,
 		[TLS_FAULT_NO_CERT] = WHY_NO_CERT, [TLS_FAULT_CERT] = WHY_CERT,
 		[TLS_FAULT_EXPIRED] = WHY_CERT_EXPIRED,
-		[TLS_FAULT_REVOKED] = WHY_CERT_REVOKED };
+		[TLS_FAULT_REVOKED] = WHY_CERT_REVOKED,
+		[TLS_FAULT_NOT_YET] = WHY_CERT_NOT_YET,
+		[TLS_FAULT_CRL] = WHY_CRL };
 
 	return r == -ENOMEM ? WHY_MEMORY
 	    : r != -EPROTO  ? WHY_LEFT /* closed or reset: TLS is not at fault */

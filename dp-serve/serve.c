@@ -28,6 +28,7 @@ struct serve {
 	struct inbox   *inbox;
 	struct engine  *engine;
 	struct agent_sight *agents;
+	struct tls     *tls; /* of HTTPS and its lists; NULL: none */
 };
 
 /* -- configuration -- */
@@ -142,6 +143,11 @@ configure(struct serve *s)
 			r = listen_all(s, "serve.https", tls);
 		if (r == 0)
 			engine_revoke(s->engine, tls);
+		if (r == 0) {
+			tls_unref(&s->tls);
+			s->tls = tls;
+			tls = NULL;
+		}
 	}
 	tls_unref(&tls);
 	free(ec);
@@ -299,6 +305,15 @@ on_metrics(void *ctx, struct worker *w, struct admin_reply *r)
 		    "Reports refused before their body.", label,
 		    (double)in->refused[i]);
 	}
+	identity_metrics("dpoint_serve_tls_expires_seconds", s->tls, r);
+}
+
+static void
+on_warnings(void *ctx, struct admin_reply *reply)
+{
+	const struct serve *s = ctx;
+
+	identity_warnings("serve", s->tls, reply);
 }
 
 /* -- life -- */
@@ -335,6 +350,7 @@ serve_run(struct serve *s)
 		.drain = on_drain,
 		.commands = commands,
 		.metrics = on_metrics,
+		.warnings = on_warnings,
 	};
 
 	return worker_run(s->w, &ops, s);
@@ -346,6 +362,7 @@ serve_close(struct serve **sp)
 	struct serve *s = *sp;
 
 	engine_free(&s->engine);
+	tls_unref(&s->tls);
 	agent_sight_free(&s->agents);
 	api_free(&s->api);
 	inbox_free(&s->inbox);

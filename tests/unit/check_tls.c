@@ -20,7 +20,7 @@
 #define DEVICE "urn:dpoint:device:6f1d2c3b-4a59-4687-8796-a5b4c3d2e1f0"
 #define DAY    86400
 
-static struct issued ca, other_ca, server, device, expired, others, soon;
+static struct issued ca, other_ca, server, device, expired, others, soon, later;
 static char	     err[TLS_ERR_MAX];
 static int	     fd[2]; /* 0: the client's */
 static struct tls_conn *c, *s;
@@ -40,6 +40,8 @@ setup(void)
 	others = pki_issue(&other_ca, "device", 3, "URI:" DEVICE, "clientAuth",
 	    DAY);
 	soon = pki_issue(&ca, "soon", 5, names, "serverAuth", -60);
+	later = pki_issue_from(&ca, "later", 6, "URI:" DEVICE, "clientAuth", 60,
+	    DAY);
 }
 
 static struct tls *
@@ -321,33 +323,43 @@ static const struct {
 	const char	    *what, *name;
 	const struct issued *server, *client, *believed;
 	enum tls_fault	     at_client, at_server;
+	const struct issued *list_of; /* that is good so long; NULL: a good one */
+	long		     list_for_s;
 } refused[] = {
 	{ "another name", "other.example", &server, &device, &ca,
-	    TLS_FAULT_CERT, TLS_FAULT_PROTOCOL },
+	    TLS_FAULT_CERT, TLS_FAULT_PROTOCOL, NULL, 0 },
 	{ "another address", "127.0.0.2", &server, &device, &ca,
-	    TLS_FAULT_CERT, TLS_FAULT_PROTOCOL },
+	    TLS_FAULT_CERT, TLS_FAULT_PROTOCOL, NULL, 0 },
 	{ "a server of another CA", "server.example", &server, &device,
-	    &other_ca, TLS_FAULT_CERT, TLS_FAULT_PROTOCOL },
+	    &other_ca, TLS_FAULT_CERT, TLS_FAULT_PROTOCOL, NULL, 0 },
 	{ "an expired server", "server.example", &soon, &device, &ca,
-	    TLS_FAULT_EXPIRED, TLS_FAULT_PROTOCOL },
+	    TLS_FAULT_EXPIRED, TLS_FAULT_PROTOCOL, NULL, 0 },
 	{ "no server's certificate", "server.example", &device, &device, &ca,
-	    TLS_FAULT_CERT, TLS_FAULT_PROTOCOL },
+	    TLS_FAULT_CERT, TLS_FAULT_PROTOCOL, NULL, 0 },
 	{ "no certificate", "server.example", &server, NULL, &ca,
-	    TLS_FAULT_NONE, TLS_FAULT_NO_CERT },
+	    TLS_FAULT_NONE, TLS_FAULT_NO_CERT, NULL, 0 },
 	{ "a device of another CA", "server.example", &server, &others, &ca,
-	    TLS_FAULT_NONE, TLS_FAULT_CERT },
+	    TLS_FAULT_NONE, TLS_FAULT_CERT, NULL, 0 },
 	{ "no device's certificate", "server.example", &server, &server, &ca,
-	    TLS_FAULT_NONE, TLS_FAULT_CERT },
+	    TLS_FAULT_NONE, TLS_FAULT_CERT, NULL, 0 },
 	{ "an expired device", "server.example", &server, &expired, &ca,
-	    TLS_FAULT_NONE, TLS_FAULT_EXPIRED },
+	    TLS_FAULT_NONE, TLS_FAULT_EXPIRED, NULL, 0 },
 	{ "a revoked device", "server.example", &server, &device, &ca,
-	    TLS_FAULT_NONE, TLS_FAULT_REVOKED },
+	    TLS_FAULT_NONE, TLS_FAULT_REVOKED, NULL, 0 },
+	{ "a device of tomorrow", "server.example", &server, &later, &ca,
+	    TLS_FAULT_NONE, TLS_FAULT_NOT_YET, NULL, 0 },
+	{ "a list that has expired", "server.example", &server, &device, &ca,
+	    TLS_FAULT_NONE, TLS_FAULT_CRL, &ca, -1 },
+	{ "another CA's list", "server.example", &server, &device, &ca,
+	    TLS_FAULT_NONE, TLS_FAULT_CRL, &other_ca, DAY },
 };
 
 START_TEST(refused_for_a_reason)
 {
-	char	   *crl = refused[_i].at_server == TLS_FAULT_REVOKED
-	    ? pki_crl(&ca, 3) : pki_crl(&ca, 77);
+	char	   *crl = refused[_i].list_of != NULL
+	    ? pki_crl_for(refused[_i].list_of, 77, refused[_i].list_for_s)
+	    : refused[_i].at_server == TLS_FAULT_REVOKED ? pki_crl(&ca, 3)
+							 : pki_crl(&ca, 77);
 	struct tls *st = rules(refused[_i].server, crl, TLS_CLIENT_REQUIRED),
 		   *ct = client_rules(refused[_i].client, refused[_i].believed);
 	int	    cr, sr;
@@ -370,6 +382,36 @@ START_TEST(refused_for_a_reason)
 	tls_unref(&st);
 	tls_unref(&ct);
 	free(crl);
+}
+END_TEST
+
+START_TEST(what_expires_first_is_known)
+{
+	int64_t		 now = time(NULL);
+	char		*old = pki_crl_for(&ca, 3, -5), *new = pki_crl_for(&ca, 3, 50),
+		*both = malloc(strlen(old) + strlen(new) + 1);
+	struct tls	*t = rules(&soon, NULL, TLS_CLIENT_REQUIRED);
+	struct tls_dates d;
+
+	tls_dates(t, &d);
+	ck_assert_int_le(llabs(d.cert - (now - 60)), 5); /* when that was made */
+	ck_assert_int_le(llabs(d.client_ca - (now + DAY)), 5);
+	ck_assert_int_eq(d.client_crl, INT64_MAX);
+	tls_unref(&t);
+	t = rules(&server, old, TLS_CLIENT_REQUIRED);
+	tls_dates(t, &d);
+	ck_assert_int_le(llabs(d.cert - (now + DAY)), 5);
+	ck_assert_int_le(llabs(d.client_crl - (now - 5)), 1);
+	tls_unref(&t);
+	strcpy(both, old);
+	strcat(both, new);
+	t = rules(&server, both, TLS_CLIENT_REQUIRED);
+	tls_dates(t, &d);
+	ck_assert_int_le(llabs(d.client_crl - (now + 50)), 1);
+	tls_unref(&t);
+	free(old);
+	free(new);
+	free(both);
 }
 END_TEST
 
@@ -586,6 +628,7 @@ suite(void)
 	tcase_add_test(t, sessions_are_resumed_several_at_once);
 	tcase_add_test(t, a_kept_session_knows_its_device);
 	tcase_add_loop_test(t, refused_for_a_reason, 0, COUNT(refused));
+	tcase_add_test(t, what_expires_first_is_known);
 	tcase_add_test(t, protocols_that_do_not_meet);
 	tcase_add_test(t, a_newer_list_revokes_who_is_there);
 	tcase_add_loop_test(t, openssl_serves_us, 0, COUNT(peers));

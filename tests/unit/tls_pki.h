@@ -41,10 +41,11 @@ pki_ext(X509 *x, int nid, const char *value)
 	X509_EXTENSION_free(e);
 }
 
-/* by NULL: a CA. san and usage as in OpenSSL's configuration, or NULL. */
+/* by NULL: a CA. san and usage as in OpenSSL's configuration, or NULL. Seconds are
+ * from now. */
 static struct issued
-pki_issue(const struct issued *by, const char *cn, long serial, const char *san,
-    const char *usage, long good_for_s)
+pki_issue_from(const struct issued *by, const char *cn, long serial,
+    const char *san, const char *usage, long good_from_s, long good_for_s)
 {
 	struct issued i = { X509_new(), EVP_EC_gen("P-256"), NULL, NULL };
 	X509_NAME    *name = X509_NAME_new();
@@ -52,7 +53,7 @@ pki_issue(const struct issued *by, const char *cn, long serial, const char *san,
 
 	X509_set_version(i.x, X509_VERSION_3);
 	ASN1_INTEGER_set(X509_get_serialNumber(i.x), serial);
-	X509_gmtime_adj(X509_getm_notBefore(i.x), -86400);
+	X509_gmtime_adj(X509_getm_notBefore(i.x), good_from_s);
 	X509_gmtime_adj(X509_getm_notAfter(i.x), good_for_s);
 	X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
 	    (const uint8_t *)cn, -1, -1, 0);
@@ -76,9 +77,16 @@ pki_issue(const struct issued *by, const char *cn, long serial, const char *san,
 	return i;
 }
 
-/* A list with one serial number on it; 0: with none. */
+static inline struct issued
+pki_issue(const struct issued *by, const char *cn, long serial, const char *san,
+    const char *usage, long good_for_s)
+{
+	return pki_issue_from(by, cn, serial, san, usage, -86400, good_for_s);
+}
+
+/* A list with one serial number on it, 0: with none; good for so long. */
 static inline char *
-pki_crl(const struct issued *by, long serial)
+pki_crl_for(const struct issued *by, long serial, long good_for_s)
 {
 	X509_CRL     *crl = X509_CRL_new();
 	X509_REVOKED *r = X509_REVOKED_new();
@@ -89,7 +97,7 @@ pki_crl(const struct issued *by, long serial)
 	X509_CRL_set_version(crl, X509_CRL_VERSION_2);
 	X509_CRL_set_issuer_name(crl, X509_get_subject_name(by->x));
 	X509_CRL_set1_lastUpdate(crl, t);
-	ASN1_TIME_adj(t, time(NULL) + 86400, 0, 0);
+	ASN1_TIME_adj(t, time(NULL) + good_for_s, 0, 0);
 	X509_CRL_set1_nextUpdate(crl, t);
 	if (serial != 0) {
 		ASN1_INTEGER_set(n, serial);
@@ -105,6 +113,12 @@ pki_crl(const struct issued *by, long serial)
 	ASN1_INTEGER_free(n);
 	ASN1_TIME_free(t);
 	return pki_text(b);
+}
+
+static inline char *
+pki_crl(const struct issued *by, long serial)
+{
+	return pki_crl_for(by, serial, 86400);
 }
 
 #endif
