@@ -265,6 +265,18 @@ fill_request(const struct conn *c, const struct server *s,
 	snprintf(rq->via, sizeof(rq->via), "2.0 %s", c->g->id);
 }
 
+/* What an uplink said of servers is of that way only. */
+static enum uplink_way
+go_directly(struct conn *c)
+{
+	if (c->link != 0) {
+		set_tried(c, c->link);
+		c->server = UPSTREAM_NONE;
+		c->link = 0;
+	}
+	return UPLINK_DIRECT;
+}
+
 /* No link is any good for it. */
 static enum uplink_way
 go_without(struct conn *c)
@@ -274,14 +286,7 @@ go_without(struct conn *c)
 	for (const struct link *k = u->first; k != NULL; k = k->next)
 		if (has_room(k) && c->refusal == WHY_CLOSED)
 			c->refusal = (uint8_t)k->failure; /* of one before it */
-	if (!c->g->conf.uplink_fallback)
-		return UPLINK_NONE;
-	if (c->link != 0) { /* what that says of servers is of its way only */
-		set_tried(c, c->link);
-		c->server = UPSTREAM_NONE;
-		c->link = 0;
-	}
-	return UPLINK_DIRECT;
+	return c->g->conf.uplink_fallback ? go_directly(c) : UPLINK_NONE;
 }
 
 /* Who was refused is told, if it was not because that link is to be replaced. */
@@ -302,7 +307,7 @@ uplink_open(struct conn *c)
 	struct server	  *s = NULL;
 
 	if (g->conf.uplink[0] == '\0' && g->conf.dmz_listen[0] == '\0')
-		return UPLINK_DIRECT;
+		return go_directly(c);
 	if ((k = choose(u, c)) == NULL)
 		return may_wait(c) && is_coming(u) ? UPLINK_WAIT : go_without(c);
 	if (c->link != k->id) {
