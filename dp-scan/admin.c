@@ -662,8 +662,14 @@ warn_conflict(void *ctx, const uint8_t addr[16], uint32_t id, uint32_t other)
 	char		      text[80];
 
 	scan_addr_text(c->s, addr, text);
-	worker_warning(c->reply, "scan: devices %u and %u both have %s", id, other,
-	    text);
+	if (id != 0 && other != 0)
+		worker_warning(c->reply, "scan: devices %u and %u both have %s",
+		    id, other, text);
+	else if (id != 0 || other != 0)
+		worker_warning(c->reply, "scan: device %u and another machine "
+		    "both have %s", id != 0 ? id : other, text);
+	else
+		worker_warning(c->reply, "scan: two machines have %s", text);
 }
 
 static const char *

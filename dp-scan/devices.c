@@ -538,7 +538,6 @@ claim_read(struct devices *d, const struct sight *s, uint32_t now,
     struct claim *c)
 {
 	enum place where = PLACE_LINK;
-	uint32_t   was;
 
 	*c = (struct claim){ .s = s };
 	if (merge_mac_is_own(s->mac))
@@ -558,10 +557,7 @@ claim_read(struct devices *d, const struct sight *s, uint32_t now,
 	if (where == PLACE_NOWHERE && s->by != SIGHT_AGENT &&
 	    s->by != SIGHT_LDAP)
 		return false;
-	/* a node status names one itself: the wire's word counts for more */
-	if (s->by == SIGHT_NETBIOS && c->has_addr &&
-	    (was = holder(d, ITEM_ADDR, c->addr, 16)) != NONE &&
-	    record_has(&d->recs[was], ITEM_MAC))
+	if (s->by == SIGHT_NETBIOS) /* a node status names whichever it likes */
 		c->mac = NULL;
 	if (s->by == SIGHT_AGENT)
 		read_agent(d, c, now);
@@ -776,6 +772,39 @@ moved(struct devices *d, const struct claim *c, uint32_t from, uint32_t to,
 	m->when = now;
 	if (conflict)
 		in_conflict(d, m, b, a, now);
+}
+
+/* By a MAC address that machines share somebody claims the address of who has one of
+ * its own: it does not count as his, nor does the address move while he is heard.
+ * That it does in the end is a router that became a virtual one. */
+static bool
+shared_claims(struct devices *d, const struct claim *c, uint32_t now)
+{
+	static const uint8_t none[6];
+	uint32_t	     slot;
+	struct move	    *m;
+	struct item	     it;
+
+	if (c->mac != NULL || !c->has_addr || !is_wire(c->s->by) ||
+	    memcmp(c->s->mac, none, 6) == 0 ||
+	    (slot = holder(d, ITEM_ADDR, c->addr, 16)) == NONE ||
+	    !record_has(&d->recs[slot], ITEM_MAC) ||
+	    !record_find(&d->recs[slot], ITEM_ADDR, c->addr, 16, &it))
+		return false;
+	if (now - it.seen > CONFLICT_S) {
+		take_away(d, slot, ITEM_ADDR, c->addr, 16);
+		return false;
+	}
+	if ((m = move_of(d, c->addr)) == NULL)
+		m = move_new(d, c->addr);
+	if ((c->s->asked && now - it.seen <= AT_ONCE_S) ||
+	    (m->when != 0 && m->to == 0 && m->from == d->recs[slot].id &&
+		now - m->when <= CONFLICT_S && it.seen > m->when))
+		in_conflict(d, m, &d->recs[slot], NULL, now);
+	m->from = d->recs[slot].id;
+	m->to = 0; /* no device's */
+	m->when = now;
+	return true;
 }
 
 /* The kernel sends what goes to an agent to another machine than its own. */
@@ -1204,6 +1233,8 @@ devices_see(struct devices *d, const struct sight *s, uint32_t now)
 	}
 	if (s->hearsay)
 		return told_of(d, &c, now);
+	if (shared_claims(d, &c, now))
+		return NULL;
 	if ((slot = find(d, &c, now)) == NONE) {
 		if (s->by == SIGHT_DNS)
 			return NULL; /* of one that is gone meanwhile */

@@ -96,7 +96,8 @@ const struct record *devices_find(const struct devices *d, const char *text);
 const struct record *devices_holder(const struct devices *d,
     const uint8_t addr[16]);
 const struct devices_counts *devices_counts(const struct devices *d);
-/* Addresses that two devices claimed within the last hour: fn for each. */
+/* Addresses that two devices claimed within the last hour: fn for each; an id is 0
+ * where the machine has no record of its own. */
 void devices_conflicts(const struct devices *d, uint32_t now,
     void (*fn)(void *ctx, const uint8_t addr[16], uint32_t id, uint32_t other),
     void *ctx);

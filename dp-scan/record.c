@@ -163,11 +163,14 @@ oldest(const struct record *r, uint8_t kind, struct item *out)
 	return n;
 }
 
-/* What others say of a device it does not become the one to say. */
+/* What others say of a device it does not become the one to say; and an address that
+ * the link showed is not one that a datagram says, because it says it, too. */
 static bool
 is_vouched(uint8_t kind, uint8_t by)
 {
-	return kind == FACT_NAME && (by == SIGHT_DNS || by == SIGHT_LDAP);
+	return (kind == FACT_NAME && (by == SIGHT_DNS || by == SIGHT_LDAP)) ||
+	    (kind == ITEM_ADDR && (by == SIGHT_ARP || by == SIGHT_NDP ||
+		by == SIGHT_NEIGHBOUR));
 }
 
 int

@@ -74,7 +74,8 @@ struct item_copy {
 /*
  * Negative: -ENOMEM. *out gets what was displaced, if anything was. Texts that differ
  * in case alone are one where the kind is a name; one that DNS or a directory gave
- * stays theirs when the device says it, too.
+ * stays theirs when the device says it, too, and an address that ARP, NDP or the
+ * kernel's table showed stays theirs.
  */
 int  record_put(struct record *r, uint8_t kind, uint8_t by, uint32_t now,
      const void *data, size_t len, enum record_change *change,

@@ -1015,6 +1015,50 @@ START_TEST(one_of_many_of_a_name_is_not_taken_for_the_only_one)
 }
 END_TEST
 
+START_TEST(no_datagram_silences_a_conflict)
+{
+	for (uint32_t now = 1000; now < 1060; now += 10) {
+		(void)see("mdns 10.0.0.1 name=a.local", now);
+		(void)see("arp " A " 10.0.0.1", now + 1);
+		(void)see("netbios 10.0.0.1 name=A", now + 4);
+		(void)see("arp " B " 10.0.0.1", now + 5);
+	}
+	ck_assert_uint_eq(events[ADDRESS_CONFLICT], 1);
+}
+END_TEST
+
+#define SHARED "00:00:5e:00:01:07"
+
+START_TEST(a_shared_mac_address_is_a_rival_too)
+{
+	const struct record *r;
+
+	for (uint32_t now = 1000; now < 1060; now += 10) {
+		(void)see("arp " A " 10.0.0.1", now);
+		(void)see("arp " SHARED " 10.0.0.1", now + 5);
+	}
+	ck_assert_uint_eq(events[ADDRESS_CONFLICT], 1);
+	r = devices_find(d, "10.0.0.1");
+	ck_assert_ptr_eq(r, devices_find(d, A));
+	ck_assert_uint_eq(r->last, 1050); /* it is not seen by that */
+	/* two answers to one question */
+	(void)see("arp! " B " 10.0.0.2", 2000);
+	(void)see("arp! " SHARED " 10.0.0.2", 2000);
+	ck_assert_uint_eq(events[ADDRESS_CONFLICT], 2);
+	/* nor is its sender another by what he says that his card is */
+	(void)see("netbios! " A " 10.0.0.3 name=X", 2000);
+	ck_assert_ptr_ne(devices_find(d, "10.0.0.3"), devices_find(d, A));
+	ck_assert_uint_eq(events[DEVICE_MERGED], 0);
+	/* a router becomes a virtual one: its address goes when it is silent */
+	(void)see("arp! " C " 10.0.0.4", 3000);
+	for (uint32_t now = 3010; now < 3700; now += 10)
+		(void)see("arp " SHARED " 10.0.0.4", now);
+	ck_assert_uint_eq(events[ADDRESS_CONFLICT], 2);
+	ck_assert_ptr_ne(devices_find(d, "10.0.0.4"), devices_find(d, C));
+	ck_assert_ptr_nonnull(devices_find(d, "10.0.0.4"));
+}
+END_TEST
+
 START_TEST(what_a_third_one_says_shows_nobody)
 {
 	const struct record *r;
@@ -1477,6 +1521,8 @@ main(void)
 	tcase_add_test(t, an_address_that_moves_on_is_no_conflict);
 	tcase_add_test(t, who_calls_himself_a_relay_is_an_impostor_all_the_same);
 	tcase_add_test(t, what_a_third_one_says_shows_nobody);
+	tcase_add_test(t, no_datagram_silences_a_conflict);
+	tcase_add_test(t, a_shared_mac_address_is_a_rival_too);
 	tcase_add_test(t, a_probe_that_is_defended_is_a_duplicate);
 	tcase_add_test(t, one_pair_is_a_duplicate_once_an_hour);
 	tcase_add_test(t, what_nobody_took_is_told_again);
