@@ -11,12 +11,12 @@
 #include "common/size.h"
 #include "common/wr.h"
 #include "dp-scan/scan.h"
+#include "dp-scan/schedule.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
 
 #define BIT(k)	     (1U << (k))
@@ -1145,20 +1145,13 @@ runs_net_changed(struct scan *s)
 
 /* -- when -- */
 
-/* A tenth more or less: not all sites at once. */
-uint64_t
-runs_jittered(uint64_t seconds)
-{
-	uint32_t r;
-
-	if (getrandom(&r, sizeof(r), 0) != sizeof(r))
-		r = UINT32_MAX / 2;
-	return seconds * 900 + (uint64_t)r * seconds / 5 * 1000 / UINT32_MAX;
-}
-
+/* 0: on demand only. */
 static uint64_t
 interval_of(const struct scan *s, size_t i)
 {
+	if (!s->conf.active ||
+	    (i == SCHEDULE_SNMP && s->conf.snmp_communities[0] == '\0'))
+		return 0;
 	return i == SCHEDULE_RANGES  ? s->conf.range_interval
 	    : i == SCHEDULE_NAMES    ? s->conf.name_interval
 				     : s->conf.snmp_interval;
@@ -1179,17 +1172,11 @@ runs_configure(struct scan *s)
 	}
 	for (size_t i = 0; i < SCHEDULES; i++) {
 		struct schedule *c = &s->schedules[i];
-		uint64_t	 each = interval_of(s, i);
 
 		c->name = all[i].name;
 		c->kinds = all[i].kinds;
-		if (each == 0 || !s->conf.active ||
-		    (i == SCHEDULE_SNMP && s->conf.snmp_communities[0] == '\0'))
-			c->due_ms = 0;
-		else if (c->due_ms == 0)
-			c->due_ms = now + FIRST_MS + i * NAMES_MS;
-		else if (c->due_ms > now + each * 1100)
-			c->due_ms = now + runs_jittered(each); /* it became shorter */
+		schedule_set(&c->due_ms, interval_of(s, i),
+		    now + FIRST_MS + i * NAMES_MS, now);
 	}
 }
 
@@ -1250,11 +1237,10 @@ runs_second(struct scan *s)
 		struct schedule *c = &s->schedules[i];
 		struct run	 r = { .kinds = c->kinds, .why = "schedule" };
 
-		if (c->due_ms == 0 || now < c->due_ms)
-			continue;
-		c->due_ms = now + runs_jittered(interval_of(s, i));
-		if (!waits(s, &r))
-			(void)runs_add(s, &r);
+		/* where too many wait it stays due */
+		if (schedule_is_due(c->due_ms, now) &&
+		    (waits(s, &r) || runs_add(s, &r) == 0))
+			c->due_ms = now + schedule_wait(interval_of(s, i));
 	}
 	advance(s); /* who ordered the run may have left */
 }

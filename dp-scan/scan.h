@@ -130,7 +130,6 @@ void	     scan_addr_text(const struct scan *s, const uint8_t addr[16],
 
 /* run.c */
 extern const struct run_kind { const char *name; unsigned kinds; } run_kinds[];
-uint64_t runs_jittered(uint64_t seconds); /* ms */
 int  runs_init(struct scan *s);
 void runs_fini(struct scan *s);
 void runs_configure(struct scan *s);

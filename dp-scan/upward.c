@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "dp-scan/round.h"
 #include "dp-scan/scan.h"
+#include "dp-scan/schedule.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -111,7 +112,7 @@ begin(struct upward *u)
 		return; /* a second later */
 	if (round_counts(u->round)->base == 0) /* the chain was broken, too */
 		u->full_ms = ms;
-	u->due_ms = ms + runs_jittered(c->report_interval);
+	u->due_ms = ms + schedule_wait(c->report_interval);
 	if (!u->known)
 		u->sequence = (uint64_t)now.tv_sec * 1000 +
 		    (uint64_t)now.tv_nsec / 1000000;
@@ -169,7 +170,7 @@ upward_second(struct upward *u)
 	/* before the kept ones are read all others would seem gone */
 	if (!u->on || !u->s->loaded || u->s->draining || u->asked)
 		return;
-	if (!u->under_way && now >= u->due_ms)
+	if (!u->under_way && schedule_is_due(u->due_ms, now))
 		begin(u);
 	else if (u->is_made && now >= u->retry_ms)
 		put(u);
@@ -194,10 +195,10 @@ upward_configure(struct upward *u)
 		memcpy(u->device, device, sizeof(device));
 		snprintf(u->url, sizeof(u->url), "%s", st->inbox.url);
 	}
-	if (u->on && !was_on)
-		u->due_ms = now + runs_jittered(each < FIRST_S ? each : FIRST_S);
-	else if (u->on && u->due_ms > now + each * 1100)
-		u->due_ms = now + runs_jittered(each); /* it became shorter */
+	if (!was_on)
+		u->due_ms = 0;
+	schedule_set(&u->due_ms, u->on ? each : 0,
+	    now + schedule_wait(each < FIRST_S ? each : FIRST_S), now);
 }
 
 static json_t *
