@@ -73,6 +73,7 @@ struct control {
 	uint64_t	 nevents;
 	uint64_t	 started;
 	uint64_t	 last_wake; /* its number; 0: none yet */
+	bool		 gateways_drain; /* they take no new connections */
 	char		 reload_failed[CONF_ERR_MAX]; /* why the last one did, or "" */
 	struct loop_timer *tick, *sweep;
 	uint64_t	 ticked;
@@ -98,6 +99,7 @@ void control_stop_answers(struct request *q); /* its asker has gone */
 int  gateways_wake(void *peer, struct ipc_msg *m); /* MSG_WAKE */
 int  gateways_pass_on(void *peer, struct ipc_msg *m); /* MSG_PUSH_... */
 void gateways_orderer_left(struct peer *p);
+void gateways_came(struct peer *p); /* one has started: what it is to know */
 int  gateways_forward(struct request *q, int argc, char *argv[]);
 void gateways_answer(struct request *q, json_t *take_row);
 void gateways_answered(struct request *q, const char *error);

@@ -7,9 +7,10 @@
  * connection that is to end, the device that is to wake. One gateway may order,
  * for a peer of its, to wake the devices of all. Wakes are numbered here, so that
  * a number means the same to all of them. What one has to say to the others is
- * passed on.
+ * passed on. That they drain is kept here for those that start later.
  * SPDX-License-Identifier: ISC
  */
+#include "common/log.h"
 #include "common/size.h"
 #include "common/wr.h"
 #include "dp-master/control.h"
@@ -33,6 +34,32 @@ wake_number(struct control *c)
 	return ++c->last_wake;
 }
 
+static void
+keep_drain(struct control *c, int argc, char *argv[])
+{
+	if (strcmp(argv[0], "gateway-drain") != 0)
+		return;
+	if (argc == 1)
+		c->gateways_drain = true;
+	else if (argc == 2 && strcmp(argv[1], "off") == 0)
+		c->gateways_drain = false;
+}
+
+/* Its answer, to no request, is passed over. */
+void
+gateways_came(struct peer *p)
+{
+	uint8_t	  buf[32];
+	struct wr w = wr_to(buf, sizeof(buf));
+
+	if (!p->c->gateways_drain || peer_role_kind(p->role) != PEER_GATEWAY)
+		return;
+	wr_str(&w, "gateway-drain");
+	if (ipc_send(p->ch, MSG_ADMIN, 0, buf, w.len) < 0)
+		log_warn("worker %s does not know that it is to drain",
+		    peer_role_name(p->role));
+}
+
 int
 gateways_forward(struct request *q, int argc, char *argv[])
 {
@@ -53,6 +80,8 @@ gateways_forward(struct request *q, int argc, char *argv[])
 		if ((one = control_forward(q, (enum peer_role)i, argc, argv)) !=
 			-ENOTCONN && r != 0)
 			r = one;
+	if (r == 0)
+		keep_drain(q->c, argc, argv);
 	return r;
 }
 

@@ -226,6 +226,8 @@ take_peer(void *ctx, enum peer_role role, int take_fd)
 	if ((r = ipc_new(c->loop, take_fd, t, p, peer_broken, PEER_QUEUE,
 		 &p->ch)) < 0)
 		log_err_err(r, "worker %s: its channel", peer_role_name(role));
+	else
+		gateways_came(p);
 }
 
 /* -- commands of workers -- */
