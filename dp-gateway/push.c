@@ -24,6 +24,7 @@
 #define EVENTS	   64	/* of one turn: each may be a handshake */
 #define TURN_ALIVE 1000 /* of one tick */
 #define LINGER_MS  2000
+#define TURN_LINGER 65536 /* bytes of one that was answered */
 #define ASK_MS	   5000
 #define KEEPIDLE_MAX 32767 /* s, of the kernel's */
 #define LEAVE_MIN  1000
@@ -165,12 +166,15 @@ static void
 read_rest(struct push_conn *c)
 {
 	char	buf[512];
+	size_t	turn = 0;
 	ssize_t n;
 
-	do
+	do {
 		n = tls_read(c->tls, buf, sizeof(buf));
-	while (n > 0 && c->state == S_LINGER);
-	if (n == -EAGAIN)
+		turn += n > 0 ? (size_t)n : 0;
+	} while (n > 0 && c->state == S_LINGER && turn < TURN_LINGER);
+	/* what more has come may lie there until LINGER_MS are over */
+	if (n == -EAGAIN || (n > 0 && c->state == S_LINGER))
 		return;
 	if (c->state == S_LINGER && n == 0)
 		push_was_alive(c);
