@@ -88,6 +88,29 @@ identity_server(struct worker *w, const char *section,
 }
 
 int
+identity_lists(struct worker *w, const char *section, struct tls **out,
+    struct hash *crl)
+{
+	struct files	f = { 0 };
+	struct tls_conf tc;
+	char		err[TLS_ERR_MAX], key[64];
+	int		r;
+
+	*out = NULL;
+	snprintf(key, sizeof(key), "%s.client-crl", section);
+	if ((r = file_read(w, key, CRL, &f)) == 0 && f.text[CRL] != NULL) {
+		tc = (struct tls_conf){ .client_crl = f.text[CRL],
+			.crl_len = f.len[CRL] };
+		if (crl != NULL)
+			r = hash_of(crl, f.text[CRL], f.len[CRL]);
+		if (r == 0 && (r = tls_lists_new(&tc, out, err)) < 0)
+			log_err("%s: %s", key, err);
+	}
+	files_fini(&f);
+	return r;
+}
+
+int
 identity_client(struct worker *w, const char *cert, const char *key,
     const char *ca, struct tls **out)
 {

@@ -18,6 +18,11 @@
 int identity_server(struct worker *w, const char *section,
     enum tls_client_cert client, struct tls **out, struct hash *crl);
 
+/* The lists of client-crl by themselves, for connections that were let in by other
+ * rules; NULL without it. Results as above. */
+int identity_lists(struct worker *w, const char *section, struct tls **out,
+    struct hash *crl);
+
 /* For connections to servers, by "section.key": a certificate, its key, and the
  * servers' CA. Results as above. */
 int identity_client(struct worker *w, const char *cert, const char *key,

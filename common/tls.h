@@ -53,6 +53,10 @@ struct tls_conf { /* PEM texts of the caller's; NULL: none */
 int  tls_setup(void);
 int  tls_new(const struct tls_conf *conf, struct tls **out,
      char err[TLS_ERR_MAX]);
+/* Only the lists of client_crl, for tls_peer_revoked(): no connection can be made
+ * with it. */
+int  tls_lists_new(const struct tls_conf *conf, struct tls **out,
+     char err[TLS_ERR_MAX]);
 /* Whether a client could use these: cert and key, which belong together, and
  * client_ca, by which it judges servers; each may be NULL. -EINVAL and why. */
 int  tls_check_client(const struct tls_conf *conf, char err[TLS_ERR_MAX]);

@@ -335,6 +335,27 @@ tls_ref(struct tls *t)
 	t->refs++;
 }
 
+int
+tls_lists_new(const struct tls_conf *conf, struct tls **out,
+    char err[TLS_ERR_MAX])
+{
+	struct tls *t = calloc(1, sizeof(*t));
+	int	    r = -ENOMEM;
+
+	*out = NULL;
+	snprintf(err, TLS_ERR_MAX, "no memory");
+	if (t == NULL)
+		return r;
+	t->refs = 1;
+	if ((t->ctx = SSL_CTX_new(TLS_server_method())) != NULL)
+		r = use_crl(t->ctx, conf)
+		    ? 0 : say(err, "client-crl holds no revocation list");
+	if (r < 0)
+		tls_unref(&t);
+	*out = t;
+	return r;
+}
+
 void
 tls_unref(struct tls **tp)
 {

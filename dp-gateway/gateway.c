@@ -84,6 +84,16 @@ tls_from(struct gateway *g, const struct gateway_conf *conf, struct tls **out)
 	    : identity_server(g->w, "gateway", TLS_CLIENT_REQUIRED, out, NULL);
 }
 
+/* The lists of who is revoked: connections outlive what they were let in by. */
+static int
+lists_from(struct gateway *g, struct tls *tls, struct tls **out)
+{
+	if (tls == NULL)
+		return identity_lists(g->w, "gateway", out, NULL);
+	tls_ref(*out = tls);
+	return 0;
+}
+
 /* Everything the configuration says, or nothing of it. Connections live on. */
 static int
 configure(struct gateway *g)
@@ -91,7 +101,7 @@ configure(struct gateway *g)
 	struct gateway_conf was = g->conf;
 	const struct gateway_conf *conf = &worker_settings(g->w)->gateway;
 	struct listener *old = g->listeners;
-	struct tls	*tls;
+	struct tls	*tls, *lists;
 	struct scope	 scope, proxy_from;
 	char		 err[SCOPE_ERR];
 	int		 r;
@@ -108,8 +118,10 @@ configure(struct gateway *g)
 	}
 	if ((r = tls_from(g, conf, &tls)) < 0)
 		return r;
-	if ((r = terminate_prepare(g, conf)) < 0) {
+	if ((r = lists_from(g, tls, &lists)) < 0 ||
+	    (r = terminate_prepare(g, conf)) < 0) {
 		tls_unref(&tls);
+		tls_unref(&lists);
 		return r;
 	}
 	g->listeners = NULL;
@@ -120,6 +132,7 @@ configure(struct gateway *g)
 	    (r = upstream_set(&g->terminate.servers, conf->terminate_server)) <
 		0) {
 		tls_unref(&tls);
+		tls_unref(&lists);
 		g->conf = was;
 		accept_unlisten(&g->listeners);
 		g->listeners = old;
@@ -130,6 +143,8 @@ configure(struct gateway *g)
 	g->proxy_from = proxy_from;
 	tls_unref(&g->tls);
 	g->tls = tls;
+	tls_unref(&g->lists);
+	g->lists = lists;
 	terminate_take(g);
 	uplinks_follow(g->uplinks);
 	accept_leave(g, old);
@@ -327,6 +342,7 @@ gateway_close(struct gateway **gp)
 	connect_client_free(&g->connector);
 	agent_sight_free(&g->agents);
 	tls_unref(&g->tls);
+	tls_unref(&g->lists);
 	terminate_close(g);
 	close(g->epoll);
 	close(g->spare);

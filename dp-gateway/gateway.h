@@ -166,6 +166,7 @@ struct gateway {
 	struct gateway_conf    conf;
 	struct scope	       scope, proxy_from;
 	struct tls	      *tls;
+	struct tls	      *lists; /* of who is revoked; NULL: nobody */
 	struct upstream	       upstream;
 	struct terminate       terminate;
 	struct shakes	       shakes; /* handshakes under way, with devices */

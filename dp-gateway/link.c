@@ -399,11 +399,11 @@ check_up(struct link *k)
 int
 link_check(struct link *k, time_t now)
 {
-	const struct tls *tls = k->u->g->tls; /* with the revocation list */
+	const struct tls *lists = k->u->g->lists;
 
 	if (k->accepted && !is_peer(k->u, k->peer))
 		link_end(k, END_NAME, k->peer);
-	else if (tls != NULL && tls_peer_revoked(k->tls, tls))
+	else if (lists != NULL && tls_peer_revoked(k->tls, lists))
 		link_end(k, END_REVOKED, k->peer);
 	else if (tls_peer_expires(k->tls) <= now)
 		link_end(k, END_EXPIRED, k->peer);

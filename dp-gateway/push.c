@@ -206,7 +206,7 @@ shake(struct push_conn *c)
 	if (p->next_expiry == 0 || tls_peer_expires(c->tls) < p->next_expiry)
 		p->next_expiry = tls_peer_expires(c->tls);
 	/* by the lists of before a reload, perhaps */
-	if (p->g->tls != NULL && tls_peer_revoked(c->tls, p->g->tls))
+	if (p->g->lists != NULL && tls_peer_revoked(c->tls, p->g->lists))
 		push_goodbye(c, WHY_CERT_REVOKED);
 	else {
 		agent_sight_say(p->g->agents, tls_peer_name(c->tls), c->addr,
@@ -507,8 +507,8 @@ push_reload(struct push *p)
 {
 	for (struct push_conn *c = p->oldest, *next; c != NULL; c = next) {
 		next = c->newer;
-		if (c->state != S_SHAKE && p->g->tls != NULL &&
-		    tls_peer_revoked(c->tls, p->g->tls))
+		if (c->state != S_SHAKE && p->g->lists != NULL &&
+		    tls_peer_revoked(c->tls, p->g->lists))
 			push_goodbye(c, WHY_NOW_REVOKED);
 	}
 	push_bury(p);

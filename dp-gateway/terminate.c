@@ -119,7 +119,7 @@ verified(struct conn *c)
 		return;
 	}
 	/* hands may have been shaken by the lists of before a reload */
-	if (g->tls != NULL && tls_peer_revoked(tls, g->tls)) {
+	if (g->lists != NULL && tls_peer_revoked(tls, g->lists)) {
 		conn_end(c, WHY_CERT_REVOKED);
 		return;
 	}
@@ -434,8 +434,8 @@ terminate_check(struct gateway *g)
 {
 	for (struct conn *c = g->oldest, *next; c != NULL; c = next) {
 		next = c->newer;
-		if (c->term != NULL && g->tls != NULL && c->term->counted &&
-		    tls_peer_revoked(c->term->ends.of[CLIENT].tls, g->tls))
+		if (c->term != NULL && g->lists != NULL && c->term->counted &&
+		    tls_peer_revoked(c->term->ends.of[CLIENT].tls, g->lists))
 			conn_end(c, WHY_NOW_REVOKED);
 	}
 }

@@ -74,30 +74,26 @@ client_mode(const char *word, enum tls_client_cert *out)
 	return -EINVAL;
 }
 
-/* Connections outlive their listeners, and so do the lists of who is revoked. */
-static bool
-needs_tls(const struct serve_conf *c)
-{
-	return c->https[0] != '\0' ||
-	    (c->client_crl[0] != '\0' && c->cert[0] != '\0' &&
-		c->key[0] != '\0');
-}
-
-/* What HTTPS goes by; *out is NULL where nothing needs it. */
+/* What HTTPS goes by, and the lists of who is revoked, which outlive it as
+ * connections do; each is NULL where there is none. */
 static int
-tls_from(struct worker *w, struct tls **out, struct hash *crl_hash)
+tls_from(struct worker *w, struct tls **out, struct tls **lists,
+    struct hash *crl_hash)
 {
 	const struct serve_conf *c = &worker_settings(w)->serve;
-	enum tls_client_cert	 client;
-	int			 r;
+	enum tls_client_cert	 client = TLS_CLIENT_NONE;
+	int			 r = 0;
 
-	*out = NULL;
+	*out = *lists = NULL;
 	*crl_hash = (struct hash){ { 0 } };
-	if (!needs_tls(c))
-		return 0;
-	if ((r = client_mode(c->client_cert, &client)) < 0)
+	if (c->https[0] != '\0' &&
+	    ((r = client_mode(c->client_cert, &client)) < 0 ||
+		(r = identity_server(w, "serve", client, out, crl_hash)) < 0))
 		return r;
-	return identity_server(w, "serve", client, out, crl_hash);
+	if (client == TLS_CLIENT_NONE)
+		return identity_lists(w, "serve", lists, crl_hash);
+	tls_ref(*lists = *out);
+	return 0;
 }
 
 static int
@@ -121,11 +117,11 @@ configure(struct serve *s)
 {
 	const struct settings *st = worker_settings(s->w);
 	struct engine_conf    *ec = malloc(sizeof(*ec));
-	struct tls	      *tls = NULL;
+	struct tls	      *tls = NULL, *lists = NULL;
 	struct hash	       crl;
 	int		       r = ec != NULL ? engine_conf_from(st, ec) : -ENOMEM;
 
-	if (r == 0 && (r = tls_from(s->w, &tls, &crl)) == 0) {
+	if (r == 0 && (r = tls_from(s->w, &tls, &lists, &crl)) == 0) {
 		if (s->engine == NULL)
 			r = engine_new(worker_loop(s->w), s->content, s->api,
 			    s->inbox, ec, &s->engine);
@@ -142,7 +138,7 @@ configure(struct serve *s)
 		if (r == 0)
 			r = listen_all(s, "serve.https", tls);
 		if (r == 0)
-			engine_revoke(s->engine, tls);
+			engine_revoke(s->engine, lists);
 		if (r == 0) {
 			tls_unref(&s->tls);
 			s->tls = tls;
@@ -150,6 +146,7 @@ configure(struct serve *s)
 		}
 	}
 	tls_unref(&tls);
+	tls_unref(&lists);
 	free(ec);
 	return r;
 }
