@@ -401,11 +401,16 @@ again: /* max may have become smaller */
 
 /* -- two records that are one machine -- */
 
-/* All of b goes into a; what does not fit is lost. */
-static void
-absorb(struct devices *d, uint32_t a, uint32_t b, const char *why)
+/* Two of one machine become the older one, whose number stays in its slot; what does
+ * not fit is lost. The slot that is left. */
+static uint32_t
+unite(struct devices *d, uint32_t x, uint32_t y, const char *why)
 {
+	uint32_t       a = d->recs[x].id < d->recs[y].id ? x : y;
+	uint32_t       b = a == x ? y : x;
 	struct record *ra = &d->recs[a], gone = d->recs[b];
+	bool	       is_shown = (ra->by & ~HEARSAY) != 0;
+	bool	       is_own = d->own == b;
 	struct item    it;
 	size_t	       pos = 0;
 
@@ -417,24 +422,28 @@ absorb(struct devices *d, uint32_t a, uint32_t b, const char *why)
 		gone.len = 0;
 	slot_free(d, b);
 	unlink_rec(d, a);
-	if (gone.id < ra->id)
-		ra->id = gone.id;
+	if (is_own)
+		d->own = a;
 	if (gone.first < ra->first)
 		ra->first = gone.first;
 	if ((gone.by & ~HEARSAY) != 0) {
-		if (gone.last > ra->last)
+		if (!is_shown || gone.last > ra->last)
 			ra->last = gone.last;
-		if (gone.state == RECORD_SEEN)
-			ra->state = RECORD_SEEN;
+		if (!is_shown || gone.state == RECORD_SEEN)
+			ra->state = gone.state;
 	}
 	ra->by |= gone.by;
 	ra->confirmed |= gone.confirmed;
+	if (gone.many && (!ra->many || gone.many_at > ra->many_at))
+		ra->many_at = gone.many_at;
+	ra->many |= gone.many;
 	link_rec(d, a);
 	while (record_next(&gone, &pos, &it))
 		(void)learn(d, a, it.kind, it.by, it.seen, it.data, it.len);
 	free(gone.items);
 	soil(d, a);
 	d->n.merged++;
+	return a;
 }
 
 /* What a sight says after a look at who may say what. */
@@ -692,7 +701,7 @@ find(struct devices *d, const struct claim *c, uint32_t now)
 		enum merge_key by = all[i].by;
 
 		if (r == NULL || all[i].slot == slot || r->state == RECORD_FREE)
-			continue; /* absorbed just now */
+			continue; /* it was united just now */
 		/* a known agent takes an address, and nobody who had it */
 		if (by == MERGE_ADDRESS && slot != NONE && c->agent != NULL &&
 		    !is_bare(r))
@@ -703,7 +712,7 @@ find(struct devices *d, const struct claim *c, uint32_t now)
 		if (slot == NONE)
 			slot = all[i].slot;
 		else
-			absorb(d, slot, all[i].slot, names[all[i].by]);
+			slot = unite(d, slot, all[i].slot, names[all[i].by]);
 	}
 	record_fini(&mine);
 	return slot;

@@ -102,6 +102,37 @@ see(unsigned device, const char *name, uint32_t now)
 	(void)devices_see(d, &s, now);
 }
 
+static void
+at(struct sight *s, enum sight_by by, unsigned host)
+{
+	sight_begin(s, by);
+	memcpy(s->addr, (uint8_t[16]){ [10] = 0xff, [11] = 0xff, [12] = 10,
+	    [14] = 1, [15] = (uint8_t)host }, 16);
+}
+
+/* Something answers by an address alone. */
+static void
+answers(unsigned host, uint32_t now)
+{
+	struct sight s;
+
+	at(&s, SIGHT_ECHO, host);
+	(void)devices_see(d, &s, now);
+}
+
+/* It is that device: two records become one, if there were two. Its id; 0: none. */
+static uint32_t
+is_of(unsigned host, unsigned device, uint32_t now)
+{
+	struct sight	     s;
+	const struct record *rec;
+
+	at(&s, SIGHT_ARP, host);
+	memcpy(s.mac, (uint8_t[6]){ 2, 0, 0, 0, 1, (uint8_t)device }, 6);
+	rec = devices_see(d, &s, now);
+	return rec != NULL ? rec->id : 0;
+}
+
 /* -- the receiver -- */
 
 static json_t *
@@ -179,9 +210,11 @@ take(json_t *part)
 	    (json_int_t)json_object_size(table));
 }
 
-/* Parts go on until `most` of them came; true: it was whole. */
+/* Parts go on until `most` of them came, and between two of them something happens;
+ * true: it was whole. */
 static bool
-go_round(uint32_t number, bool full, size_t max, unsigned most)
+go_round_while(uint32_t number, bool full, size_t max, unsigned most,
+    void (*happens)(uint32_t now), uint32_t now)
 {
 	const void *packed;
 	size_t	    len;
@@ -197,11 +230,19 @@ go_round(uint32_t number, bool full, size_t max, unsigned most)
 		json_t *part = unpack(packed, len, max);
 		take(part);
 		json_decref(part);
+		if (happens != NULL)
+			happens(now);
 	} while (!round_is_last(r) && parts < most);
 	if (!round_is_last(r))
 		return false;
 	round_end(r);
 	return true;
+}
+
+static bool
+go_round(uint32_t number, bool full, size_t max, unsigned most)
+{
+	return go_round_while(number, full, max, most, NULL, 0);
 }
 
 static void
@@ -286,7 +327,61 @@ START_TEST(a_row_larger_than_a_part_is_left_out)
 }
 END_TEST
 
-/* Devices come, change, fall silent and are gone, also between two parts. */
+START_TEST(of_two_that_become_one_the_other_is_gone)
+{
+	see(7, "a", 990);
+	answers(100, 1000); /* the second device */
+	see(1, "a", 1001);  /* the third */
+	ck_assert(go_round(1, false, 65000, UINT_MAX));
+	ck_assert_uint_eq(is_of(100, 1, 1002), 2);
+	ck_assert(go_round(2, false, 65000, UINT_MAX));
+	ck_assert(rows == 1 && gone == 1);
+	same();
+}
+END_TEST
+
+static void
+first_is_59(uint32_t now)
+{
+	ck_assert_uint_eq(is_of(100, 59, now), 1);
+}
+
+static void
+last_is_0(uint32_t now)
+{
+	ck_assert_uint_eq(is_of(101, 0, now), 2);
+}
+
+/* The first, which is looked at, and one whose turn comes, and the reverse. */
+START_TEST(two_may_become_one_while_a_round_goes)
+{
+	answers(100, 1000);
+	for (unsigned i = 0; i < 60; i++)
+		see(i, "a", 1001);
+	answers(101, 1001);
+	ck_assert(go_round(1, false, 65000, UINT_MAX));
+	for (unsigned i = 0; i < 60; i++)
+		see(i, "b", 1002); /* for several parts */
+	ck_assert(go_round_while(2, false, 1024, UINT_MAX,
+	    _i == 0 ? first_is_59 : last_is_0, 1003));
+	ck_assert_uint_gt(parts, 2);
+	ck_assert_uint_ge(json_object_size(table), 61);
+	ck_assert(go_round(3, false, 65000, UINT_MAX));
+	same();
+}
+END_TEST
+
+static void
+anything(uint32_t now)
+{
+	answers((unsigned)random() % 20, now);
+	if (random() % 2)
+		(void)is_of((unsigned)random() % 20, (unsigned)random() % 250,
+		    now);
+}
+
+/* Devices come, change, become one, fall silent and are gone, also between two
+ * parts. */
 START_TEST(the_receiver_has_what_the_sender_has)
 {
 	uint32_t now = 1000, number = 0;
@@ -301,15 +396,21 @@ START_TEST(the_receiver_has_what_the_sender_has)
 			snprintf(name, sizeof(name), "n%ld", random() % 3);
 			see((unsigned)random() % 250, random() % 4 ? NULL : name,
 			    now);
+			if (random() % 16 == 0)
+				anything(now);
 			now += random() % 20 == 0;
 		}
 		now += random() % 4 == 0 ? (uint32_t)random() % 150 : 1;
 		devices_age(d, now);
 		if (random() % 8 == 0 && !go_round(++number, false, max, 1))
 			round_drop(r);
+		if (random() % 4 == 0)
+			ck_assert(go_round_while(++number, false, max, UINT_MAX,
+			    anything, now));
 		ck_assert(go_round(++number, random() % 16 == 0, max, UINT_MAX));
 		same();
 	}
+	ck_assert_uint_gt(devices_counts(d)->merged, 10);
 }
 END_TEST
 
@@ -423,6 +524,8 @@ main(void)
 	tcase_add_test(tc, what_did_not_change_is_not_told_again);
 	tcase_add_test(tc, a_round_that_was_dropped_is_followed_by_a_full_one);
 	tcase_add_test(tc, a_row_larger_than_a_part_is_left_out);
+	tcase_add_test(tc, of_two_that_become_one_the_other_is_gone);
+	tcase_add_loop_test(tc, two_may_become_one_while_a_round_goes, 0, 2);
 	tcase_add_loop_test(tc, the_receiver_has_what_the_sender_has, 0, 20);
 	tcase_add_test(tc, changes_cost_a_small_part_of_a_full_round);
 	suite_add_tcase(s, tc);
