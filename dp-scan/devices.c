@@ -30,9 +30,11 @@
 #define DUPLICATES    64
 #define DEFEND_S      5
 #define HEARSAY	      (1U << SIGHT_DNS | 1U << SIGHT_LDAP)
+#define SURE	      (1U << SIGHT_AGENT | 1U << SIGHT_OWN) /* nobody forges it */
 #define BYTES_EACH    640 /* of items, on an average: half of it is common */
 
-enum list { LIST_HEARD, LIST_CONFIRMED, LIST_ABSENT, LISTS };
+/* From who goes first when there is no room, but for who is absent. */
+enum list { LIST_HEARD, LIST_CONFIRMED, LIST_VOUCHED, LIST_ABSENT, LISTS };
 
 struct move { /* an address went from one device to another */
 	uint8_t	 addr[16];
@@ -141,12 +143,21 @@ addr_text(const uint8_t a[16], char out[INET6_ADDRSTRLEN])
 
 /* -- lists: who was heard last stands last -- */
 
+/* Who is only in a directory, and was never heard, makes no room for himself. */
+static bool
+is_vouched_for(const struct record *r)
+{
+	return (r->by & SURE) != 0 ||
+	    ((r->by & 1U << SIGHT_LDAP) != 0 && (r->by & ~HEARSAY) != 0);
+}
+
 static enum list
 list_of(const struct record *r)
 {
 	return r->state == RECORD_ABSENT ? LIST_ABSENT
-	    : r->confirmed		 ? LIST_CONFIRMED
-					 : LIST_HEARD;
+	    : !r->confirmed		 ? LIST_HEARD
+	    : is_vouched_for(r)		 ? LIST_VOUCHED
+					 : LIST_CONFIRMED;
 }
 
 static size_t *
@@ -155,6 +166,7 @@ count_of(struct devices *d, const struct record *r)
 	return r->state == RECORD_ABSENT ? &d->n.absent : &d->n.seen;
 }
 
+/* Before what list_of() looks at is changed. */
 static void
 unlink_rec(struct devices *d, uint32_t slot)
 {
@@ -370,12 +382,13 @@ are_too_long(const struct devices *d)
 }
 
 /* Room for one more: who was only heard goes for anybody, who answered only for
- * who answered here, or says who it is. */
+ * who answered here, or says who it is, and who is vouched for (has shown an agent, is
+ * of a directory, or ourselves) for such a one alone. */
 static bool
-make_room(struct devices *d, bool confirmed, uint32_t now)
+make_room(struct devices *d, enum list as, uint32_t now)
 {
 	static const enum list order[] = { LIST_HEARD, LIST_ABSENT,
-		LIST_CONFIRMED };
+		LIST_CONFIRMED, LIST_VOUCHED };
 	uint32_t slot;
 
 again: /* max may have become smaller */
@@ -383,12 +396,12 @@ again: /* max may have become smaller */
 		return true;
 	slot = NONE;
 	for (size_t i = 0; slot == NONE && i < COUNT(order); i++)
-		if (order[i] == LIST_HEARD || confirmed)
+		if (order[i] <= as || (order[i] == LIST_ABSENT && as > LIST_HEARD))
 			slot = d->lists[order[i]].head;
 	if (now - d->full_told >= 60) {
 		d->full_told = now;
 		tell(d, DEVICES_FULL, slot != NONE ? &d->recs[slot] : NULL, NULL,
-		    confirmed ? "confirmed" : "heard");
+		    as == LIST_HEARD ? "heard" : "confirmed");
 	}
 	if (slot == NONE) {
 		d->n.dropped_full++;
@@ -455,6 +468,7 @@ struct claim {
 	const char	   *agent, *directory, *uuid, *client, *chassis;
 	bool		    shows; /* the device; else what others say of it */
 	bool		    confirms;
+	bool		    is_near; /* its address is on the link */
 	bool		    between; /* an agent, and the MAC is another's */
 };
 
@@ -560,6 +574,7 @@ claim_read(struct devices *d, const struct sight *s, uint32_t now,
 		    s->by == SIGHT_DHCP6 || s->by == SIGHT_OWN)
 			where = PLACE_LINK;
 		c->has_addr = where != PLACE_NOWHERE;
+		c->is_near = where == PLACE_LINK;
 	}
 	if (where != PLACE_LINK && s->by != SIGHT_LDAP)
 		c->mac = NULL; /* a router's */
@@ -1172,6 +1187,23 @@ expire(struct devices *d, uint32_t slot, uint32_t now)
 }
 
 static void
+mark(struct devices *d, uint32_t slot, const struct claim *c)
+{
+	struct record *r = &d->recs[slot], then = *r;
+
+	then.by |= 1U << c->s->by;
+	then.confirmed |= c->confirms;
+	if (list_of(&then) == list_of(r) && then.confirmed == r->confirmed) {
+		r->by = then.by;
+		return;
+	}
+	unlink_rec(d, slot);
+	r->by = then.by;
+	r->confirmed = then.confirmed;
+	link_rec(d, slot);
+}
+
+static void
 touch(struct devices *d, const struct claim *c, uint32_t slot, uint32_t now)
 {
 	struct record *r = &d->recs[slot];
@@ -1181,14 +1213,9 @@ touch(struct devices *d, const struct claim *c, uint32_t slot, uint32_t now)
 	if ((r->by & 1U << c->s->by) == 0 || back ||
 	    (c->confirms && !r->confirmed))
 		soil(d, slot);
-	r->by |= 1U << c->s->by;
-	if (!shows && (!c->confirms || r->confirmed))
-		return; /* a name outlives who had it */
-	unlink_rec(d, slot);
-	r->confirmed |= c->confirms;
-	link_rec(d, slot);
+	mark(d, slot, c);
 	if (!shows)
-		return;
+		return; /* a name outlives who had it */
 	expire(d, slot, now);
 	unlink_rec(d, slot);
 	r->last = now;
@@ -1225,6 +1252,27 @@ told_of(struct devices *d, const struct claim *c, uint32_t now)
 	return &d->recs[slot];
 }
 
+/* For whom a new record makes room. A router that answers for all behind it is no
+ * crowd. */
+static enum list
+rank_of(const struct claim *c)
+{
+	if (!c->confirms || (c->mac == NULL && c->s->by == SIGHT_ECHO))
+		return LIST_HEARD;
+	return (1U << c->s->by & SURE) != 0 ? LIST_VOUCHED : LIST_CONFIRMED;
+}
+
+/* On a link a question to a group is everybody's to answer from any address that he
+ * makes up: who has no MAC address was not shown to be there. */
+static void
+doubt(const struct devices *d, struct claim *c, uint32_t slot)
+{
+	if (c->is_near && c->mac == NULL && !is_wire(c->s->by) &&
+	    (1U << c->s->by & SURE) == 0 && c->s->by != SIGHT_LDAP &&
+	    (slot == NONE || !record_has(&d->recs[slot], ITEM_MAC)))
+		c->confirms = false;
+}
+
 const struct record *
 devices_see(struct devices *d, const struct sight *s, uint32_t now)
 {
@@ -1234,7 +1282,7 @@ devices_see(struct devices *d, const struct sight *s, uint32_t now)
 
 	d->n.sights++;
 	if (are_too_long(d)) /* they have grown */
-		(void)make_room(d, true, now);
+		(void)make_room(d, LIST_VOUCHED, now);
 	probed(d, s, now);
 	if (!claim_read(d, s, now, &c)) {
 		d->n.dropped_foreign++;
@@ -1244,12 +1292,12 @@ devices_see(struct devices *d, const struct sight *s, uint32_t now)
 		return told_of(d, &c, now);
 	if (shared_claims(d, &c, now))
 		return NULL;
-	if ((slot = find(d, &c, now)) == NONE) {
+	slot = find(d, &c, now);
+	doubt(d, &c, slot);
+	if (slot == NONE) {
 		if (s->by == SIGHT_DNS)
 			return NULL; /* of one that is gone meanwhile */
-		/* a router that answers for all behind it is no crowd */
-		if (!make_room(d, c.confirms &&
-			(c.mac != NULL || s->by != SIGHT_ECHO), now) ||
+		if (!make_room(d, rank_of(&c), now) ||
 		    (slot = slot_new(d)) == NONE)
 			return NULL;
 		d->recs[slot].id = d->next_id++;
@@ -1303,7 +1351,7 @@ devices_age(struct devices *d, uint32_t now)
 
 	if (d->began == 0)
 		d->began = now;
-	for (int l = LIST_HEARD; l <= LIST_CONFIRMED; l++)
+	for (int l = LIST_HEARD; l < LIST_ABSENT; l++)
 		while ((slot = d->lists[l].head) != NONE &&
 		    (uint64_t)d->recs[slot].last + d->conf.life_time < now) {
 			unlink_rec(d, slot);

@@ -6,11 +6,11 @@
  *          slots 0 to devices_slots() - 1, some of them empty; a record's id is
  *          for ever, its slot until it is gone.
  * Bounds:  conf.max records; of more, those go first that were only heard of,
- *          the longest silent of them first; who answered us or shows an agent
- *          stays while there are others, and when all are longer than 640 bytes on an
- *          average, too. A sight that would push out a better
- *          one is dropped. A device that claims more than 32 addresses at once is
- *          believed the first 32 and marked.
+ *          the longest silent of them first; who answered us stays while there
+ *          are others, who shows an agent or is of a directory longer still, and
+ *          when all are longer than 640 bytes on an average, too. A sight that
+ *          would push out a better one is dropped. A device that claims more than
+ *          32 addresses at once is believed the first 32 and marked.
  * Ages:    silent for life_time: absent; for keep_time more: removed, though not in
  *          the first life_time that we run. What others say of it (DNS, a directory)
  *          does not show a device. Of one that is heard, an address goes when it was not

@@ -1059,6 +1059,68 @@ START_TEST(a_shared_mac_address_is_a_rival_too)
 }
 END_TEST
 
+START_TEST(forged_answers_push_out_nobody_who_is_there)
+{
+	struct devices_conf c = conf;
+	char		    line[100];
+
+	c.max = 100;
+	devices_configure(d, &c);
+	for (int i = 1; i <= 10; i++) {
+		snprintf(line, sizeof(line), "arp! 00:11:22:00:01:%02x 10.0.1.%d", i, i);
+		(void)see(line, 1000);
+		snprintf(line, sizeof(line), "agent! 00:11:22:00:02:%02x 10.0.2.%d "
+		    "agent=urn:dpoint:device:00000000-0000-4000-8000-0000000000%02x",
+		    i, i, i);
+		(void)see(line, 1000);
+		snprintf(line, sizeof(line), "arp! 00:11:22:00:03:%02x 10.0.3.%d", i, i);
+		(void)see(line, 1000);
+		snprintf(line, sizeof(line), "ldap 00:11:22:00:03:%02x "
+		    "directory-id=CN=%d", i, i);
+		(void)see(line, 1000);
+	}
+	/* answers to a group, by which nobody is shown to be there */
+	for (int i = 0; i < 600; i++) {
+		snprintf(line, sizeof(line), "%s! fe80::1:%x",
+		    i % 3 == 0 ? "mdns" : i % 3 == 1 ? "llmnr" : "echo", i + 1);
+		(void)see(line, 1001);
+	}
+	for (int i = 1; i <= 10; i++)
+		for (int k = 1; k <= 3; k++) {
+			snprintf(line, sizeof(line), "10.0.%d.%d", k, i);
+			ck_assert_ptr_nonnull(devices_find(d, line));
+		}
+	ck_assert_uint_eq(devices_counts(d)->confirmed, 30);
+	/* and with MAC addresses: who is vouched for stays */
+	for (int i = 0; i < 600; i++) {
+		snprintf(line, sizeof(line), "arp! 00:11:22:01:%02x:%02x 10.1.%d.%d",
+		    i / 250, i % 250, i / 250, i % 250 + 1);
+		(void)see(line, 1002);
+	}
+	for (int i = 1; i <= 10; i++)
+		for (int k = 2; k <= 3; k++) {
+			snprintf(line, sizeof(line), "10.0.%d.%d", k, i);
+			ck_assert_ptr_nonnull(devices_find(d, line));
+		}
+	ck_assert_uint_eq(count(), 100);
+	devices_age(d, 1102); /* each of them is in a list */
+	ck_assert_uint_eq(devices_counts(d)->seen, 80);
+	devices_age(d, 1103);
+	ck_assert_uint_eq(devices_counts(d)->seen, 0);
+	ck_assert_uint_eq(devices_counts(d)->absent, 100);
+	/* a large directory leaves room for who is there */
+	for (int i = 0; i < 200; i++) {
+		snprintf(line, sizeof(line), "ldap directory-id=CN=x%d", i);
+		(void)see(line, 1105);
+		snprintf(line, sizeof(line), "arp! 00:11:22:02:00:%02x 10.2.0.%d", i,
+		    i + 1);
+		(void)see(line, 1106);
+	}
+	ck_assert_ptr_nonnull(devices_find(d, "10.2.0.200"));
+	ck_assert_uint_eq(count(), 100);
+}
+END_TEST
+
 START_TEST(what_a_third_one_says_shows_nobody)
 {
 	const struct record *r;
@@ -1523,6 +1585,7 @@ main(void)
 	tcase_add_test(t, what_a_third_one_says_shows_nobody);
 	tcase_add_test(t, no_datagram_silences_a_conflict);
 	tcase_add_test(t, a_shared_mac_address_is_a_rival_too);
+	tcase_add_test(t, forged_answers_push_out_nobody_who_is_there);
 	tcase_add_test(t, a_probe_that_is_defended_is_a_duplicate);
 	tcase_add_test(t, one_pair_is_a_duplicate_once_an_hour);
 	tcase_add_test(t, what_nobody_took_is_told_again);
