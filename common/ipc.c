@@ -363,6 +363,13 @@ ipc_send(struct ipc *c, uint16_t type, uint32_t id, const void *payload,
 	return ipc_send_fds(c, type, id, payload, len, -1, -1);
 }
 
+int
+ipc_notify(struct ipc *c, uint16_t type, const void *payload, size_t len)
+{
+	return c->queued >= c->max_queue / 2 ? -ENOBUFS
+					     : ipc_send(c, type, 0, payload, len);
+}
+
 size_t
 ipc_queued(const struct ipc *c)
 {

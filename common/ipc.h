@@ -58,6 +58,9 @@ int ipc_send(struct ipc *c, uint16_t type, uint32_t id, const void *payload,
     size_t len);
 int ipc_send_fds(struct ipc *c, uint16_t type, uint32_t id, const void *payload,
     size_t len, int take_fd, int take_fd2); /* -1: none */
+/* What may be lost, a notice: -ENOBUFS when half of the queue is full already. The
+ * other half is for what may not, so that no flood of notices keeps out a PONG. */
+int ipc_notify(struct ipc *c, uint16_t type, const void *payload, size_t len);
 size_t ipc_queued(const struct ipc *c);
 /* Called whenever the queue has become empty again; NULL: never. */
 void ipc_on_drained(struct ipc *c, loop_fn fn, void *ctx);

@@ -5,8 +5,11 @@
  * Runs in dp-gateway behind its sandbox. Believes the other processes, as far as
  * control passes on what they say. Who opens a device's connection tells the
  * others; who has an older one ends it as if the newer had come here
- * (push_clone.c), and tells back what it knows. What is lost on the way, for a full
- * queue, costs the notice only: keep-alives find that the older one is dead.
+ * (push_clone.c), and tells back what it knows. A notice takes no place that a
+ * PONG needs, here or in control, and is lost where half a queue waits: then the
+ * device has two connections. Keep-alives end the older one if it is dead. Two
+ * clones that both live are both woken until one of them comes anew, which is
+ * announced again.
  * SPDX-License-Identifier: ISC
  */
 #include "common/wr.h"
@@ -21,7 +24,7 @@ send_others(struct push *p, enum msg_type type, const struct wr *w)
 	struct ipc *control = worker_control(p->g->w);
 
 	if (p->g->conf.processes > 1 && control != NULL && w->err == 0)
-		(void)ipc_send(control, type, 0, w->buf, w->len);
+		(void)ipc_notify(control, type, w->buf, w->len);
 }
 
 void

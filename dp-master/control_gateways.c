@@ -193,9 +193,8 @@ gateways_pass_on(void *peer, struct ipc_msg *m)
 		return -EBADMSG;
 	for (int i = PEER_GATEWAY; i <= PEER_GATEWAY_LAST; i++) {
 		other = &p->c->peers[i];
-		if (other != p && other->ch != NULL &&
-		    ipc_queued(other->ch) < PEER_QUEUE / 2)
-			(void)ipc_send(other->ch, m->type, 0, m->rd.p,
+		if (other != p && other->ch != NULL)
+			(void)ipc_notify(other->ch, m->type, m->rd.p,
 			    m->rd.left);
 	}
 	return 0;

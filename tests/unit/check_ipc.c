@@ -281,6 +281,24 @@ START_TEST(a_full_queue_is_refused_and_then_drains)
 }
 END_TEST
 
+START_TEST(notices_leave_half_of_the_queue_to_what_must_not_be_lost)
+{
+	struct side    s;
+	static uint8_t big[60000];
+	int	       r;
+
+	side_init(&s);
+	while ((r = ipc_notify(s.ipc, MSG_PING, big, sizeof(big))) == 0)
+		;
+	ck_assert_int_eq(r, -ENOBUFS);
+	ck_assert_uint_eq(ipc_queued(s.ipc), 2);
+	ck_assert_int_eq(ipc_send(s.ipc, MSG_PING, 0, NULL, 0), 0);
+	ck_assert_int_eq(ipc_send(s.ipc, MSG_PING, 0, NULL, 0), 0);
+	ck_assert_int_eq(ipc_send(s.ipc, MSG_PING, 0, NULL, 0), -ENOBUFS);
+	side_fini(&s);
+}
+END_TEST
+
 START_TEST(a_message_beyond_the_limit_is_not_sent)
 {
 	static uint8_t big[MSG_MAX];
@@ -312,6 +330,8 @@ main(void)
 	tcase_add_test(t, a_peer_that_leaves_is_not_connected);
 	tcase_add_test(t, a_channel_may_be_freed_in_its_own_handler);
 	tcase_add_test(t, a_full_queue_is_refused_and_then_drains);
+	tcase_add_test(t,
+	    notices_leave_half_of_the_queue_to_what_must_not_be_lost);
 	tcase_add_test(t, a_message_beyond_the_limit_is_not_sent);
 	suite_add_tcase(su, t);
 	srunner_run_all(r, CK_NORMAL);
