@@ -9,7 +9,7 @@
 #include "dp-gateway/uplink.h"
 
 #include "common/listen.h"
-#include "dp-gateway/terminate.h"
+#include "dp-gateway/push.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,7 +24,6 @@
 
 #define ACCEPTS      64   /* of one turn of a listener */
 #define SILENT_MS    1000 /* the slowest of lines has brought a hello by then */
-#define SILENT_LOOKS 64
 #define LEAVE_MS     1000 /* from a SYN that was answered to the last of the three */
 
 static uint16_t
@@ -49,15 +48,12 @@ static void
 make_room(struct gateway *g)
 {
 	const uint64_t now = loop_now_ms(g->loop);
-	unsigned       looks = 0;
+	struct conn   *c = g->list[P_HELLO].first;
 
-	for (struct conn *c = g->list[P_HELLO].first; c != NULL &&
-	    now - c->since_ms >= SILENT_MS && looks < SILENT_LOOKS;
-	    c = c->next, looks++)
-		if (c->term == NULL || c->term->shake.state == SHAKE_NONE) {
-			conn_end(c, WHY_HELLO_TIMEOUT);
-			return;
-		}
+	if (c != NULL && now - c->since_ms >= SILENT_MS)
+		conn_end(c, WHY_HELLO_TIMEOUT);
+	else
+		push_make_room(g->push, now - SILENT_MS);
 }
 
 static bool
@@ -73,17 +69,21 @@ is_refused(const struct listener *l, const uint8_t addr[16], enum why *why)
 {
 	struct gateway *g = l->g;
 
-	if (!l->kind->anywhere && is_full(g))
-		make_room(g);
-	if (!l->kind->anywhere && !scope_has(&g->scope, addr))
+	if (!l->kind->anywhere && !scope_has(&g->scope, addr)) {
 		*why = WHY_SCOPE;
-	else if (g->refusing || (l->kind->refuse == NULL && g->tls == NULL))
-		*why = WHY_DRAINING; /* all of us, or what TLS needs to end here */
-	else if (!l->kind->anywhere && is_full(g))
-		*why = WHY_FULL;
-	else
+		return true;
+	}
+	/* all of us, or what TLS needs to end here */
+	if (g->refusing || (l->kind->refuse == NULL && g->tls == NULL)) {
+		*why = WHY_DRAINING;
+		return true;
+	}
+	if (l->kind->anywhere)
 		return false;
-	return true;
+	if (is_full(g))
+		make_room(g);
+	*why = WHY_FULL;
+	return is_full(g);
 }
 
 static void

@@ -52,8 +52,9 @@ parse_address(const char *text, uint8_t addr[16])
 static json_t *
 conn_row(struct conn *c)
 {
-	static const char *const phases[] = { "hello", "queued", "queued", "queued",
-		"connecting", "connecting", "unanswered", "open" };
+	static const char *const phases[] = { "hello", "handshake", "queued",
+		"queued", "queued", "connecting", "connecting", "unanswered",
+		"open" };
 	struct gateway	    *g = c->g;
 	const struct server *s = upstream_find(conn_upstream(c), c->server);
 	uint64_t	     now = loop_now_ms(g->loop);

@@ -71,6 +71,7 @@ phase_ms(const struct gateway *g, enum phase p)
 {
 	const uint64_t server = g->conf.server_timeout * 1000;
 	const uint64_t ms[P_COUNT] = { [P_HELLO] = g->conf.hello_timeout * 1000,
+		[P_SHAKE] = g->conf.hello_timeout * 1000,
 		[P_LINK] = 3 * server,
 		[P_QUEUE] = 3 * server, /* others may wait for all of theirs */
 		[P_CROWD] = 3 * server,
@@ -388,6 +389,7 @@ on_event(struct conn *c, int side, uint32_t events)
 {
 	switch (c->phase) {
 	case P_HELLO:
+	case P_SHAKE:
 		c->kind->hello(c, events);
 		break;
 	case P_LINK:
@@ -650,6 +652,7 @@ conn_tick(void *gateway)
 
 	g->ticking = false;
 	late(g, P_HELLO, WHY_HELLO_TIMEOUT);
+	late(g, P_SHAKE, WHY_HELLO_TIMEOUT);
 	late(g, P_LINK, WHY_NO_UPLINK);
 	late(g, P_QUEUE, WHY_NO_SERVER);
 	late(g, P_CROWD, WHY_NO_SERVER);

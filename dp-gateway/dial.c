@@ -5,10 +5,11 @@
  * only to hosts that the configuration names for us; at most ASKS_MAX questions
  * are open at once (and one for each link), the others wait in the order they came.
  * Of one target that clients or gateways name at most ASKS_EACH are under way, of
- * all of them ASKS_FAR, so that dead ones hold up neither others nor devices. An address that fails is known to be away
- * from then on, and who was on its way there goes on to the next. Where a server
- * is named by its address its sockets come while they are still connecting, and
- * the question is answered: of these (P_BEGUN) there may be as many as connections.
+ * all of them ASKS_FAR, so that dead ones hold up neither others nor devices. An
+ * address that fails is known to be away from then on, and who was on its way
+ * there goes on to the next. Where a server is named by its address its sockets
+ * come while they are still connecting, and the question is answered: of these
+ * (P_BEGUN) there may be as many as connections.
  * SPDX-License-Identifier: ISC
  */
 #include "dp-gateway/uplink.h"
@@ -140,8 +141,9 @@ call_next(struct gateway *g, const char *host, uint16_t port)
 	for (struct conn *c = g->list[P_CROWD].first; c != NULL; c = c->next)
 		if (url_host_port(c->sni, &at) == 0 && at.port == port &&
 		    strcmp(at.host, host) == 0) {
-			conn_phase(c, P_QUEUE);
-			return;
+			if (has_room(c, &at))
+				other = c;
+			break;
 		} else if (other == NULL && looks++ < CROWD_LOOKS &&
 		    has_room(c, &at))
 			other = c;

@@ -46,13 +46,14 @@
 #define ASKS_FAR    (ASKS_MAX / 2) /* and for all of these */
 #define LINKS_ASKED (1 + GATEWAY_SERVERS) /* beside them, for links */
 #define PIPES_MAX   256 /* then bytes go without one */
-#define KEPT_FDS    128 /* channels, listeners, the loop, links, standard streams */
+#define KEPT_FDS    192 /* channels, listeners, the loop, links, standard streams */
 #define TICK_MS	    250
 #define TRIED_MAX   4 /* uplinks that a connection is tried by, but one */
 #define CONN_ADDR   64 /* "[2001:db8::1]:50000" */
 
 enum phase {
-	P_HELLO,  /* its ClientHello is not whole */
+	P_HELLO,  /* it has said nothing, or its ClientHello is not whole */
+	P_SHAKE,  /* TLS ends here, and it has begun to shake hands */
 	P_LINK,	  /* waits for an uplink to take it */
 	P_QUEUE,  /* waits for its turn to be connected by dp-connect */
 	P_CROWD,  /* the same, behind ASKS_EACH to where it goes, or ASKS_FAR */
@@ -122,7 +123,7 @@ struct listener_kind {
 	bool	    anywhere; /* no devices': gateway.allow does not count */
 	void	  (*take)(struct listener *l, int take_fd, const uint8_t addr[16],
 		 uint16_t port);
-	void	  (*hello)(struct conn *c, uint32_t events); /* in P_HELLO */
+	void	  (*hello)(struct conn *c, uint32_t events); /* in these two */
 	/* There is the server's socket: what goes first, then what they say. */
 	void	  (*open)(struct conn *c);
 	/* Tells the client why, before the close; before its hello, too. NULL:

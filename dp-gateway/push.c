@@ -122,7 +122,7 @@ push_bury(struct push *p)
 void
 push_goodbye(struct push_conn *c, enum why why)
 {
-	if (c->state != S_ENDED && c->state != S_SHAKE && !c->blocked)
+	if (c->state != S_ENDED && c->state > S_SHAKE && !c->blocked)
 		tls_goodbye(c->tls);
 	push_end(c, why);
 }
@@ -225,10 +225,12 @@ may_begin(struct push_conn *c, uint32_t events)
 		push_end(c, WHY_LEFT);
 		return false;
 	}
-	if (c->shake.state == SHAKE_NONE &&
-	    (!(events & EPOLLIN) ||
-		!shakes_enter(&c->p->g->shakes, &c->shake, c->addr)))
-		return false;
+	if (c->state == S_SILENT) {
+		if (!(events & EPOLLIN))
+			return false;
+		push_state(c, S_SHAKE);
+		(void)shakes_enter(&c->p->g->shakes, &c->shake, c->addr);
+	}
 	if (c->shake.state != SHAKE_ON)
 		return false;
 	if (c->p->g->tls == NULL) /* a reload took it in the meantime */
@@ -304,7 +306,7 @@ push_take(struct listener *l, int take_fd, const uint8_t addr[16], uint16_t port
 	c->id = conn_number(g);
 	c->port = port;
 	memcpy(c->addr, addr, 16);
-	state_append(c, S_SHAKE);
+	state_append(c, S_SILENT);
 	c->start_ms = c->since_ms;
 	c->older = p->newest;
 	*(c->older != NULL ? &c->older->newer : &p->oldest) = c;
@@ -375,7 +377,7 @@ expire(struct push *p)
 	p->next_expiry = 0;
 	for (struct push_conn *c = p->oldest, *next; c != NULL; c = next) {
 		next = c->newer;
-		if (c->state == S_SHAKE)
+		if (c->state <= S_SHAKE)
 			continue;
 		at = tls_peer_expires(c->tls);
 		if (at <= now)
@@ -393,6 +395,7 @@ on_tick(void *ctx)
 	uint64_t		   total = conf->total_timeout * 1000;
 
 	p->ticking = false;
+	late(p, S_SILENT, conf->hello_timeout * 1000, push_end, WHY_HELLO_TIMEOUT);
 	late(p, S_SHAKE, conf->hello_timeout * 1000, push_end, WHY_HELLO_TIMEOUT);
 	late(p, S_HEAD, conf->hello_timeout * 1000, push_end, WHY_HELLO_TIMEOUT);
 	late(p, S_SLOW, conf->send_timeout * 1000, push_end, WHY_STUCK);
@@ -441,8 +444,8 @@ push_addr(const struct push_conn *c)
 json_t *
 push_row(const struct push_conn *c)
 {
-	static const char *const states[S_COUNT] = { "handshake", "request",
-		"open", "slow", "order", "answered" };
+	static const char *const states[S_COUNT] = { "hello", "handshake",
+		"request", "open", "slow", "order", "answered" };
 	uint64_t now = loop_now_ms(c->p->g->loop);
 	char	 at[CONN_ADDR];
 
@@ -503,11 +506,20 @@ push_drain(struct push *p)
 }
 
 void
+push_make_room(struct push *p, uint64_t before)
+{
+	struct push_conn *c = p->list[S_SILENT].first;
+
+	if (c != NULL && c->since_ms <= before)
+		push_end(c, WHY_HELLO_TIMEOUT);
+}
+
+void
 push_reload(struct push *p)
 {
 	for (struct push_conn *c = p->oldest, *next; c != NULL; c = next) {
 		next = c->newer;
-		if (c->state != S_SHAKE && p->g->lists != NULL &&
+		if (c->state > S_SHAKE && p->g->lists != NULL &&
 		    tls_peer_revoked(c->tls, p->g->lists))
 			push_goodbye(c, WHY_NOW_REVOKED);
 	}

@@ -39,6 +39,8 @@ struct wake_result {
 int  push_new(struct gateway *g, struct push **out);
 void push_free(struct push **p);
 void push_drain(struct push *p); /* all are told to come back, and end */
+/* The oldest goes that has said nothing since `before`. */
+void push_make_room(struct push *p, uint64_t before);
 void push_reload(struct push *p); /* g->tls is new: who is revoked by it goes */
 void push_take(struct listener *l, int take_fd, const uint8_t addr[16],
      uint16_t port);

@@ -16,6 +16,7 @@
 
 /* Each a list in order of time, so that a tick looks at the heads only. */
 enum state {
+	S_SILENT, /* it has not begun to shake hands */
 	S_SHAKE,
 	S_HEAD, /* its request is not whole */
 	S_OPEN, /* since_ms: the last event or comment */

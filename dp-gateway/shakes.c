@@ -23,22 +23,24 @@ mix(const struct shakes *s, const uint8_t eight[8])
 }
 
 /* One client may have all addresses of a /64, and so may a whole office. */
-static uint8_t
-lane_of(const struct shakes *s, const uint8_t addr[16])
+static void
+find_lane(const struct shakes *s, struct shake *e, const uint8_t addr[16])
 {
 	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+	uint64_t	     h = mix(s, addr + 8);
 
-	if (memcmp(addr, mapped, sizeof(mapped)) == 0)
-		return (uint8_t)(mix(s, addr + 8) % SHAKES_LANES);
-	return (uint8_t)((mix(s, addr) + mix(s, addr + 8) % SHAKES_NET) %
-	    SHAKES_LANES);
+	e->of_net = memcmp(addr, mapped, sizeof(mapped)) != 0;
+	if (e->of_net)
+		h = mix(s, addr) + h % SHAKES_NET;
+	e->lane = (uint8_t)(h % SHAKES_LANES);
 }
 
 static bool
-has_room(const struct shakes *s, unsigned lane)
+has_room(const struct shakes *s, const struct shake *e)
 {
-	return s->lanes[lane].on <
-	    (s->on < SHAKES_MAX ? SHAKES_LANE : SHAKES_MAX / SHAKES_LANES);
+	return s->lanes[e->lane].on < (s->on >= SHAKES_MAX
+		? SHAKES_MAX / SHAKES_LANES
+		: e->of_net ? SHAKES_LANE / SHAKES_NET : SHAKES_LANE);
 }
 
 static void
@@ -53,9 +55,9 @@ begins(struct shakes *s, struct shake *e)
 bool
 shakes_enter(struct shakes *s, struct shake *e, const uint8_t addr[16])
 {
-	e->lane = lane_of(s, addr);
+	find_lane(s, e, addr);
 	/* nobody overtakes those of its lane */
-	if (s->lanes[e->lane].first == NULL && has_room(s, e->lane)) {
+	if (s->lanes[e->lane].first == NULL && has_room(s, e)) {
 		begins(s, e);
 		return true;
 	}
@@ -96,7 +98,7 @@ shakes_next(struct shakes *s)
 	for (unsigned i = 0; s->waiting > 0 && i < SHAKES_LANES; i++) {
 		unsigned lane = s->turn++ % SHAKES_LANES;
 
-		if ((e = s->lanes[lane].first) == NULL || !has_room(s, lane))
+		if ((e = s->lanes[lane].first) == NULL || !has_room(s, e))
 			continue;
 		unlink_waiting(s, e);
 		begins(s, e);

@@ -22,7 +22,7 @@
 
 #define SHAKES_MAX   1024
 #define SHAKES_LANES 64
-#define SHAKES_NET   8 /* lanes of one /64 of IPv6; an IPv4 address has one */
+#define SHAKES_NET   8 /* lanes of one /64 of IPv6, which has SHAKES_LANE in all */
 #define SHAKES_LANE  256 /* of all lanes, SHAKES_MAX / SHAKES_LANES is each one's own */
 
 enum shake_state { SHAKE_NONE, SHAKE_WAITS, SHAKE_ON };
@@ -32,6 +32,7 @@ struct shake {
 	void (*begin)(void *owner); /* for who had to wait */
 	void   *owner;
 	uint8_t state, lane;
+	bool	of_net; /* its address is IPv6 */
 };
 
 struct shakes {

@@ -240,6 +240,7 @@ terminate_hello(struct conn *c, uint32_t events)
 	else if (t->shake.state == SHAKE_WAITS)
 		conn_end(c, WHY_LEFT);
 	else {
+		conn_phase(c, P_SHAKE);
 		ends_init(&t->ends);
 		t->shake.begin = on_turn;
 		t->shake.owner = c;

@@ -41,7 +41,7 @@ int  terminate_prepare(struct gateway *g, const struct gateway_conf *conf);
 void terminate_take(struct gateway *g);
 void terminate_close(struct gateway *g);
 
-void terminate_hello(struct conn *c, uint32_t events); /* P_HELLO */
+void terminate_hello(struct conn *c, uint32_t events); /* and P_SHAKE */
 void terminate_open(struct conn *c); /* its server's socket is there */
 void terminate_answer(struct conn *c, uint32_t events); /* server's, P_ANSWER */
 /* What it did before it answered is known from now on; "": it left. */

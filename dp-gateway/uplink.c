@@ -20,6 +20,7 @@
 
 #define LINKS_MAX    1024 /* that others make */
 #define COMING_MAX   64	  /* of one address, that are not up */
+#define COMING_ALL   128  /* of all; there are descriptors for these, KEPT_FDS */
 #define QUEUE_ALL    (256 << 20) /* bytes that wait in all streams of all */
 #define SHAKE_MS     10000
 
@@ -52,18 +53,19 @@ uplinks_sweep(struct uplinks *u)
 /*
  * The oldest of those that are not up makes room, so that whoever is silent here
  * keeps nobody out: first among those of the same address, which are COMING_MAX
- * at most.
+ * at most, of COMING_ALL.
  */
 static void
 make_room(struct uplinks *u, const uint8_t addr[16])
 {
 	struct link *oldest = NULL, *same = NULL;
-	unsigned     n = 0;
+	unsigned     n = 0, coming = 0;
 
 	for (struct link *k = u->first; k != NULL; k = k->next) {
 		if (k->ended || !k->accepted || k->up)
 			continue;
 		oldest = k; /* the newest are first */
+		coming++;
 		if (memcmp(k->addr, addr, 16) == 0) {
 			same = k;
 			n++;
@@ -71,7 +73,8 @@ make_room(struct uplinks *u, const uint8_t addr[16])
 	}
 	if (n >= COMING_MAX)
 		link_end(same, END_CROWD, "");
-	else if (u->naccepted >= LINKS_MAX && oldest != NULL)
+	else if (oldest != NULL &&
+	    (coming >= COMING_ALL || u->naccepted >= LINKS_MAX))
 		link_end(oldest, END_CROWD, "");
 }
 

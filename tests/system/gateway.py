@@ -299,12 +299,15 @@ def leaves():
 
 
 def silent_crowd(n):
-    """So many that say nothing take all places; the oldest goes for who says hello."""
+    """So many that say nothing take all places; the oldest goes for who says hello,
+    and none for a stranger."""
     quiet = [connect() for _ in range(int(n))]
     time.sleep(1.5)
+    ends(connect(source="127.0.0.9"))
+    assert not select.select(quiet, [], [], 0.3)[0]
     opened()
     ends(quiet[0])
-    assert not select.select([quiet[-1]], [], [], 0.3)[0]
+    assert not select.select(quiet[1:], [], [], 0.3)[0]
 
 
 def many(n):
