@@ -23,6 +23,6 @@ dp-scan_SRCS := \
 	dp-scan/upward.c \
 	dp-scan/vendor.c
 dp-scan_PKGS := libnl-route-3.0 libnl-3.0
-dp-scan_TESTS := check_devices check_scan_poll check_scan_round check_scan_schedule
+dp-scan_TESTS := check_devices check_scan_net check_scan_poll check_scan_round check_scan_schedule
 dp-scan_FUZZ := fuzz_directory_state fuzz_scan_record fuzz_scan_servers
 $(BUILD)/obj/dp-scan/net.o: override CPPFLAGS += $(shell pkg-config --cflags libnl-route-3.0)

@@ -28,6 +28,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define ANSWER_MS 200 /* from a question to its answer, at most */
+
 static const int dumps[] = { RTM_GETLINK, RTM_GETADDR, RTM_GETROUTE,
 	RTM_GETNEIGH };
 
@@ -317,7 +319,7 @@ on_error(struct sockaddr_nl *from, struct nlmsgerr *e, void *ctx)
 	if (!is_answer(n, &e->msg))
 		return -nl_syserr2nlerr(e->error);
 	n->asked.seq = 0;
-	n->asked.r = e->error;
+	n->asked.r = e->error < 0 ? e->error : -ENOENT;
 	return NL_SKIP;
 }
 
@@ -446,29 +448,33 @@ ask_neighbour(struct net *n, uint32_t ifindex, const uint8_t addr[16])
 	struct nl_msg *m = nlmsg_alloc_simple(RTM_GETNEIGH, 0);
 	int	       r = -ENOMEM;
 
+	memset(&n->asked, 0, sizeof(n->asked));
 	if (m != NULL && nlmsg_append(m, &nd, sizeof(nd), NLMSG_ALIGNTO) == 0 &&
 	    nla_put(m, NDA_DST, v4 ? 4 : 16, v4 ? addr + 12 : addr) == 0) {
 		r = nl_send_auto(n->sk, m) < 0 ? -EIO : 0;
 		n->asked.seq = nlmsg_hdr(m)->nlmsg_seq;
-		n->asked.r = -ENOENT;
 	}
 	nlmsg_free(m);
 	return r;
 }
 
 /* The kernel answers before it takes the next question: what stands in the socket
- * before the answer is read on the way, as ever. */
+ * before the answer is read on the way, as ever. If that is all, there was no room
+ * for the answer: another try. Others may change the tables faster than we read. */
 static int
 neighbour_on(struct net *n, uint32_t ifindex, const uint8_t addr[16])
 {
-	int r = ask_neighbour(n, ifindex, addr);
+	uint64_t until = loop_now_ms(n->loop) + ANSWER_MS;
+	int	 r;
 
-	for (int turns = 0; r == 0 && n->asked.seq != 0 && turns < 256; turns++)
-		r = receive(n);
-	if (n->asked.seq == 0)
-		r = n->asked.r;
-	n->asked.seq = 0;
-	return r < 0 ? r : 0;
+	do {
+		if ((r = ask_neighbour(n, ifindex, addr)) < 0)
+			return r;
+		while (n->asked.seq != 0 && receive(n) != -NLE_AGAIN &&
+		    loop_now_ms(n->loop) < until)
+			;
+	} while (n->asked.seq != 0 && loop_now_ms(n->loop) < until);
+	return n->asked.seq == 0 ? n->asked.r : -ETIMEDOUT;
 }
 
 int
@@ -478,15 +484,18 @@ net_neighbour(struct net *n, const uint8_t addr[16], uint32_t *ifindex,
 	int r = -ENOENT;
 
 	for (size_t i = 0; r < 0 && i < n->naddrs; i++) {
-		const struct net_link *l = net_link_by(n, n->addrs[i].ifindex);
+		uint32_t	       on = n->addrs[i].ifindex;
+		const struct net_link *l = net_link_by(n, on);
 
-		*ifindex = n->addrs[i].ifindex;
-		if (l != NULL && l->ethernet &&
-		    scope_same_network(addr, n->addrs[i].addr, n->addrs[i].bits))
-			r = neighbour_on(n, *ifindex, addr);
-	}
-	if (r == 0)
+		if (l == NULL || !l->ethernet ||
+		    !scope_same_network(addr, n->addrs[i].addr,
+			n->addrs[i].bits) ||
+		    (r = neighbour_on(n, on, addr)) < 0)
+			continue;
+		*ifindex = on;
 		memcpy(mac, n->asked.mac, 6);
+	}
+	n->asked.seq = 0; /* an answer that comes late is nobody's */
 	settle(n);
 	return r < 0 ? -ENOENT : 0;
 }

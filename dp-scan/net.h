@@ -71,7 +71,8 @@ const struct net_seed *net_seed_at(const struct net *n, size_t i);
 bool net_is_on_link(const struct net *n, uint32_t ifindex,
     const uint8_t addr[16]);
 /* Where frames to that address go now, by the kernel's table, which is asked
- * anew: -ENOENT: it is on no Ethernet link, or does not speak with us. */
+ * anew: -ENOENT: it is on no Ethernet link, or does not speak with us, or the kernel
+ * did not say in time; nothing is written then. */
 int  net_neighbour(struct net *n, const uint8_t addr[16], uint32_t *ifindex,
     uint8_t mac[6]);
 /* Whether a default route leads there. */
