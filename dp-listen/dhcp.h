@@ -5,6 +5,7 @@
  *		(55), FACT_CLIENT_ID (61); its address only where it has one already
  * Server	FACT_DHCP_SERVER with its address (option 54), FACT_DOMAIN (15); what
  *		it acknowledged (DHCPACK) is a sight of that client, too
+ * Relay	a sight of its MAC address; the server's has it as FACT_FRAME
  * The MAC is the one in the message: relays have others. A server behind a relay
  * has none.
  * SPDX-License-Identifier: ISC
