@@ -16,6 +16,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#define LEAVE_AFTER 3 /* in a row that a link did not carry */
+#define LEAVING_MAX 2 /* of PEER_MAX that the far end has for 8 processes */
+
 _Static_assert(GATEWAYS_MAX <= MUX_PROCESSES, "each can say which it is");
 
 static uint64_t
@@ -67,6 +70,36 @@ dialler_let_go(struct link *k, unsigned e, const char *why)
 	else
 		redial_failed(&d->redial, uplinks_now(k->u), chance(), why);
 	say(d);
+}
+
+/* Links that were left or replaced, and whose streams live on. The far end has so
+ * many for one name: they are not to pile up. */
+static unsigned
+links_leaving(const struct uplinks *u)
+{
+	unsigned n = 0;
+
+	for (const struct link *k = u->first; k != NULL; k = k->next)
+		n += !k->ended && k->near && !k->accepted && k->by == NULL;
+	return n;
+}
+
+void
+dialler_leave(struct link *k, uint64_t now)
+{
+	struct dialler *d = k->by;
+
+	if (d == NULL || !d->near || !link_is_up(k) ||
+	    k->unopened < LEAVE_AFTER ||
+	    !redial_may_leave(&d->redial, now, k->unopened_ms) ||
+	    links_leaving(k->u) >= LEAVING_MAX)
+		return;
+	log_warn("uplink to %s carries nobody: %s; the next is dialled", k->at,
+	    why_text(k->unopened_why));
+	redial_left(&d->redial, now, "it carries nobody");
+	d->link = NULL;
+	k->by = NULL;
+	mux_drain(k->mux);
 }
 
 /* Whether that is another list: the old link's streams live on, it takes no new

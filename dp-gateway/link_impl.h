@@ -58,6 +58,9 @@ struct link {
 	enum why	 failure; /* of the last address, or WHY_CLOSED: none */
 	enum why	 refused; /* the last one, by itself */
 	uint64_t	 refused_ms; /* 0: it has not */
+	enum why	 unopened_why; /* of the last one */
+	unsigned	 unopened; /* in a row; the first of them: */
+	uint64_t	 unopened_ms;
 	unsigned	 process; /* which of the gateway's it leads to */
 	uint64_t	 since_ms;
 	char		 at[URL_HOST_LEN + 8], peer[TLS_NAME_MAX];
@@ -109,6 +112,8 @@ struct dialler *dialler_next(const struct dialler *d);
 bool dialler_set(struct dialler *d, const char *list);
 void dialler_dial(struct dialler *d); /* if it is time */
 void dialler_let_go(struct link *k, unsigned e, const char *why);
+/* Of two far ends the other one is dialled where this link only refuses. */
+void dialler_leave(struct link *k, uint64_t now);
 /* As many siblings of its head as dial the gateway's other processes. */
 void dialler_want(struct dialler *d, unsigned processes);
 /* Whether it is the first link to that process of the gateway we dialled. */

@@ -128,3 +128,30 @@ redial_lost(struct redial *r, uint64_t now, uint64_t chance, const char *why)
 	r->backoff_ms = 0;
 	r->retry_ms = now + chance % REDIAL_BACKOFF_MIN;
 }
+
+static uint64_t
+patience(const struct redial *r, uint64_t now)
+{
+	return r->left_ms == 0 || now - r->left_ms >= 2 * REDIAL_PATIENCE_MAX
+	    ? REDIAL_PATIENCE_MIN
+	    : r->patience_ms;
+}
+
+bool
+redial_may_leave(const struct redial *r, uint64_t now, uint64_t since)
+{
+	return r->n > 1 && now - since >= patience(r, now);
+}
+
+void
+redial_left(struct redial *r, uint64_t now, const char *why)
+{
+	uint64_t next = 2 * patience(r, now);
+
+	over(r, why);
+	r->patience_ms = next < REDIAL_PATIENCE_MAX ? next : REDIAL_PATIENCE_MAX;
+	r->left_ms = now;
+	r->next = (r->next + 1) % r->n;
+	r->backoff_ms = 0;
+	r->retry_ms = now;
+}

@@ -8,7 +8,9 @@
  *          none connects a back-off follows, from 1 s to 1 min, a random part of
  *          it left out, so that those who lost the same server do not come back
  *          all at once. One that is lost before it is steady has not connected,
- *          but for being down: once is waited for.
+ *          but for being down: once is waited for. One that is connected and only
+ *          refuses may be left for the next address: after REDIAL_PATIENCE_MIN, and
+ *          each time after twice as long, so that two bad ones do not flap.
  * Units:   milliseconds of one monotonic clock.
  * Errors:  redial_set: -EINVAL, nothing changed.
  * SPDX-License-Identifier: ISC
@@ -27,6 +29,8 @@
 #define REDIAL_TWICE	   40	/* in a row at once, */
 #define REDIAL_TWICE_MS	   5000 /* and then so seldom */
 #define REDIAL_STEADY	   10000 /* up for so long: it begins anew */
+#define REDIAL_PATIENCE_MIN 5000
+#define REDIAL_PATIENCE_MAX 300000 /* none left for twice that: it begins anew */
 
 struct redial {
 	struct {
@@ -38,6 +42,7 @@ struct redial {
 	bool	 down;	  /* none of them has connected since the last one */
 	uint64_t retry_ms, backoff_ms, up_ms;
 	uint64_t failures;
+	uint64_t patience_ms, left_ms; /* left_ms: when one was, 0: none */
 	unsigned twice; /* in a row */
 	char	 why[160]; /* of the last failure */
 };
@@ -58,5 +63,9 @@ void redial_up(struct redial *r, uint64_t now);
 void redial_twice(struct redial *r, uint64_t now, uint64_t chance);
 void redial_lost(struct redial *r, uint64_t now, uint64_t chance,
      const char *why); /* one that was up */
+/* Of one that is up, and has only refused since then: whether to leave it, and
+ * that it is left; the next address is due at once. */
+bool redial_may_leave(const struct redial *r, uint64_t now, uint64_t since);
+void redial_left(struct redial *r, uint64_t now, const char *why);
 
 #endif

@@ -198,6 +198,7 @@ on_response(void *ctx, struct mux_stream *s, unsigned status, const char *text)
 
 	(void)ctx;
 	if (status == 200) {
+		uplink_opened(c);
 		opened(c);
 		return;
 	}

@@ -336,6 +336,27 @@ uplink_open(struct conn *c)
 /* -- what becomes of it -- */
 
 void
+uplink_opened(struct conn *c)
+{
+	struct link *k = link_of(c);
+
+	if (k != NULL)
+		k->unopened = 0;
+}
+
+/* What only the gateway behind c is to blame for says nothing of k. */
+static void
+count_unopened(struct link *k, const struct conn *c, enum why why)
+{
+	if (k == NULL ||
+	    (c->origin != NULL && (why == WHY_CIRCLE || why == WHY_NOT_ALLOWED)))
+		return;
+	if (k->unopened++ == 0)
+		k->unopened_ms = uplinks_now(k->u);
+	k->unopened_why = why;
+}
+
+void
 uplink_failed(struct conn *c, enum why why, const char *text)
 {
 	struct link	*k = link_of(c);
@@ -343,6 +364,7 @@ uplink_failed(struct conn *c, enum why why, const char *text)
 	struct server	*s = upstream_find(servers, c->server);
 
 	c->refusal = (uint8_t)why;
+	count_unopened(k, c, why);
 	if (k != NULL)
 		k->failure = why;
 	if (c->origin != NULL) /* its gateway has other addresses itself */
@@ -364,6 +386,7 @@ uplink_refused(struct conn *c, enum why why)
 	c->refusal = (uint8_t)why;
 	upstream_abandoned(uplink_servers(c), c->server);
 	set_tried(c, c->link);
+	count_unopened(k, c, why);
 	/* a circle is that one's, and not the next one's */
 	if (k != NULL && (why != WHY_CIRCLE || c->origin == NULL)) {
 		k->refused = why;
@@ -503,6 +526,7 @@ uplinks_tick(struct uplinks *u)
 			mux_tick(k->mux, now);
 			try_servers(k, now);
 			replace_if_draining(k);
+			dialler_leave(k, now);
 		}
 	}
 	for (struct dialler *d = &u->up; d != NULL; d = dialler_next(d))

@@ -65,6 +65,7 @@ struct upstream *uplink_servers(const struct conn *c);
  * link, or its link takes none. It goes to the next address, or by another link,
  * and if there is none it ends by the last reason. */
 void uplink_failed(struct conn *c, enum why why, const char *text);
+void uplink_opened(struct conn *c); /* its stream is */
 void uplink_refused(struct conn *c, enum why why);
 
 /* dial.c's answer for a dialler: a socket, or -1 and why. */

@@ -132,6 +132,40 @@ START_TEST(the_same_list_changes_nothing_and_another_starts_over)
 }
 END_TEST
 
+START_TEST(one_that_only_refuses_is_left_and_two_do_not_flap)
+{
+	uint64_t now = 1000, kept[9];
+
+	for (int i = 0; i < 9; i++) {
+		ck_assert_int_eq(redial_due(&r, now), i % 3);
+		redial_up(&r, now);
+		kept[i] = now;
+		while (!redial_may_leave(&r, now, kept[i]))
+			now += 1000;
+		redial_left(&r, now, "full");
+		kept[i] = now - kept[i];
+		ck_assert(!r.down); /* devices wait */
+	}
+	ck_assert_uint_eq(kept[0], REDIAL_PATIENCE_MIN);
+	ck_assert_uint_eq(kept[1], 2 * REDIAL_PATIENCE_MIN);
+	ck_assert_uint_eq(kept[8], REDIAL_PATIENCE_MAX);
+	ck_assert_int_eq(redial_due(&r, now), 0);
+	redial_up(&r, now);
+	now += 2 * REDIAL_PATIENCE_MAX;
+	ck_assert(redial_may_leave(&r, now, now - REDIAL_PATIENCE_MIN));
+	ck_assert(!redial_may_leave(&r, now, now - REDIAL_PATIENCE_MIN + 1));
+}
+END_TEST
+
+START_TEST(the_only_one_is_not_left)
+{
+	ck_assert_int_eq(redial_set(&r, "a:1", &changed), 0);
+	ck_assert_int_eq(redial_due(&r, 0), 0);
+	redial_up(&r, 0);
+	ck_assert(!redial_may_leave(&r, 10 * REDIAL_PATIENCE_MAX, 0));
+}
+END_TEST
+
 /* -- Via -- */
 
 static const struct {
@@ -247,6 +281,8 @@ main(void)
 	tcase_add_test(t, chance_leaves_out_up_to_half_of_it);
 	tcase_add_test(t, one_that_does_not_stay_is_no_success);
 	tcase_add_test(t, where_a_connection_is_already_it_tries_on);
+	tcase_add_test(t, one_that_only_refuses_is_left_and_two_do_not_flap);
+	tcase_add_test(t, the_only_one_is_not_left);
 	tcase_add_test(t, the_same_list_changes_nothing_and_another_starts_over);
 	tcase_add_loop_test(t, a_name_on_the_way_is_found, 0, COUNT(ways));
 	tcase_add_test(t, a_way_grows_by_us_and_has_an_end);
