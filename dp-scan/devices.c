@@ -1400,10 +1400,7 @@ devices_leap(struct devices *d, uint32_t from, uint32_t to, int64_t by)
 		d->probes[i].when = leapt(&l, d->probes[i].when);
 	for (size_t i = 0; i < DUPLICATES; i++)
 		d->duplicates[i].when = leapt(&l, d->duplicates[i].when);
-	for (size_t i = 0; i < d->servers.n; i++) {
-		d->servers.all[i].told = leapt(&l, d->servers.all[i].told);
-		d->servers.all[i].heard = leapt(&l, d->servers.all[i].heard);
-	}
+	servers_times(&d->servers, leapt, &l);
 	d->full_told = leapt(&l, d->full_told);
 	d->began = leapt(&l, d->began);
 	(void)devices_loaded(d, (uint32_t)(to + by));
@@ -1642,6 +1639,7 @@ devices_loaded(struct devices *d, uint32_t now)
 		record_times(&d->recs[i], not_after, &now);
 		d->recs[i].first = first; /* it may be now that is wrong */
 	}
+	servers_times(&d->servers, not_after, &now);
 	if (slots == NULL)
 		return -ENOMEM;
 	for (size_t i = 0; i < d->nslots; i++)

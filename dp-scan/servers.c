@@ -60,6 +60,13 @@ is_false_relay(const struct dhcp_server *v, const struct dhcp_answer *a)
 	    !record_find(r, ITEM_MAC, a->frame, 6, NULL);
 }
 
+/* What was kept may lie in the future of a clock that is behind. */
+static uint32_t
+time_since(uint32_t t, uint32_t now)
+{
+	return now > t ? now - t : 0;
+}
+
 /* Its address is another machine's. One behind relays, of which there may be
  * several, has no MAC address here. */
 static bool
@@ -74,10 +81,10 @@ is_impostor(struct dhcp_servers *s, struct dhcp_server *v,
 		return is_false_relay(v, a);
 	differs = v->has_mac && memcmp(v->mac, a->mac, 6) != 0 &&
 	    !record_find(a->machine, ITEM_MAC, v->mac, 6, NULL);
-	if (differs && now - v->heard <= life_time)
+	if (differs && time_since(v->heard, now) <= life_time)
 		return true;
 	s->dirty |= !v->has_mac || memcmp(v->mac, a->mac, 6) != 0 ||
-	    now - v->saved >= LAZY_S;
+	    time_since(v->saved, now) >= LAZY_S;
 	memcpy(v->mac, a->mac, 6);
 	v->has_mac = true;
 	v->ifindex = a->ifindex;
@@ -101,6 +108,17 @@ servers_heard(struct dhcp_servers *s, const struct dhcp_answer *a, uint32_t now,
 	}
 	return (known && !impostor) || (v->told != 0 && now - v->told < TOLD_S)
 	    ? NULL : v;
+}
+
+void
+servers_times(struct dhcp_servers *s, uint32_t (*fn)(void *ctx, uint32_t t),
+    void *ctx)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		s->all[i].heard = fn(ctx, s->all[i].heard);
+		s->all[i].told = fn(ctx, s->all[i].told);
+		s->all[i].saved = fn(ctx, s->all[i].saved);
+	}
 }
 
 void

@@ -51,6 +51,10 @@ struct dhcp_answer {
 struct dhcp_server *servers_heard(struct dhcp_servers *s,
     const struct dhcp_answer *a, uint32_t now, uint32_t life_time);
 
+/* Each of their times becomes fn's of it. */
+void servers_times(struct dhcp_servers *s,
+     uint32_t (*fn)(void *ctx, uint32_t t), void *ctx);
+
 void servers_write(struct dhcp_servers *s, struct wr *w);
 /* In place of what there is. -EBADMSG: nothing is changed. */
 int  servers_read(struct dhcp_servers *s, const uint8_t *bytes, size_t len);

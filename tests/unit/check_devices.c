@@ -1345,6 +1345,33 @@ START_TEST(an_impostor_is_told_of_after_a_restart)
 }
 END_TEST
 
+/* What was heard of the known one then lies in the future. */
+START_TEST(a_clock_that_is_behind_makes_no_dhcp_server_known)
+{
+	(void)see("dhcp " A " 10.0.0.1 dhcp-server=10.0.0.1", 100000);
+	restart();
+	if (_i == 1)
+		ck_assert_int_eq(devices_loaded(d, 1000), 0);
+	(void)see("dhcp " B " 10.0.0.1 dhcp-server=10.0.0.1", 1000);
+	ck_assert_uint_eq(events[DHCP_SERVER_UNKNOWN], 1);
+	(void)see("dhcp " A " 10.0.0.1 dhcp-server=10.0.0.1", 1001);
+	ck_assert_uint_eq(events[DHCP_SERVER_UNKNOWN], 1);
+	(void)see("dhcp " A " 10.0.0.1 dhcp-server=10.0.0.1", 4650);
+	(void)see("dhcp " B " 10.0.0.1 dhcp-server=10.0.0.1", 4700);
+	ck_assert_uint_eq(events[DHCP_SERVER_UNKNOWN], 2);
+}
+END_TEST
+
+START_TEST(a_dhcp_server_of_the_future_is_given_up_in_time)
+{
+	(void)see("dhcp " A " 10.0.0.1 dhcp-server=10.0.0.1", 100000);
+	restart();
+	ck_assert_int_eq(devices_loaded(d, 1000), 0);
+	(void)see("dhcp " B " 10.0.0.1 dhcp-server=10.0.0.1", 1101);
+	ck_assert_uint_eq(events[DHCP_SERVER_UNKNOWN], 0);
+}
+END_TEST
+
 START_TEST(servers_of_which_none_is_known_stay_so)
 {
 	struct devices_conf c = conf;
@@ -1619,6 +1646,8 @@ main(void)
 	tcase_add_test(t, what_is_kept_comes_back);
 	tcase_add_test(t, a_restart_makes_no_dhcp_server_known);
 	tcase_add_test(t, an_impostor_is_told_of_after_a_restart);
+	tcase_add_loop_test(t, a_clock_that_is_behind_makes_no_dhcp_server_known, 0, 2);
+	tcase_add_test(t, a_dhcp_server_of_the_future_is_given_up_in_time);
 	tcase_add_test(t, servers_of_which_none_is_known_stay_so);
 	tcase_add_test(t, servers_that_are_no_servers_are_not_read);
 	tcase_add_test(t, what_a_later_version_kept_costs_nothing_else);
