@@ -115,22 +115,43 @@ say_refused(struct link *k, unsigned e, const char *text)
 	u->said[e].unsaid = 0;
 }
 
+/* One that is listed may come and go: lines and events have a bound, too. */
+static bool
+may_say(struct link *k, char more[64])
+{
+	unsigned n = 0;
+
+	more[0] = '\0';
+	if (!peer_lines_may(&k->u->lines, k->key, uplinks_now(k->u), &n))
+		return false;
+	if (n > 0)
+		snprintf(more, 64, "; %u lines of this peer left out since the "
+		    "last", n);
+	return true;
+}
+
 static void
 say_down(struct link *k, unsigned e, const char *text)
 {
 	struct uplinks *u = k->u;
+	char		more[64] = "";
 
 	u->ends[e]++;
 	if (e == END_TWICE)
 		return;
-	if (e == END_OURS || e == MUX_DONE)
-		log_info("uplink %s ended: %s", k->at, link_end_word(e));
-	else if (k->accepted && !k->up)
+	if (k->accepted && !k->up && e != END_OURS && e != MUX_DONE) {
 		say_refused(k, e, text);
+		return;
+	}
+	/* those that we dial and that do not come up: redial.h bounds these */
+	if ((k->accepted || k->up) && !may_say(k, more))
+		return;
+	if (e == END_OURS || e == MUX_DONE)
+		log_info("uplink %s ended: %s%s", k->at, link_end_word(e), more);
 	else
-		log_warn("uplink %s %s: %s%s%s", k->at,
+		log_warn("uplink %s %s: %s%s%s%s", k->at,
 		    k->up ? "lost" : "did not come up", link_end_word(e),
-		    text[0] != '\0' ? ": " : "", text);
+		    text[0] != '\0' ? ": " : "", text, more);
 	if (k->up)
 		worker_event(u->g->w, "gateway-uplink-down",
 		    json_pack("{s:s,s:s,s:s}", "at", k->at, "reason",
@@ -374,6 +395,19 @@ speak(struct link *k)
 }
 
 static void
+say_up(struct link *k)
+{
+	char more[64];
+
+	if (!may_say(k, more))
+		return;
+	log_info("uplink %s %s%s%s%s", k->accepted ? "from" : "to", k->at,
+	    k->peer[0] != '\0' ? ", " : "", k->peer, more);
+	worker_event(k->u->g->w, "gateway-uplink-up",
+	    json_pack("{s:s,s:s}", "at", k->at, "name", k->peer));
+}
+
+static void
 check_up(struct link *k)
 {
 	if (k->ended || k->up || k->mux == NULL || !mux_is_greeted(k->mux) ||
@@ -389,10 +423,7 @@ check_up(struct link *k)
 		redial_up(&k->by->redial, uplinks_now(k->u));
 		k->by->said_down = false;
 	}
-	log_info("uplink %s %s%s%s", k->accepted ? "from" : "to", k->at,
-	    k->peer[0] != '\0' ? ", " : "", k->peer);
-	worker_event(k->u->g->w, "gateway-uplink-up",
-	    json_pack("{s:s,s:s}", "at", k->at, "name", k->peer));
+	say_up(k);
 }
 
 /* What its certificate is worth now; -EACCES: it has ended. */

@@ -8,6 +8,7 @@
 #ifndef DP_GATEWAY_LINK_IMPL_H
 #define DP_GATEWAY_LINK_IMPL_H
 
+#include "dp-gateway/peer_lines.h"
 #include "dp-gateway/redial.h"
 #include "dp-gateway/uplink.h"
 
@@ -51,7 +52,7 @@ struct link {
 	bool		 deaf; /* until it has read what we said */
 	bool		 up; /* the peer's SETTINGS came: it took us, too */
 	uint16_t	 port;
-	uint8_t		 addr[16], key[16]; /* key: of its peer, for counting */
+	uint8_t		 addr[16], key[PEER_KEY]; /* key: of its peer, for counting */
 	uint32_t	 id;
 	struct upstream *servers; /* by way of it: passed through, terminated; or
 				   * NULL: nobody goes by it */
@@ -79,6 +80,7 @@ struct uplinks {
 		uint64_t said_ms;
 		unsigned unsaid;
 	} said[ENDS]; /* of those that never were up */
+	struct peer_lines lines; /* of the others */
 	uint64_t	in, out; /* of links that ended */
 	uint64_t	checked_ms;
 };

@@ -17,6 +17,7 @@ dp-gateway_SRCS := \
 	dp-gateway/mux.c \
 	dp-gateway/mux_peer.c \
 	dp-gateway/mux_stream.c \
+	dp-gateway/peer_lines.c \
 	dp-gateway/proxy.c \
 	dp-gateway/push.c \
 	dp-gateway/push_clone.c \
@@ -39,5 +40,5 @@ dp-gateway_SRCS := \
 	dp-gateway/via.c \
 	dp-gateway/wake.c
 dp-gateway_PKGS := libnghttp2
-dp-gateway_TESTS := check_gateway_ends check_gateway_hello check_gateway_mux check_gateway_redial check_gateway_registry check_gateway_wake check_gateway_relay check_gateway_shakes check_gateway_target check_gateway_upstream
+dp-gateway_TESTS := check_gateway_ends check_gateway_hello check_gateway_mux check_gateway_peer_lines check_gateway_redial check_gateway_registry check_gateway_wake check_gateway_relay check_gateway_shakes check_gateway_target check_gateway_upstream
 dp-gateway_FUZZ := fuzz_connect_headers fuzz_hello fuzz_mux fuzz_proxy fuzz_target fuzz_wake
