@@ -779,6 +779,14 @@ moved(struct devices *d, const struct claim *c, uint32_t from, uint32_t to,
 	struct move	    *m = move_of(d, c->addr);
 	bool		     conflict;
 
+	if (c->s->by == SIGHT_OWN) { /* see is_kept_by_us() */
+		if (m == NULL)
+			m = move_new(d, c->addr);
+		m->from = a->id;
+		m->to = b->id;
+		m->when = now;
+		return;
+	}
 	if (!is_wire(c->s->by) ||
 	    (!is_wire(was->by) && was->by != SIGHT_AGENT) ||
 	    !is_rival(a, c, now) || !is_rival(b, c, now))
@@ -796,6 +804,34 @@ moved(struct devices *d, const struct claim *c, uint32_t from, uint32_t to,
 	m->when = now;
 	if (conflict)
 		in_conflict(d, m, b, a, now);
+}
+
+/* Another MAC address shows an address that we have, as the kernel says: we keep it,
+ * and it is a conflict if it is another machine's. What that one said before we took the address from it may come just after. */
+static bool
+is_kept_by_us(struct devices *d, const struct claim *c, uint32_t own,
+    uint32_t other, uint32_t now)
+{
+	struct move *m;
+	bool	     is_other;
+
+	if (own != d->own || c->mac == NULL || !is_wire(c->s->by) ||
+	    d->ops.is_ours == NULL ||
+	    !d->ops.is_ours(d->ctx, c->s->ifindex, c->s->addr, c->mac,
+		&is_other))
+		return false;
+	if (!is_other || !is_rival(&d->recs[other], c, now))
+		return true;
+	if ((m = move_of(d, c->addr)) == NULL)
+		m = move_new(d, c->addr);
+	if (m->when != 0 && m->to == d->recs[own].id &&
+	    now - m->when <= AT_ONCE_S)
+		return true;
+	m->from = d->recs[own].id;
+	m->to = d->recs[other].id;
+	m->when = now;
+	in_conflict(d, m, &d->recs[other], &d->recs[own], now);
+	return true;
 }
 
 /* By a MAC address that machines share somebody claims the address of who has one of
@@ -1056,6 +1092,8 @@ learn_address(struct devices *d, const struct claim *c, uint32_t slot,
 	struct item it;
 	int	    r;
 
+	if (was != NONE && was != slot && is_kept_by_us(d, c, was, slot, now))
+		return;
 	if (was != NONE && was != slot && record_has(&d->recs[was], ITEM_MAC) &&
 	    record_find(&d->recs[was], ITEM_ADDR, c->addr, 16, &it) &&
 	    keeps_address(d, c, &it, now))

@@ -52,6 +52,10 @@ const char *device_event_name(enum device_event e); /* "device-new" */
 
 struct devices_ops {
 	enum place (*place)(void *ctx, uint32_t ifindex, const uint8_t addr[16]);
+	/* Whether this machine has the address on that interface; if so, other says
+	 * that it has the MAC address on none. NULL: never. */
+	bool (*is_ours)(void *ctx, uint32_t ifindex, const uint8_t addr[16],
+	    const uint8_t mac[6], bool *other);
 	/* r, and other if not NULL, are borrowed during the call. False: nobody was
 	 * told; what is told of once an hour comes again. */
 	bool (*event)(void *ctx, enum device_event e, const struct record *r,

@@ -175,6 +175,26 @@ on_place(void *ctx, uint32_t ifindex, const uint8_t addr[16])
 	return PLACE_NOWHERE;
 }
 
+/* Any interface's MAC address may answer for an address of any other one of ours. */
+static bool
+on_is_ours(void *ctx, uint32_t ifindex, const uint8_t addr[16],
+    const uint8_t mac[6], bool *other)
+{
+	struct scan *s = ctx;
+	bool	     is_ours = false;
+
+	for (size_t i = 0; !is_ours && i < net_naddrs(s->net); i++) {
+		const struct net_addr *a = net_addr_at(s->net, i);
+
+		is_ours = !a->tentative && a->ifindex == ifindex &&
+		    memcmp(a->addr, addr, 16) == 0;
+	}
+	*other = true;
+	for (size_t i = 0; *other && i < net_nlinks(s->net); i++)
+		*other = memcmp(net_link_at(s->net, i)->mac, mac, 6) != 0;
+	return is_ours;
+}
+
 static int64_t
 boot_s(void)
 {
@@ -563,7 +583,8 @@ make(struct scan *s, int netlink)
 	static const struct store_client_ops store_ops = {
 		.broken = store_broken,
 	};
-	static const struct devices_ops device_ops = { on_place, on_event };
+	static const struct devices_ops device_ops = { on_place, on_is_ours,
+		on_event };
 	static const struct net_ops net_ops = { on_net_changed, on_neighbour };
 	struct devices_conf none = { .max = 1 };
 	int		    r;

@@ -55,7 +55,20 @@ event(void *ctx, enum device_event e, const struct record *r,
 	return true;
 }
 
-static const struct devices_ops ops = { place, event };
+/* 10.0.0.77, and the MAC addresses of ours end in 07 and 08. */
+static bool has_77 = true;
+
+static bool
+is_ours(void *ctx, uint32_t ifindex, const uint8_t a[16], const uint8_t mac[6],
+    bool *other)
+{
+	(void)ctx;
+	(void)ifindex;
+	*other = mac[5] != 7 && mac[5] != 8;
+	return has_77 && memcmp(a + 10, "\xff\xff\x0a\0\0\x4d", 6) == 0;
+}
+
+static const struct devices_ops ops = { place, is_ours, event };
 static struct devices_conf conf = { .max = 1000, .life_time = 100,
 	.keep_time = 1000, .said_time = 200 };
 
@@ -515,6 +528,59 @@ START_TEST(an_address_that_moves_on_is_no_conflict)
 	(void)see("arp! 00:00:5e:00:01:07 10.0.0.3", 1000);
 	(void)see("arp! " C " 10.0.0.3", 1000);
 	ck_assert_uint_eq(events[ADDRESS_CONFLICT], 0);
+}
+END_TEST
+
+#define OWN   "00:11:22:00:00:07"
+#define OWN_2 "00:11:22:00:00:08" /* another interface of ours, that is not polled by */
+
+START_TEST(who_shows_an_address_of_ours_is_in_conflict_with_us)
+{
+	uint32_t own;
+
+	(void)see("own " OWN " 10.0.0.77 name=dp", 1000);
+	own = devices_find(d, OWN)->id;
+	(void)see("arp " OWN " 10.0.0.77", 1030);
+	(void)see("arp " OWN_2 " 10.0.0.77", 1031);
+	ck_assert_uint_eq(events[ADDRESS_CONFLICT], 0);
+	ck_assert_uint_eq(devices_find(d, "10.0.0.77")->id, own);
+	/* one frame is enough, of any age */
+	(void)see("arp " B " 10.0.0.77", 1040);
+	ck_assert_uint_eq(events[ADDRESS_CONFLICT], 1);
+	ck_assert_str_eq(details[ADDRESS_CONFLICT], "10.0.0.77");
+	ck_assert_uint_eq(told_of[ADDRESS_CONFLICT], devices_find(d, B)->id);
+	ck_assert_uint_eq(devices_find(d, "10.0.0.77")->id, own);
+	/* told once an hour */
+	for (uint32_t now = 1060; now < 1040 + 3600; now += 60) {
+		(void)see("own " OWN " 10.0.0.77 name=dp", now);
+		(void)see("arp! " B " 10.0.0.77", now + 1);
+	}
+	ck_assert_uint_eq(events[ADDRESS_CONFLICT], 1);
+	(void)see("ndp " B " 10.0.0.77", 4640);
+	ck_assert_uint_eq(events[ADDRESS_CONFLICT], 2);
+	ck_assert_uint_eq(devices_find(d, "10.0.0.77")->id, own);
+	/* the kernel says no more that it is ours */
+	has_77 = false;
+	(void)see("arp " B " 10.0.0.77", 9000);
+	has_77 = true;
+	ck_assert_uint_eq(events[ADDRESS_CONFLICT], 2);
+	ck_assert_str_eq(details[ADDRESS_CONFLICT], "10.0.0.77");
+	ck_assert_uint_eq(devices_find(d, "10.0.0.77")->id,
+	    devices_find(d, B)->id);
+}
+END_TEST
+
+START_TEST(an_address_that_we_take_over_is_no_conflict)
+{
+	(void)see("own " OWN " 10.0.0.1 name=dp", 1000);
+	(void)see("arp " B " 10.0.0.77", 1000);
+	(void)see("own " OWN " 10.0.0.77 name=dp", 1010);
+	(void)see("arp " B " 10.0.0.77", 1011); /* was on its way */
+	ck_assert_uint_eq(events[ADDRESS_CONFLICT], 0);
+	ck_assert_ptr_eq(devices_find(d, "10.0.0.77"), devices_find(d, OWN));
+	(void)see("arp " B " 10.0.0.77", 1013);
+	ck_assert_uint_eq(events[ADDRESS_CONFLICT], 1);
+	ck_assert_ptr_eq(devices_find(d, "10.0.0.77"), devices_find(d, OWN));
 }
 END_TEST
 
@@ -1608,6 +1674,8 @@ main(void)
 	tcase_add_test(t, what_is_learned_stands_in_the_record);
 	tcase_add_test(t, two_that_have_one_address_are_noticed);
 	tcase_add_test(t, an_address_that_moves_on_is_no_conflict);
+	tcase_add_test(t, who_shows_an_address_of_ours_is_in_conflict_with_us);
+	tcase_add_test(t, an_address_that_we_take_over_is_no_conflict);
 	tcase_add_test(t, who_calls_himself_a_relay_is_an_impostor_all_the_same);
 	tcase_add_test(t, what_a_third_one_says_shows_nobody);
 	tcase_add_test(t, no_datagram_silences_a_conflict);

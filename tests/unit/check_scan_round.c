@@ -69,7 +69,7 @@ row(void *ctx, const struct record *rec, bool lasting)
 static void
 setup(void)
 {
-	static const struct devices_ops	 ops = { place, event };
+	static const struct devices_ops	 ops = { place, NULL, event };
 	static const struct devices_conf conf = { .max = MAX_DEVICES,
 		.life_time = 100, .keep_time = 100, .said_time = 100 };
 
