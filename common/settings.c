@@ -124,7 +124,8 @@ static const struct conf_item serve_items[] = {
 	VS("client-ca", CONF_FILE, client_ca, "",
 	    "CA of the client certificates."),
 	VS("client-crl", CONF_FILE, client_crl, "",
-	    "Revocation list of that CA; a reload ends the connections of those on it."),
+	    "Revocation list of that CA; a reload ends the connections of those on it, "
+	    "and once it has expired none of that CA is accepted."),
 	VS("client-cert", CONF_TEXT, client_cert, "optional",
 	    "none, optional or required."),
 	VS("allow", CONF_RANGES, allow, "",
@@ -208,7 +209,8 @@ static const struct conf_item gateway_items[] = {
 	WS("client-ca", CONF_FILE, client_ca, "",
 	    "CA of the certificates that clients need there."),
 	WS("client-crl", CONF_FILE, client_crl, "",
-	    "Revocation list of that CA; a reload ends the connections of those on it."),
+	    "Revocation list of that CA; a reload ends the connections of those on it, "
+	    "and once it has expired none of that CA is accepted."),
 	W("processes", CONF_INT, processes, "1", 1, GATEWAYS_MAX,
 	    "Processes that share the work: each has its own descriptors, and "
 	    "max-connections and all max-per- count in each; 1 where "
@@ -372,7 +374,7 @@ static const struct conf_item scan_items[] = {
 	    "is not used."),
 	NS("snmp-ranges", CONF_RANGES, snmp_ranges,
 	    "Address ranges of the devices that are asked by SNMP, such as those of "
-	    "switches; empty: all. Communities go in clear to whoever is asked."),
+	    "switches, since communities go in clear to whoever is asked; empty: all."),
 	N("life-time", CONF_SECONDS, life_time, "24h", 10, 365 * DAY,
 	    "A device that was silent for so long counts as not seen."),
 	N("keep-time", CONF_SECONDS, keep_time, "30d", 10, 3650 * DAY,
